@@ -1,0 +1,1 @@
+"""Holdfast: a marketplace for durable storage."""

@@ -1,0 +1,196 @@
+"""Every error Holdfast raises on purpose, and the exit code of each.
+
+::
+
+    HoldfastError                       1
+    ├── Misuse                          2   the command was typed wrongly
+    ├── ToolMissing                     3   the machine lacks something
+    │   ├── KernelUnavailable               a hashing kernel this CPU does not have
+    │   └── ProverUnavailable               node, snarkjs, a proving key or a prover executable
+    ├── BadData                         4   the bytes are not what they should be
+    │   ├── FileRejected                    empty, unreadable, or changed while read
+    │   ├── CodeParameters                  k or m out of range
+    │   ├── CapabilityInvalid               a typo in a capability or a CID
+    │   ├── ManifestInvalid                 absurd, inconsistent or unknown
+    │   └── Corrupt                         bytes that do not match their digest, tag or root
+    ├── ChainError                      5   the chain cannot be reached or believed
+    │   ├── ChainUnavailable                nobody answers, or too late
+    │   ├── WrongChain                      another chain id, or no market at the address
+    │   └── ChainLies                       answers that contradict one another
+    ├── NotEnough                       6   tokens, gas money, or a limit the user set
+    │   ├── NotEnoughTokens
+    │   ├── NotEnoughGas
+    │   └── TooDear                         above --max-cost
+    ├── KeyTrouble                      7   no key, wrong password
+    ├── NotFound                        8   nobody has it
+    │   └── PeerError                       a provider that is down, lies, or sends bad bytes
+    ├── StorageTrouble                  9   the disk
+    │   ├── DiskFull
+    │   ├── QuotaExceeded
+    │   └── DataDirInUse
+    ├── Refused                        10   the contracts said no
+    └── ProofFailed                    11   a proof could not be made or does not verify
+"""
+
+from typing import ClassVar
+
+
+class HoldfastError(Exception):
+    """What went wrong, why, and what to do next; printed as ``what: why. next``."""
+
+    exit_code: ClassVar[int] = 1
+    meaning: ClassVar[str] = "unexpected"
+
+    def __init__(self, what: str, why: str = "", do: str = "") -> None:
+        self.what = what
+        self.why = why
+        self.do = do
+        super().__init__(what, why, do)
+
+    def __str__(self) -> str:
+        text = f"{self.what}: {self.why}" if self.why else self.what
+        return f"{text.rstrip('.')}. {self.do}" if self.do else text
+
+
+class Misuse(HoldfastError):
+    """The command, an option or a unit was typed wrongly."""
+
+    exit_code = 2
+    meaning = "typed wrongly"
+
+
+class ToolMissing(HoldfastError):
+    """The machine lacks a program, a CPU feature or a built artefact."""
+
+    exit_code = 3
+    meaning = "a tool is missing"
+
+
+class KernelUnavailable(ToolMissing):
+    """The named hashing kernel is unknown or needs a CPU feature that is not there."""
+
+
+class ProverUnavailable(ToolMissing):
+    """No node, no snarkjs, no proving key, or no such prover executable."""
+
+
+class BadData(HoldfastError):
+    """Bytes, parameters or names that cannot be what they claim to be."""
+
+    exit_code = 4
+    meaning = "bad data"
+
+
+class FileRejected(BadData):
+    """A file that is empty, unreadable, or changed while it was read."""
+
+
+class CodeParameters(BadData):
+    """Numbers of slots that no erasure code of ours can have."""
+
+
+class CapabilityInvalid(BadData):
+    """A capability or CID with a typo."""
+
+
+class ManifestInvalid(BadData):
+    """A manifest that is malformed, inconsistent, absurdly large, or of an unknown version."""
+
+
+class Corrupt(BadData):
+    """Bytes that do not match their digest, authentication tag or root."""
+
+
+class ChainError(HoldfastError):
+    """The chain cannot be reached or believed."""
+
+    exit_code = 5
+    meaning = "chain trouble"
+
+
+class ChainUnavailable(ChainError):
+    """Nobody answers at the RPC, or not in time."""
+
+
+class WrongChain(ChainError):
+    """The RPC serves another chain, or there is no market at the address."""
+
+
+class ChainLies(ChainError):
+    """The RPC's answers contradict one another."""
+
+
+class NotEnough(HoldfastError):
+    """Too few tokens, too little gas money, or a limit the user set."""
+
+    exit_code = 6
+    meaning = "not enough funds"
+
+
+class NotEnoughTokens(NotEnough):
+    """The account holds fewer tokens than the call takes."""
+
+
+class NotEnoughGas(NotEnough):
+    """The account cannot pay for the transaction."""
+
+
+class TooDear(NotEnough):
+    """The price is above what the user said to pay at most."""
+
+
+class KeyTrouble(HoldfastError):
+    """No key, an unreadable keystore, or a wrong password."""
+
+    exit_code = 7
+    meaning = "key or password"
+
+
+class NotFound(HoldfastError):
+    """A request, a manifest or a slot that nobody has."""
+
+    exit_code = 8
+    meaning = "not found"
+
+
+class PeerError(NotFound):
+    """A provider's endpoint that is down, lies, or sends bad or endless bytes."""
+
+
+class StorageTrouble(HoldfastError):
+    """The disk, the quota, or the data directory."""
+
+    exit_code = 9
+    meaning = "storage trouble"
+
+
+class DiskFull(StorageTrouble):
+    """The file system has no room left."""
+
+
+class QuotaExceeded(StorageTrouble):
+    """A slot larger than what is left of the quota."""
+
+
+class DataDirInUse(StorageTrouble):
+    """Another agent runs on the same data directory."""
+
+
+class Refused(HoldfastError):
+    """The contracts refused the call."""
+
+    exit_code = 10
+    meaning = "refused by the market"
+
+
+class ProofFailed(HoldfastError):
+    """A proof could not be made, or does not verify."""
+
+    exit_code = 11
+    meaning = "proof failed"
+
+
+def exit_codes() -> list[tuple[int, str]]:
+    """Every exit code and what it means, in order."""
+    direct = [HoldfastError, *HoldfastError.__subclasses__()]
+    return sorted((kind.exit_code, kind.meaning) for kind in direct)
