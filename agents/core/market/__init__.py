@@ -1,0 +1,1 @@
+"""The market's rules, pure: what the contracts do, known off chain from their events alone."""
