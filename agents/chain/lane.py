@@ -1,0 +1,299 @@
+"""One nonce lane a key: every transaction of an account goes through here, once, whatever happens in between.
+
+An effect is signed and written to the journal before it is broadcast, so a process killed at any moment finds on its
+next start what it may have sent, and sends that very transaction again instead of another. The same effect key is
+never signed under two nonces unless the first is known to be void.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+
+from eth_account.signers.local import LocalAccount
+
+from agents.chain.blocks import Header, latest
+from agents.chain.journal import Journal
+from agents.chain.reverts import refusal, revert_of
+from agents.chain.rpc import Rpc, RpcError, quantity, to_hex
+from agents.chain.transactions import Call, Entry, Fees, Receipt, entry_from_bytes, market_fees, receipt_of, sign
+from agents.core.errors import ChainUnavailable, NotEnoughGas
+
+log = logging.getLogger(__name__)
+
+KIND = "transactions"
+"""Under which kind a lane's entries are in its journal."""
+
+POLL = 0.25
+"""Seconds between looks at a transaction that is not mined yet."""
+
+STUCK_AFTER = 30.0
+"""Seconds after which a transaction that is not mined is replaced at higher fees."""
+
+HEADROOM = (5, 4)
+"""Gas given over the estimate: a pairing verifier short of gas says `false` where it should fail."""
+
+RECHECK_BLOCKS = 256
+"""Blocks for which a mined transaction is still looked after, in case it is reorganised away."""
+
+
+class NonceLane:
+    """Sends calls of one ``account`` on one chain, in order, exactly once a key."""
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        account: LocalAccount,
+        chain_id: int,
+        journal: Journal,
+        *,
+        poll: float = POLL,
+        stuck_after: float = STUCK_AFTER,
+        confirmations: int = 1,
+    ) -> None:
+        self.rpc = rpc
+        self.account = account
+        self.address: str = account.address
+        self.chain_id = chain_id
+        self._journal = journal
+        self._poll = poll
+        self._stuck_after = stuck_after
+        self._confirmations = confirmations
+        self._preparing = asyncio.Lock()
+        self._entries = {key: entry_from_bytes(record) for key, record in journal.load(KIND).items()}
+        self._settling: dict[str, asyncio.Task[Receipt]] = {}
+
+    async def send(self, call: Call, key: str) -> Receipt:
+        """The receipt of ``call``, the one effect named ``key``; sends it unless it was sent before.
+
+        Raises Reverted, NotEnoughTokens (before any gas is spent if the estimate tells), NotEnoughGas, ChainError.
+        """
+        async with self._preparing:
+            entry = self._entries.get(key)
+            if entry is None:
+                await self._prepare(call, key)
+        return await asyncio.shield(self._task(key))
+
+    async def resume(self) -> list[str]:
+        """Take up what an earlier process left unfinished; the keys of it. Each is settled in the background."""
+        unfinished = [entry.key for entry in self._entries.values() if entry.mined is None]
+        for key in unfinished:
+            self._task(key)
+        return unfinished
+
+    async def recheck(self) -> list[str]:
+        """Send again whatever a reorg took out of the chain; the keys of it."""
+        head = await self.rpc.block_number()
+        lost = []
+        for entry in list(self._entries.values()):
+            if entry.mined is None or head - entry.mined[0] > RECHECK_BLOCKS:
+                continue
+            receipts = [await receipt_of(self.rpc, tx_hash) for tx_hash in entry.hashes]
+            if not any(receipts):
+                log.warning("%s was reorganised away and is sent again", entry.call.label)
+                self._keep(replace(entry, mined=None))
+                self._settling.pop(entry.key, None)
+                self._task(entry.key)
+                lost.append(entry.key)
+        return lost
+
+    def forget(self, key: str) -> None:
+        """Drop a settled effect from the journal: its key may be sent anew."""
+        entry = self._entries.get(key)
+        if entry is not None and entry.mined is not None:
+            self._drop(key)
+
+    def pending(self) -> list[str]:
+        """Keys of effects not yet mined."""
+        return [entry.key for entry in self._entries.values() if entry.mined is None]
+
+    async def close(self) -> None:
+        """Stop looking after transactions; the journal has them all."""
+        for task in self._settling.values():
+            task.cancel()
+        await asyncio.gather(*self._settling.values(), return_exceptions=True)
+        self._settling.clear()
+
+    def _task(self, key: str) -> asyncio.Task[Receipt]:
+        task = self._settling.get(key)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = asyncio.create_task(self._settle(key), name=f"settle {key}")
+            # Its outcome may never be asked for: the role that wanted it may be gone.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._settling[key] = task
+        return task
+
+    def _keep(self, entry: Entry) -> None:
+        self._journal.save(KIND, entry.key, entry.to_bytes())
+        self._entries[entry.key] = entry
+
+    def _drop(self, key: str) -> None:
+        self._journal.remove(KIND, key)
+        self._entries.pop(key, None)
+        self._settling.pop(key, None)
+
+    async def _prepare(self, call: Call, key: str) -> None:
+        """Sign ``call`` under the next nonce and journal it; called with the lane's lock held."""
+        head = await latest(self.rpc)
+        gas = await self._estimate(call, head)
+        fees = await market_fees(self.rpc, head)
+        await self._afford(call, gas, fees)
+        entry = Entry(key, call, await self._next_nonce(), gas, fees, ())
+        self._keep(await asyncio.to_thread(sign, self.account, self.chain_id, entry))
+
+    async def _next_nonce(self) -> int:
+        mined, pooled = await self.rpc.batch(
+            [("eth_getTransactionCount", (self.address, tag)) for tag in ("latest", "pending")]
+        )
+        ours = [entry.nonce + 1 for entry in self._entries.values() if entry.mined is None]
+        return max(quantity(mined), quantity(pooled), *ours, 0)
+
+    async def _estimate(self, call: Call, head: Header) -> int:
+        request = {"from": self.address, "data": to_hex(call.data), "value": hex(call.value)}
+        if call.to:
+            request["to"] = call.to
+        try:
+            estimate = quantity(await self.rpc.call("eth_estimateGas", request, "latest"))
+        except RpcError as error:
+            if _is_poverty(error):
+                raise await self._poverty(call, call.value) from None
+            raise revert_of(call.label, error) from None
+        up, down = HEADROOM
+        return min(max(estimate * up // down, call.gas_floor), head.gas_limit)
+
+    async def _afford(self, call: Call, gas: int, fees: Fees) -> None:
+        need = gas * fees.most + call.value
+        if await self.rpc.balance(self.address) < need:
+            raise await self._poverty(call, need)
+
+    async def _poverty(self, call: Call, need: int) -> NotEnoughGas:
+        have = await self.rpc.balance(self.address)
+        return NotEnoughGas(
+            f"{call.label} may cost {need / 1e18:.9f} ETH in gas",
+            f"{self.address} has {have / 1e18:.9f} ETH",
+            "Send it some ETH.",
+        )
+
+    async def _settle(self, key: str) -> Receipt:
+        """Follow one effect until it is in the chain, whatever that takes."""
+        sent_at: float | None = None
+        while True:
+            entry = self._entries[key]
+            try:
+                receipt = await self._mined(entry)
+                if receipt is not None:
+                    return await self._conclude(entry, receipt)
+                if sent_at is None:
+                    await self._broadcast(entry)
+                    sent_at = time.monotonic()
+                elif await self._void(entry):
+                    await self._renew(entry)
+                    sent_at = None
+                elif await self._missing(entry):
+                    await self._broadcast(entry)
+                elif await self._stuck(entry, sent_at):
+                    await self._replace(entry)
+                    sent_at = time.monotonic()
+            except ChainUnavailable as error:
+                # It is journalled and may be on the wire: nothing is gained by giving up.
+                log.warning("%s waits: %s", entry.call.label, error)
+            await asyncio.sleep(self._poll)
+
+    async def _mined(self, entry: Entry) -> Receipt | None:
+        for tx_hash in reversed(entry.hashes):
+            receipt = await receipt_of(self.rpc, tx_hash)
+            if receipt is not None:
+                if self._confirmations > 1:
+                    head = await self.rpc.block_number()
+                    return receipt if head - receipt.block_number + 1 >= self._confirmations else None
+                return receipt
+        return None
+
+    async def _conclude(self, entry: Entry, receipt: Receipt) -> Receipt:
+        if not receipt.succeeded:
+            # The effect did not happen: forget it, so that it can be tried anew under its key.
+            error = await self._why(entry.call, receipt)
+            self._drop(entry.key)
+            raise error
+        self._keep(replace(entry, mined=(receipt.block_number, receipt.block_hash, receipt.tx_hash)))
+        return receipt
+
+    async def _why(self, call: Call, receipt: Receipt) -> Exception:
+        request = {"from": self.address, "to": call.to, "data": to_hex(call.data), "value": hex(call.value)}
+        try:
+            await self.rpc.call("eth_call", request, hex(receipt.block_number - 1))
+        except RpcError as error:
+            return revert_of(call.label, error)
+        return refusal(call.label, b"")
+
+    async def _broadcast(self, entry: Entry) -> None:
+        try:
+            await self.rpc.call("eth_sendRawTransaction", to_hex(entry.signed[-1]))
+        except RpcError as error:
+            message = error.message.lower()
+            if "already" in message or "known" in message or "imported" in message:
+                return
+            if "nonce too low" in message or "underpriced" in message or "max fee per gas less" in message:
+                # Mined meanwhile, void, or too cheap by now: the next look tells which.
+                log.info("%s: %s", entry.call.label, error.message)
+                return
+            if _is_poverty(error):
+                need = entry.gas * entry.fees.most + entry.call.value
+                if len(entry.signed) == 1:
+                    self._drop(entry.key)
+                raise await self._poverty(entry.call, need) from None
+            if len(entry.signed) == 1:
+                self._drop(entry.key)
+            raise
+
+    async def _void(self, entry: Entry) -> bool:
+        """Whether the nonce went to another transaction: it is used up and none of ours has a receipt."""
+        count = quantity(await self.rpc.call("eth_getTransactionCount", self.address, "latest"))
+        if count <= entry.nonce:
+            return False
+        # The receipt's index may lag behind the state: look again after the next block.
+        start = await self.rpc.block_number()
+        while await self.rpc.block_number() == start:
+            if await self._mined(entry) is not None:
+                return False
+            await asyncio.sleep(self._poll)
+        for tx_hash in entry.hashes:
+            if await self.rpc.call("eth_getTransactionByHash", to_hex(tx_hash)) is not None:
+                return False
+        return quantity(await self.rpc.call("eth_getTransactionCount", self.address, "latest")) > entry.nonce
+
+    async def _renew(self, entry: Entry) -> None:
+        async with self._preparing:
+            log.warning("nonce %d of %s was used elsewhere", entry.nonce, entry.call.label)
+            self._entries.pop(entry.key, None)
+            try:
+                await self._prepare(entry.call, entry.key)
+            except ChainUnavailable:
+                self._entries[entry.key] = entry
+                raise
+            except Exception:
+                self._drop(entry.key)
+                raise
+
+    async def _missing(self, entry: Entry) -> bool:
+        found = await self.rpc.call("eth_getTransactionByHash", to_hex(entry.hashes[-1]))
+        return found is None
+
+    async def _stuck(self, entry: Entry, sent_at: float) -> bool:
+        count = quantity(await self.rpc.call("eth_getTransactionCount", self.address, "latest"))
+        if count < entry.nonce:
+            return False  # It waits for the one before it.
+        return time.monotonic() - sent_at > self._stuck_after or (await latest(self.rpc)).base_fee > entry.fees.most
+
+    async def _replace(self, entry: Entry) -> None:
+        fees = entry.fees.bumped(await market_fees(self.rpc, await latest(self.rpc)))
+        await self._afford(entry.call, entry.gas, fees)
+        dearer = await asyncio.to_thread(sign, self.account, self.chain_id, replace(entry, fees=fees))
+        self._keep(dearer)
+        log.info("%s is stuck: sent again at %d wei per gas", entry.call.label, fees.most)
+        await self._broadcast(dearer)
+
+
+def _is_poverty(error: RpcError) -> bool:
+    message = error.message.lower()
+    return "insufficient funds" in message or "out of gas: gas required exceeds allowance" in message

@@ -1,0 +1,168 @@
+"""Transactions: the call, its fees, its signed forms, its receipt, and the record a lane keeps of it."""
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
+
+from agents.chain.blocks import Header, header_of
+from agents.chain.codec import checksummed
+from agents.chain.rpc import Rpc, RpcError, quantity, to_hex, unhex
+from agents.core.errors import ChainLies
+
+BUMP = (1125, 1000)
+"""Least factor between the fees of a transaction and of its replacement that nodes accept (12.5 %)."""
+
+FALLBACK_TIP = 10**9
+"""Wei per gas offered to the block's producer where the node suggests none."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to send: ``label`` names it in messages; ``gas_floor`` is the least gas to give it."""
+
+    to: str
+    data: bytes
+    label: str
+    value: int = 0
+    gas_floor: int = 0
+
+
+@dataclass(frozen=True)
+class Fees:
+    """EIP-1559 fees in wei per gas."""
+
+    most: int
+    tip: int
+
+    def bumped(self, market: "Fees") -> "Fees":
+        """Fees that replace a transaction of these: 12.5 % up, or the market's where those are higher."""
+        up, down = BUMP
+        return Fees(max(self.most * up // down + 1, market.most), max(self.tip * up // down + 1, market.tip))
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a transaction, checked against its block."""
+
+    tx_hash: bytes
+    block_number: int
+    block_hash: bytes
+    gas_used: int
+    gas_price: int
+    succeeded: bool
+    contract: str | None = None
+    logs: tuple[dict[str, Any], ...] = field(default=(), compare=False)
+
+    @property
+    def cost(self) -> int:
+        """Wei paid for the gas."""
+        return self.gas_used * self.gas_price
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One effect on its lane: what is sent, under which nonce, every signed form of it, and where it was mined."""
+
+    key: str
+    call: Call
+    nonce: int
+    gas: int
+    fees: Fees
+    signed: tuple[bytes, ...]
+    mined: tuple[int, bytes, bytes] | None = None
+    """Block number, block hash and transaction hash of the receipt."""
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """The hash of each signed form, oldest first."""
+        return tuple(keccak(raw) for raw in self.signed)
+
+    def to_bytes(self) -> bytes:
+        """The record kept in the journal."""
+        return json.dumps(asdict(self), default=to_hex).encode()
+
+
+def entry_from_bytes(record: bytes) -> Entry:
+    """The entry in a journal's record."""
+    found = json.loads(record)
+    call = found["call"] | {"data": unhex(found["call"]["data"])}
+    mined = found["mined"] and (found["mined"][0], unhex(found["mined"][1]), unhex(found["mined"][2]))
+    return Entry(
+        key=found["key"],
+        call=Call(**call),
+        nonce=found["nonce"],
+        gas=found["gas"],
+        fees=Fees(**found["fees"]),
+        signed=tuple(unhex(raw) for raw in found["signed"]),
+        mined=mined,
+    )
+
+
+def sign(account: LocalAccount, chain_id: int, entry: Entry) -> Entry:
+    """``entry`` with one more signed form, at its present nonce, gas and fees."""
+    transaction = {
+        "type": 2,
+        "chainId": chain_id,
+        "nonce": entry.nonce,
+        "to": checksummed(entry.call.to) if entry.call.to else "",
+        "value": entry.call.value,
+        "data": entry.call.data,
+        "gas": entry.gas,
+        "maxFeePerGas": entry.fees.most,
+        "maxPriorityFeePerGas": entry.fees.tip,
+    }
+    raw = bytes(account.sign_transaction(transaction).raw_transaction)
+    return replace(entry, signed=(*entry.signed, raw))
+
+
+async def market_fees(rpc: Rpc, head: Header) -> Fees:
+    """What gets into a block soon: twice the base fee, which six full blocks cannot outrun, plus the usual tip."""
+    try:
+        tip = quantity(await rpc.call("eth_maxPriorityFeePerGas"))
+    except RpcError:
+        tip = FALLBACK_TIP
+    return Fees(2 * head.base_fee + tip, tip)
+
+
+async def receipt_of(rpc: Rpc, tx_hash: bytes) -> Receipt | None:
+    """The receipt of ``tx_hash``, or None while it is not in the canonical chain.
+
+    The receipt is believed only if its block is the canonical one at that height and lists the transaction. Raises
+    ChainLies if that stays untrue while the chain stands still.
+    """
+    doubt = ""
+    for _ in range(3):
+        found = await rpc.call("eth_getTransactionReceipt", to_hex(tx_hash))
+        if found is None:
+            return None
+        receipt = _parse_receipt(found, tx_hash)
+        header = await header_of(rpc, receipt.block_number)
+        if header is None or header.hash != receipt.block_hash:
+            doubt = f"the block it names is not block {receipt.block_number}"
+        elif tx_hash not in header.transactions:
+            doubt = f"block {receipt.block_number} does not hold the transaction"
+        else:
+            return receipt
+        # Between the two answers the chain may have reorganised: ask again before calling it a lie.
+    raise ChainLies(f"The RPC lies about the receipt of {to_hex(tx_hash)}", doubt, "Use another RPC.")
+
+
+def _parse_receipt(found: Any, tx_hash: bytes) -> Receipt:
+    if not isinstance(found, dict) or unhex(found.get("transactionHash"), 32) != tx_hash:
+        raise ChainLies(
+            f"The RPC lies about the receipt of {to_hex(tx_hash)}", "it is another transaction's", "Use another RPC."
+        )
+    contract = found.get("contractAddress")
+    return Receipt(
+        tx_hash=tx_hash,
+        block_number=quantity(found.get("blockNumber")),
+        block_hash=unhex(found.get("blockHash"), 32),
+        gas_used=quantity(found.get("gasUsed")),
+        gas_price=quantity(found.get("effectiveGasPrice", "0x0")),
+        succeeded=quantity(found.get("status")) == 1,
+        contract=checksummed(contract) if contract else None,
+        logs=tuple(found.get("logs") or ()),
+    )
