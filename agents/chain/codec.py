@@ -6,6 +6,7 @@ namespace with snake_case fields), and a dataclass is encoded by its snake_case 
 
 import dataclasses
 import json
+import keyword
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
@@ -13,7 +14,7 @@ from importlib import resources
 from types import SimpleNamespace
 from typing import Any
 
-import eth_abi
+from eth_abi import abi as eth_abi
 from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
@@ -26,8 +27,9 @@ Struct = Callable[..., Any]
 
 @cache
 def snake(name: str) -> str:
-    """``pricePerBytePerSecond`` -> ``price_per_byte_per_second``."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip("_")).lower()
+    """``pricePerBytePerSecond`` -> ``price_per_byte_per_second``; Python's own words get a trailing underscore."""
+    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip("_")).lower()
+    return f"{text}_" if keyword.iskeyword(text) else text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +62,9 @@ class Artefact:
         """Creation code with the constructor's arguments. Raises ToolMissing if the artefact has no bytecode."""
         if not self.bytecode:
             raise ToolMissing(f"The contract {self.name} was built without bytecode", "", "Run ./scripts/setup.")
-        inputs = next((entry["inputs"] for entry in self.abi if entry["type"] == "constructor"), [])
+        inputs: list[dict[str, Any]] = next(
+            (entry["inputs"] for entry in self.abi if entry["type"] == "constructor"), []
+        )
         return self.bytecode + encode(inputs, arguments)
 
 
@@ -152,7 +156,9 @@ def decode(kinds: Sequence[Mapping[str, Any]], data: bytes, structs: Mapping[str
     try:
         values = eth_abi.decode([_type(kind) for kind in kinds], data)
     except (DecodingError, OverflowError) as error:
-        raise ChainLies("A contract's answer does not decode", str(error)[:120], "Check the address and the RPC.") from None
+        raise ChainLies(
+            "A contract's answer does not decode", str(error)[:120], "Check the address and the RPC."
+        ) from None
     return [_from_abi(kind, value, structs) for kind, value in zip(kinds, values, strict=True)]
 
 

@@ -164,9 +164,10 @@ class EventCursor:
                 # Where the node is merely behind what it said before, nothing is void: wait for it.
                 return None
         kept = await self._canonical(below)
-        log.warning("reorg: rolled back from block %d to %d", refs[-1].number, kept[-1].number if kept else self._first - 1)
+        to_block = kept[-1].number if kept else self._first - 1
+        log.warning("reorg: rolled back from block %d to %d", refs[-1].number, to_block)
         self.position = Position(tuple(kept)) if kept else None
-        return Reorged(kept[-1].number if kept else self._first - 1, self.position)
+        return Reorged(to_block, self.position)
 
     async def _canonical(self, refs: Sequence[BlockRef]) -> list[BlockRef]:
         headers = await headers_of(self._rpc, [ref.number for ref in refs])
@@ -280,4 +281,3 @@ def _as_logs(found: Any) -> list[dict[str, Any]]:
     if not shaped:
         raise ChainLies("The RPC sent malformed logs", repr(found)[:80], "Use another RPC.")
     return list(found)
-

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import eth_abi
+from eth_abi import abi as eth_abi
 from eth_abi.exceptions import DecodingError
 
 from agents.chain.codec import artefact

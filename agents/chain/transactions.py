@@ -103,7 +103,7 @@ def entry_from_bytes(record: bytes) -> Entry:
 
 def sign(account: LocalAccount, chain_id: int, entry: Entry) -> Entry:
     """``entry`` with one more signed form, at its present nonce, gas and fees."""
-    transaction = {
+    transaction: dict[str, Any] = {
         "type": 2,
         "chainId": chain_id,
         "nonce": entry.nonce,
