@@ -8,7 +8,7 @@ from importlib import resources
 
 from eth_utils.crypto import keccak
 
-from agents.chain.codec import artefact, checksummed
+from agents.chain.codec import Artefact, artefact, checksummed
 from agents.chain.contracts import Market, Registry
 from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc, RpcError, quantity
@@ -106,15 +106,14 @@ async def deploy(
     lane: NonceLane,
     *,
     profile: str = "devnet",
-    verifier: str | None = None,
+    verifier: Artefact | None = None,
     insecure: bool = True,
     stake: StakeConfig = DEV_STAKE,
     market: MarketConfig = DEV_MARKET,
 ) -> Deployment:
     """Deploy verifier, token, registry and marketplace from the lane's account, which nothing else may use meanwhile.
 
-    ``verifier`` is the artefact's name, by default that of ``profile``; ``insecure`` says that its key is the
-    development key. Raises Refused off the development chains then, and ChainLies if the code that ends up on the
+    ``verifier`` is by default the shipped one of ``profile``; ``insecure`` says that its key is the development key. Raises Refused off the development chains then, and ChainLies if the code that ends up on the
     chain is not the artefact's.
     """
     if insecure and lane.chain_id not in DEV_CHAIN_IDS:
@@ -123,16 +122,14 @@ async def deploy(
             "its proving key is insecure: anyone can forge proofs for it",
             "Deploy a verifier made from a ceremony's key.",
         )
-    name = verifier or verifiers().get(profile)
-    if name is None:
-        raise Misuse(f"There is no verifier for profile {profile!r}", f"known: {', '.join(verifiers())}", "")
-    checker, first = await _create(lane, name)
-    await _require_code(lane.rpc, checker, name)
-    token, _ = await _create(lane, "TestToken", SUPPLY)
+    shipped = verifier or _shipped_verifier(profile)
+    checker, first = await _create(lane, shipped)
+    await _require_code(lane.rpc, checker, shipped)
+    token, _ = await _create(lane, artefact("TestToken"), SUPPLY)
     nonce = quantity(await lane.rpc.call("eth_getTransactionCount", lane.address, "latest"))
     predicted = create_address(lane.address, nonce + 1)
-    registry, _ = await _create(lane, "StakeRegistry", token, stake, [predicted])
-    marketplace, _ = await _create(lane, "Marketplace", registry, checker, market)
+    registry, _ = await _create(lane, artefact("StakeRegistry"), token, stake, [predicted])
+    marketplace, _ = await _create(lane, artefact("Marketplace"), registry, checker, market)
     if marketplace != predicted:
         raise Refused(
             f"The marketplace is at {marketplace}, not at {predicted}",
@@ -160,17 +157,24 @@ async def discover(rpc: Rpc, reference: str) -> Deployment:
     )
 
 
-async def _create(lane: NonceLane, name: str, *arguments: object) -> tuple[str, int]:
-    code = artefact(name).deployment(*arguments)
-    receipt = await lane.send(Call("", code, f"deploying {name}"), f"deploy:{keccak(code).hex()}")
+def _shipped_verifier(profile: str) -> Artefact:
+    name = verifiers().get(profile)
+    if name is None:
+        raise Misuse(f"There is no verifier for profile {profile!r}", f"known: {', '.join(verifiers())}", "")
+    return artefact(name)
+
+
+async def _create(lane: NonceLane, contract: Artefact, *arguments: object) -> tuple[str, int]:
+    code = contract.deployment(*arguments)
+    receipt = await lane.send(Call("", code, f"deploying {contract.name}"), f"deploy:{keccak(code).hex()}")
     if receipt.contract is None:
-        raise ChainLies(f"The receipt of {name} names no contract", "", "Use another RPC.")
+        raise ChainLies(f"The receipt of {contract.name} names no contract", "", "Use another RPC.")
     return receipt.contract, receipt.block_number
 
 
-async def _require_code(rpc: Rpc, address: str, name: str) -> None:
-    if keccak(await rpc.code(address)) != keccak(artefact(name).runtime):
-        raise ChainLies(f"The code at {address} is not {name}'s", "its hash differs", "Use another RPC.")
+async def _require_code(rpc: Rpc, address: str, contract: Artefact) -> None:
+    if keccak(await rpc.code(address)) != keccak(contract.runtime):
+        raise ChainLies(f"The code at {address} is not {contract.name}'s", "its hash differs", "Use another RPC.")
 
 
 async def _profile_at(rpc: Rpc, address: str) -> str:

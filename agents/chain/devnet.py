@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from agents.chain.anvil import Anvil, AnvilOptions, dev_account, dump_state
+from agents.chain.codec import Artefact
 from agents.chain.contracts import Token
 from agents.chain.deploy import DEV_MARKET, DEV_STAKE, Deployment, deploy, deployment_from_json
 from agents.chain.journal import MemoryJournal
@@ -98,7 +99,7 @@ class Devnet:
         *,
         port: int = 0,
         profile: str = "devnet",
-        verifier: str | None = None,
+        verifier: Artefact | None = None,
         stake: StakeConfig = DEV_STAKE,
         market: MarketConfig = DEV_MARKET,
     ) -> Self:
@@ -204,7 +205,7 @@ async def _give(lane: NonceLane, token: str, address: str, tokens: int, wei: int
         await lane.send(call, f"gift:{os.urandom(8).hex()}")
 
 
-async def _found(rpc: Rpc, profile: str, verifier: str | None, stake: StakeConfig, market: MarketConfig) -> Deployment:
+async def _found(rpc: Rpc, profile: str, verifier: Artefact | None, stake: StakeConfig, market: MarketConfig) -> Deployment:
     lane = NonceLane(rpc, dev_account(DEPLOYER), await rpc.chain_id(), MemoryJournal(), poll=0.05)
     try:
         made = await deploy(lane, profile=profile, verifier=verifier, stake=stake, market=market)

@@ -1,0 +1,297 @@
+"""One nonce lane a key: nothing is sent twice, nothing is lost, and nothing that must fail costs gas."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.chain.anvil import Anvil, AnvilOptions, dev_account
+from agents.chain.contracts import Market, Registry, Token
+from agents.chain.journal import FileJournal, MemoryJournal
+from agents.chain.lane import KIND
+from agents.chain.reverts import Reverted
+from agents.chain.rpc import Rpc, to_hex
+from agents.chain.transactions import Call, entry_from_bytes
+from agents.core.errors import ChainLies, NotEnoughGas, NotEnoughTokens
+from agents.core.units import TOKEN
+from tests.chain.ground import lane_of, market_on, twisted, until
+
+SOMEBODY = "0x00000000000000000000000000000000000A11Ce"
+
+
+def gift(wei: int = 1) -> Call:
+    return Call(SOMEBODY, b"", "gift", value=wei)
+
+
+async def nonce_of(rpc: Rpc, index: int, tag: str = "latest") -> int:
+    return int(await rpc.call("eth_getTransactionCount", dev_account(index).address, tag), 16)
+
+
+def test_an_effect_is_sent_once_however_often_it_is_asked_for(anvil: Anvil) -> None:
+    async def check() -> None:
+        async with Rpc(anvil.url) as rpc:
+            journal, before = MemoryJournal(), await nonce_of(rpc, 1)
+            lane = lane_of(rpc, 1, journal)
+            first, second = await asyncio.gather(lane.send(gift(), "once"), lane.send(gift(), "once"))
+            again = await lane_of(rpc, 1, journal).send(gift(), "once")
+            assert first == second == again
+            assert await nonce_of(rpc, 1) == before + 1
+
+    asyncio.run(check())
+
+
+def test_many_effects_at_once_have_a_nonce_each(anvil: Anvil) -> None:
+    async def check() -> None:
+        async with Rpc(anvil.url) as rpc:
+            before = await nonce_of(rpc, 2)
+            lane = lane_of(rpc, 2)
+            receipts = await asyncio.gather(*(lane.send(gift(), f"many:{at}") for at in range(8)))
+            assert len({receipt.tx_hash for receipt in receipts}) == 8
+            assert await nonce_of(rpc, 2) == before + 8
+
+    asyncio.run(check())
+
+
+def test_a_refusal_is_decoded_before_any_gas_is_spent(anvil: Anvil) -> None:
+    async def check() -> None:
+        async with Rpc(anvil.url) as rpc:
+            made = await market_on(rpc)
+            before, wealth = await nonce_of(rpc, 3), await rpc.balance(dev_account(3).address)
+            lane = lane_of(rpc, 3)
+            with pytest.raises(Reverted, match="deposit was refused: StakeRegistry_NotRegistered") as caught:
+                await lane.send(Registry(rpc, made.registry).deposit(5), "deposit")
+            assert caught.value.name == "StakeRegistry_NotRegistered"
+            assert "agent provider --stake" in str(caught.value)
+            with pytest.raises(Reverted, match="Marketplace_UnknownRequest"):
+                await lane.send(Market(rpc, made.marketplace).reserve_slot(bytes(32), 0), "reserve")
+            with pytest.raises(NotEnoughTokens, match=r"transfer needs 5 HOLD: the account holds 0 HOLD"):
+                await lane.send(Token(rpc, made.token).transfer(SOMEBODY, 5 * TOKEN), "transfer")
+            assert (await nonce_of(rpc, 3), await rpc.balance(dev_account(3).address)) == (before, wealth)
+
+    asyncio.run(check())
+
+
+def test_too_little_gas_money_is_said_with_both_amounts(anvil: Anvil) -> None:
+    async def check() -> None:
+        async with Rpc(anvil.url) as rpc:
+            poor = dev_account(19).address
+            base_fee = int((await rpc.call("eth_getBlockByNumber", "latest", False))["baseFeePerGas"], 16)
+            assert base_fee > 0
+            await rpc.call("anvil_setBalance", poor, hex(21_000 * base_fee // 2))
+            with pytest.raises(NotEnoughGas, match=rf"gift may cost 0\.0.* ETH in gas: {poor} has 0\.0.*Send it some"):
+                await lane_of(rpc, 19).send(gift(0), "poor")
+            assert await nonce_of(rpc, 19) == 0
+
+    asyncio.run(check())
+
+
+def test_a_stuck_transaction_is_replaced_at_higher_fees() -> None:
+    async def check(chain: Anvil) -> None:
+        async with Rpc(chain.url) as rpc:
+            journal = MemoryJournal()
+            lane = lane_of(rpc, 1, journal)
+            waiting = asyncio.create_task(lane.send(gift(), "stuck"))
+            await until(lambda: _pooled(rpc, 1))
+            entry = entry_from_bytes(journal.load(KIND)["stuck"])
+            # The base fee rises above what was offered: the pool will not mine it.
+            await rpc.call("anvil_setNextBlockBaseFeePerGas", hex(entry.fees.most * 3))
+            await rpc.call("evm_mine")
+
+            async def mined() -> bool:
+                await rpc.call("evm_mine")
+                return waiting.done()
+
+            await until(mined)
+            receipt = await waiting
+            final = entry_from_bytes(journal.load(KIND)["stuck"])
+            assert len(final.signed) > 1
+            assert receipt.tx_hash in final.hashes[1:]
+            assert final.fees.most * 1000 >= entry.fees.most * 1125
+            assert await nonce_of(rpc, 1) == 1
+
+    with Anvil(AnvilOptions(mining=False)) as chain:
+        asyncio.run(check(chain))
+
+
+async def _pooled(rpc: Rpc, index: int) -> bool:
+    return await nonce_of(rpc, index, "pending") > await nonce_of(rpc, index)
+
+
+def test_a_dropped_transaction_is_broadcast_again() -> None:
+    async def check(chain: Anvil) -> None:
+        async with Rpc(chain.url) as rpc:
+            lane = lane_of(rpc, 1)
+            waiting = asyncio.create_task(lane.send(gift(), "dropped"))
+            await until(lambda: _pooled(rpc, 1))
+            await rpc.call("anvil_dropAllTransactions")
+            await until(lambda: _pooled(rpc, 1))
+            await rpc.call("evm_mine")
+            assert (await waiting).succeeded
+
+    with Anvil(AnvilOptions(mining=False)) as chain:
+        asyncio.run(check(chain))
+
+
+def test_a_transaction_reorganised_away_is_sent_again(own_anvil: Anvil) -> None:
+    async def check() -> None:
+        async with Rpc(own_anvil.url) as rpc:
+            lane = lane_of(rpc, 1)
+            receipt = await lane.send(gift(), "reorged")
+            assert await lane.recheck() == []
+            await rpc.call("anvil_reorg", 1, [])
+            assert await rpc.call("eth_getTransactionReceipt", to_hex(receipt.tx_hash)) is None
+            assert await lane.recheck() == ["reorged"]
+            again = await lane.send(gift(), "reorged")
+            assert again.block_hash != receipt.block_hash
+            assert await nonce_of(rpc, 1) == 1
+
+    asyncio.run(check())
+
+
+def test_a_nonce_used_elsewhere_is_noticed_and_the_effect_sent_under_another(own_anvil: Anvil) -> None:
+    async def check() -> None:
+        async with Rpc(own_anvil.url) as rpc:
+            await rpc.call("evm_setAutomine", False)
+            journal = MemoryJournal()
+            lane = lane_of(rpc, 1, journal)
+            waiting = asyncio.create_task(lane.send(gift(), "robbed"))
+            await until(lambda: _pooled(rpc, 1))
+            await rpc.call("anvil_dropAllTransactions")
+            # Another program with the same key is faster.
+            await rpc.call("anvil_setNonce", dev_account(1).address, "0x1")
+
+            async def mined() -> bool:
+                await rpc.call("evm_mine")
+                return waiting.done()
+
+            await until(mined)
+            assert (await waiting).succeeded
+            assert entry_from_bytes(journal.load(KIND)["robbed"]).nonce == 1
+
+    asyncio.run(check())
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from agents.chain.journal import FileJournal
+from agents.chain.rpc import Rpc
+from tests.chain.ground import lane_of
+from tests.chain.test_lane import gift
+
+async def main():
+    url, place, step = sys.argv[1:]
+    rpc = Rpc(url)
+    real = rpc.call
+    async def call(method, *params):
+        if method == "eth_sendRawTransaction" and step == "signed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = await real(method, *params)
+        if method == "eth_sendRawTransaction" and step == "sent":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    rpc.call = call
+    await lane_of(rpc, 5, FileJournal(Path(place))).send(gift(7), "effect")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("step", ["signed", "sent"])
+def test_a_process_killed_while_sending_sends_exactly_once(anvil: Anvil, tmp_path: Path, step: str) -> None:
+    async def state() -> tuple[int, int]:
+        async with Rpc(anvil.url) as rpc:
+            return await nonce_of(rpc, 5), await rpc.balance(SOMEBODY)
+
+    async def resume() -> None:
+        async with Rpc(anvil.url) as rpc:
+            lane = lane_of(rpc, 5, FileJournal(tmp_path))
+            assert await lane.resume() == ["effect"]
+            await lane.send(gift(7), "effect")
+            assert lane.pending() == []
+
+    before = asyncio.run(state())
+    command = [sys.executable, "-c", KILLED, anvil.url, str(tmp_path), step]
+    ended = subprocess.run(command, timeout=120, check=False, env=os.environ | {"PYTHONPATH": os.getcwd()})
+    assert ended.returncode == -signal.SIGKILL
+    asyncio.run(resume())
+    assert asyncio.run(state()) == (before[0] + 1, before[1] + 7)
+
+
+@pytest.mark.parametrize(
+    ("field", "lie", "message"),
+    [
+        ("transactionHash", "0x" + "11" * 32, "another transaction's"),
+        ("blockHash", "0x" + "22" * 32, "the block it names is not block"),
+        ("blockNumber", "0x0", "the block it names is not block 0"),
+    ],
+)
+def test_a_lie_about_a_receipt_is_noticed(anvil: Anvil, field: str, lie: str, message: str) -> None:
+    async def twist(method: str, _params: list[Any], answer: dict[str, Any]) -> dict[str, Any]:
+        if method == "eth_getTransactionReceipt" and answer.get("result"):
+            answer["result"][field] = lie
+        return answer
+
+    async def check() -> None:
+        async with twisted(anvil, twist) as url, Rpc(url) as rpc:
+            with pytest.raises(ChainLies, match=f"lies about the receipt .*{message}"):
+                await lane_of(rpc, 6).send(gift(), f"lied:{field}")
+
+    asyncio.run(check())
+
+
+def test_a_receipt_for_a_transaction_that_was_never_mined_is_noticed(anvil: Anvil) -> None:
+    async def twist(method: str, params: list[Any], answer: dict[str, Any]) -> dict[str, Any]:
+        if method == "eth_sendRawTransaction":
+            return answer | {"result": "0x" + "00" * 32}
+        if method == "eth_getTransactionReceipt":
+            block = json.loads(json.dumps(genesis))
+            made = {"transactionHash": params[0], "blockNumber": "0x0", "blockHash": block["hash"], "status": "0x1"}
+            return {"jsonrpc": "2.0", "id": answer["id"], "result": made | {"gasUsed": "0x1", "logs": []}}
+        return answer
+
+    genesis: dict[str, Any] = {}
+
+    async def check() -> None:
+        async with Rpc(anvil.url) as honest:
+            genesis.update(await honest.call("eth_getBlockByNumber", "0x0", False))
+        async with twisted(anvil, twist) as url, Rpc(url) as rpc:
+            with pytest.raises(ChainLies, match="block 0 does not hold the transaction"):
+                await lane_of(rpc, 7).send(gift(), "phantom")
+
+    asyncio.run(check())
+
+
+def test_a_call_that_fails_on_chain_says_why_and_may_be_tried_anew(own_anvil: Anvil) -> None:
+    async def check() -> None:
+        async with Rpc(own_anvil.url) as rpc:
+            made = await market_on(rpc)
+            token = Token(rpc, made.token)
+            bank, lane = lane_of(rpc, 0), lane_of(rpc, 1)
+            me = dev_account(1).address
+            await bank.send(token.transfer(me, 5), "fund")
+            await rpc.call("evm_setAutomine", False)
+            # Both are affordable when estimated; the first takes what the second needs.
+            first = asyncio.create_task(lane.send(token.transfer(SOMEBODY, 4), "first"))
+            await until(lambda: _pooled(rpc, 1))
+            second = asyncio.create_task(lane.send(token.transfer(SOMEBODY, 3), "second"))
+
+            async def both() -> bool:
+                return await nonce_of(rpc, 1, "pending") == await nonce_of(rpc, 1) + 2
+
+            await until(both)
+            await rpc.call("evm_mine")
+            assert (await first).succeeded
+            with pytest.raises((NotEnoughTokens, Reverted), match="transfer"):
+                await second
+            await rpc.call("evm_setAutomine", True)
+            await bank.send(token.transfer(me, 5), "fund more")
+            assert (await lane.send(token.transfer(SOMEBODY, 3), "second")).succeeded
+
+    asyncio.run(check())
