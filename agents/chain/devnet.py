@@ -205,7 +205,9 @@ async def _give(lane: NonceLane, token: str, address: str, tokens: int, wei: int
         await lane.send(call, f"gift:{os.urandom(8).hex()}")
 
 
-async def _found(rpc: Rpc, profile: str, verifier: Artefact | None, stake: StakeConfig, market: MarketConfig) -> Deployment:
+async def _found(
+    rpc: Rpc, profile: str, verifier: Artefact | None, stake: StakeConfig, market: MarketConfig
+) -> Deployment:
     lane = NonceLane(rpc, dev_account(DEPLOYER), await rpc.chain_id(), MemoryJournal(), poll=0.05)
     try:
         made = await deploy(lane, profile=profile, verifier=verifier, stake=stake, market=market)

@@ -22,7 +22,7 @@ from agents.core.errors import ChainLies, NotEnoughGas, NotEnoughTokens
 from agents.core.units import TOKEN
 from tests.chain.ground import lane_of, market_on, twisted, until
 
-SOMEBODY = "0x00000000000000000000000000000000000A11Ce"
+SOMEBODY = "0x000000000000000000000000000000000000bEEF"
 
 
 def gift(wei: int = 1) -> Call:
