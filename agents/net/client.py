@@ -275,7 +275,7 @@ class PeerClient:
         except asyncio.IncompleteReadError as error:
             raise PeerDown(peer.endpoint, "stopped in the middle", f"{what} came short") from error
         except aiohttp.ClientResponseError as error:
-            raise PeerLied(peer.endpoint, "does not speak HTTP", error.message) from error
+            raise PeerLied(peer.endpoint, "does not speak HTTP", "its answer cannot be read") from error  # nor shown
         except (aiohttp.ClientError, ConnectionError) as error:
             raise PeerDown(peer.endpoint, "cut the connection", str(error)) from error
 

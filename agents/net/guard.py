@@ -76,7 +76,11 @@ class GuardedServer(web.Server):
     def __call__(self) -> GuardedConnection:
         """The protocol of a new connection. Bodies are never decompressed."""
         return GuardedConnection(
-            self, loop=asyncio.get_running_loop(), access_log=None, auto_decompress=False, lingering_time=5.0
+            self,
+            loop=asyncio.get_running_loop(),
+            access_log=None,
+            auto_decompress=False,
+            lingering_time=self.limits.linger_seconds,
         )
 
     def admit(self, host: str) -> bool:

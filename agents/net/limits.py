@@ -19,6 +19,8 @@ class Limits:
     """For a whole manifest or block list."""
     block_seconds: float = 30.0
     """For one block, in either direction."""
+    linger_seconds: float = 5.0
+    """How long the rest of a refused body is swallowed, so that its sender reads the refusal."""
     requests_per_second: float = 200.0
     requests_burst: int = 1000
     bytes_per_second: float = float(512 << 20)

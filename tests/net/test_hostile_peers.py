@@ -1,0 +1,205 @@
+"""A provider that is down, lies, or sends corrupt, short, endless, slow, redirected or compressed answers."""
+
+import asyncio
+import gzip
+import socket
+import tracemalloc
+
+import pytest
+
+from agents.core.errors import PeerError
+from agents.net.client import Patience, PeerClient
+from agents.net.endpoint import Peer, checked_endpoint
+from agents.net.errors import EndpointInvalid, PeerBusy, PeerCorrupt, PeerDown, PeerLied, PeerRefused, PeerSlow
+
+from .peers import BLOCK, CLIENT, MARKET, PROVIDER, Behaviour, Slot, all_of, answering, raw_peer, reader_of
+
+SLOT = Slot(0, count=4)
+DIGEST = bytes(32)
+IMPATIENT = Patience(connect=5.0, answer=0.5, document=0.5, block=0.5, finish=0.5)
+
+
+def _head(length: int) -> str:
+    return f"HTTP/1.1 200 OK\nContent-Length: {length}"
+
+
+async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def _endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"10000\r\n" + bytes(65536) + b"\r\n")
+        await writer.drain()
+
+
+async def _stalling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(_head(4 * BLOCK).encode().replace(b"\n", b"\r\n") + b"\r\n\r\n" + SLOT.blocks[0] + b"x")
+    await reader.read()
+
+
+READS: list[tuple[str, Behaviour, type[PeerError], str]] = [
+    ("silent", _silent, PeerSlow, "is too slow: an answer did not come in 0.5 s"),
+    ("stalling", _stalling, PeerSlow, "is too slow: block 1 did not come in 0.5 s"),
+    (
+        "corrupt",
+        answering(_head(4 * BLOCK), SLOT.blocks[0] + bytes(3 * BLOCK)),
+        PeerCorrupt,
+        "sends corrupt data: block 1 of slot 0 has another digest",
+    ),
+    ("short", answering(_head(4 * BLOCK), SLOT.blocks[0] + b"x"), PeerDown, "stopped in the middle: block 1"),
+    ("wrong length", answering(_head(4 * BLOCK + 1), bytes(4 * BLOCK + 1)), PeerLied, "sends a wrong length"),
+    ("endless", _endless, PeerLied, "sends a wrong length"),
+    (
+        "redirect",
+        answering("HTTP/1.1 302 Found\nLocation: http://169.254.169.254/\nContent-Length: 0"),
+        PeerLied,
+        "redirects elsewhere",
+    ),
+    (
+        "gzip bomb",
+        answering(_head(4 * BLOCK) + "\nContent-Encoding: gzip", gzip.compress(bytes(1 << 24))),
+        PeerLied,
+        "sends a compressed answer",
+    ),
+    ("no HTTP", answering("SSH-2.0-OpenSSH_9.6"), PeerLied, "does not speak HTTP"),
+    ("huge header", answering("HTTP/1.1 200 OK\nX: " + "x" * 100_000), PeerLied, "does not speak HTTP"),
+    ("hangs up", answering(""), PeerError, "http://127.0.0.1"),
+    (
+        "busy",
+        answering("HTTP/1.1 503 Busy\nContent-Length: 22", b'{"reason":"later on"} '),
+        PeerBusy,
+        r"refused \(503\): later on",
+    ),
+    (
+        "shouting",
+        answering("HTTP/1.1 500 No\nContent-Length: 30", b'{"reason":"\\u001b[2J gone  "}  '[:30]),
+        PeerRefused,
+        r"refused \(500\): \[2J gone",
+    ),
+]
+
+
+@pytest.mark.parametrize(("behave", "kind", "says"), [case[1:] for case in READS], ids=[case[0] for case in READS])
+def test_a_bad_answer_to_a_read_names_the_endpoint(behave: Behaviour, kind: type[PeerError], says: str) -> None:
+    async def story() -> None:
+        async with raw_peer(behave) as peer, PeerClient(MARKET, patience=IMPATIENT) as client:
+            with pytest.raises(kind, match=says) as caught:
+                await all_of(reader_of(peer, client, SLOT, DIGEST))
+            assert peer.endpoint in str(caught.value)
+
+    asyncio.run(story())
+
+
+def test_what_came_before_a_corrupt_block_is_good() -> None:
+    async def story() -> list[bytes]:
+        got: list[bytes] = []
+        bad = answering(_head(4 * BLOCK), SLOT.blocks[0] + SLOT.blocks[1] + bytes(2 * BLOCK))
+        async with raw_peer(bad) as peer, PeerClient(MARKET) as client:
+            try:
+                async for block in reader_of(peer, client, SLOT, DIGEST):
+                    got.append(block)
+            except PeerCorrupt:
+                return got
+        return []
+
+    assert asyncio.run(story()) == SLOT.blocks[:2]
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+    async def story() -> None:
+        async with PeerClient(MARKET) as client:
+            with pytest.raises(PeerDown, match=f"http://127.0.0.1:{port} cannot be reached"):
+                await client.fetch_manifest(Peer(f"http://127.0.0.1:{port}", PROVIDER), DIGEST)
+
+    asyncio.run(story())
+
+
+def test_an_endless_document_is_cut_within_bounded_memory() -> None:
+    async def story() -> int:
+        async with raw_peer(_endless) as peer, PeerClient(MARKET) as client:
+            tracemalloc.start()
+            try:
+                with pytest.raises(PeerLied, match="does not stop sending: more than 1048576 bytes"):
+                    await client.fetch_manifest(peer, DIGEST)
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+    assert asyncio.run(story()) < 16 << 20
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"[" * 10_000, "does not answer in JSON"),
+        (b"{}", "not an upload status of version 1"),
+        (
+            b'{"version":1,"manifest":true,"blockList":true,"done":false,"held":9,"total":4}',
+            "held and total must be counts",
+        ),
+        (b'{"version":1,"manifest":1,"blockList":true,"done":false,"held":0,"total":4}', "must be true or false"),
+    ],
+)
+def test_a_nonsensical_upload_status_is_a_lie(body: bytes, says: str) -> None:
+    async def story() -> None:
+        async with raw_peer(answering(_head(len(body)), body)) as peer, PeerClient(MARKET, CLIENT) as client:
+            with pytest.raises(PeerLied, match=says):
+                await client.upload_status(peer, bytes(32), 0)
+
+    asyncio.run(story())
+
+
+def test_another_provider_behind_the_endpoint_is_noticed() -> None:
+    body = b'{"version":1,"address":"0x0000000000000000000000000000000000000001","market":"elsewhere"}'
+
+    async def story() -> None:
+        async with raw_peer(answering(_head(len(body)), body)) as peer, PeerClient(MARKET) as client:
+            with pytest.raises(PeerLied, match="is somebody else"):
+                await client.fetch_status(peer)
+
+    asyncio.run(story())
+
+
+def test_a_peer_that_stops_taking_blocks_is_cut() -> None:
+    slot = Slot(0, count=64, block_bytes=1 << 20)
+
+    async def story() -> None:
+        async with raw_peer(lambda reader, writer: asyncio.sleep(60)) as peer:
+            patience = Patience(connect=0.3, answer=0.3, block=0.3, finish=0.3)
+            async with PeerClient(MARKET, CLIENT, patience) as client:
+                with pytest.raises(PeerSlow, match="stopped taking blocks"):
+                    await client.put_blocks(peer, bytes(32), 0, DIGEST, 0, 64 << 20, slot.from_block(0))
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("ftp://host", "must start with http"),
+        ("host:7070", "must start with http"),
+        ("http://", "names no host"),
+        ("http://user:word@host", "no user name or password"),
+        ("http://host/?q=1", "no query"),
+        ("http://host/#x", "no query"),
+        ("http://host:99999", "ort out of range"),
+        ("http://host:0", "port 0"),
+        ("http://host/../etc", "its path"),
+        ("http://ho st", "printable ASCII"),
+        ("http://höst", "printable ASCII"),
+        ("http://" + "h" * 300, "longer than"),
+    ],
+)
+def test_what_cannot_be_an_endpoint(url: str, says: str) -> None:
+    with pytest.raises(EndpointInvalid, match=says):
+        checked_endpoint(url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:7070/", "https://a.example/holdfast", "http://[::1]:7070"])
+def test_what_can_be_an_endpoint(url: str) -> None:
+    assert checked_endpoint(url) == url.rstrip("/")
