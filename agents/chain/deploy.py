@@ -113,8 +113,9 @@ async def deploy(
 ) -> Deployment:
     """Deploy verifier, token, registry and marketplace from the lane's account, which nothing else may use meanwhile.
 
-    ``verifier`` is by default the shipped one of ``profile``; ``insecure`` says that its key is the development key. Raises Refused off the development chains then, and ChainLies if the code that ends up on the
-    chain is not the artefact's.
+    ``verifier`` is by default the shipped one of ``profile``; ``insecure`` says that its key is the development key.
+    Raises Refused off the development chains then, and ChainLies if the code that ends up on the chain is not the
+    artefact's.
     """
     if insecure and lane.chain_id not in DEV_CHAIN_IDS:
         raise Refused(
@@ -153,7 +154,7 @@ async def discover(rpc: Rpc, reference: str) -> Deployment:
             f"There is no market at {address}", "another contract is there", "Check HOLDFAST_MARKET."
         ) from None
     return Deployment(
-        chain_id, token, registry, address, checker, await _profile_at(rpc, checker), await _birth(rpc, address)
+        chain_id, token, registry, address, checker, await _profile_at(rpc, checker), await _birth(rpc, registry)
     )
 
 

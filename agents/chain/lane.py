@@ -189,6 +189,8 @@ class NonceLane:
                 elif await self._void(entry):
                     await self._renew(entry)
                     sent_at = None
+                elif (gap := await self._gap(entry)) is not None:
+                    await self._fill(gap)
                 elif await self._missing(entry):
                     await self._broadcast(entry)
                 elif await self._stuck(entry, sent_at):
@@ -274,6 +276,28 @@ class NonceLane:
             except Exception:
                 self._drop(entry.key)
                 raise
+
+    async def _gap(self, entry: Entry) -> int | None:
+        """The nonce before this one that neither we nor the pool are going to use; None if there is none.
+
+        Such a gap is left by a transaction that the endpoint refused after later ones were signed.
+        """
+        pooled = quantity(await self.rpc.call("eth_getTransactionCount", self.address, "pending"))
+        taken = {other.nonce for other in self._entries.values() if other.mined is None}
+        return pooled if pooled < entry.nonce and pooled not in taken else None
+
+    async def _fill(self, nonce: int) -> None:
+        """Use up ``nonce`` on nothing, so that those after it can be mined."""
+        async with self._preparing:
+            if any(entry.nonce == nonce and entry.mined is None for entry in self._entries.values()):
+                return
+            head = await latest(self.rpc)
+            call = Call(self.address, b"", f"filling nonce {nonce}")
+            fees = await market_fees(self.rpc, head)
+            entry = Entry(f"gap:{nonce}:{head.number}", call, nonce, await self._estimate(call, head), fees, ())
+            log.warning("nonce %d was left out: it is filled", nonce)
+            self._keep(await asyncio.to_thread(sign, self.account, self.chain_id, entry))
+        self._task(entry.key)
 
     async def _missing(self, entry: Entry) -> bool:
         found = await self.rpc.call("eth_getTransactionByHash", to_hex(entry.hashes[-1]))

@@ -177,6 +177,38 @@ def test_a_nonce_used_elsewhere_is_noticed_and_the_effect_sent_under_another(own
     asyncio.run(check())
 
 
+def test_a_gap_in_the_nonces_is_filled() -> None:
+    async def check(chain: Anvil) -> None:
+        async with Rpc(chain.url) as rpc:
+            journal = MemoryJournal()
+            lane = lane_of(rpc, 1, journal)
+            for key in ("first", "second"):
+                task = asyncio.create_task(lane.send(gift(), key))
+                await until(lambda: _has(journal, key))  # noqa: B023 - awaited at once
+                task.cancel()
+            await lane.close()
+            # The first is refused and forgotten after the second was signed.
+            await rpc.call("anvil_dropAllTransactions")
+            journal.remove(KIND, "first")
+            lane = lane_of(rpc, 1, journal)
+            waiting = asyncio.create_task(lane.send(gift(), "second"))
+
+            async def mined() -> bool:
+                await rpc.call("evm_mine")
+                return waiting.done()
+
+            await until(mined)
+            assert (await waiting).succeeded
+            assert await nonce_of(rpc, 1) == 2
+            await lane.close()
+
+    async def _has(journal: MemoryJournal, key: str) -> bool:
+        return key in journal.load(KIND)
+
+    with Anvil(AnvilOptions(mining=False)) as chain:
+        asyncio.run(check(chain))
+
+
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path

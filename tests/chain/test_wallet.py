@@ -59,7 +59,7 @@ def test_a_key_comes_from_a_private_file_or_the_environment(tmp_path: Path) -> N
     assert read_key_file(path).address == account.address
     assert key_from_environment({}) is None
     path.chmod(0o644)
-    with pytest.raises(KeyTrouble, match="can be read by others.*chmod 600"):
+    with pytest.raises(KeyTrouble, match=r"can be read by others.*chmod 600"):
         read_key_file(path)
 
 
