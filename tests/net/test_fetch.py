@@ -15,7 +15,7 @@ from agents.net.fetch import FetchPolicy, LocalSlot, PeerSlot, Stripe, fetch_any
 from .peers import BLOCK, MARKET, MemoryHost, Slot, serving
 
 COUNT = 24
-QUICK = FetchPolicy(patience=0.3, pause=0.01, memory=3 * 3 * BLOCK * 4)  # windows of four stripes
+QUICK = FetchPolicy(patience=1.0, pause=0.01, memory=3 * 3 * BLOCK * 4)  # windows of four stripes
 
 
 def _held(index: int, log: list[tuple[int, int]] | None = None) -> LocalSlot:

@@ -16,7 +16,7 @@ from .peers import BLOCK, CLIENT, MARKET, PROVIDER, Behaviour, Slot, all_of, ans
 
 SLOT = Slot(0, count=4)
 DIGEST = bytes(32)
-IMPATIENT = Patience(connect=5.0, answer=0.5, document=0.5, block=0.5, finish=0.5)
+IMPATIENT = Patience(answer=1.5, block=1.5)
 
 
 def _head(length: int) -> str:
@@ -40,8 +40,8 @@ async def _stalling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 
 READS: list[tuple[str, Behaviour, type[PeerError], str]] = [
-    ("silent", _silent, PeerSlow, "is too slow: an answer did not come in 0.5 s"),
-    ("stalling", _stalling, PeerSlow, "is too slow: block 1 did not come in 0.5 s"),
+    ("silent", _silent, PeerSlow, "is too slow: an answer did not come in 1.5 s"),
+    ("stalling", _stalling, PeerSlow, "is too slow: block 1 did not come in 1.5 s"),
     (
         "corrupt",
         answering(_head(4 * BLOCK), SLOT.blocks[0] + bytes(3 * BLOCK)),
@@ -84,7 +84,8 @@ READS: list[tuple[str, Behaviour, type[PeerError], str]] = [
 @pytest.mark.parametrize(("behave", "kind", "says"), [case[1:] for case in READS], ids=[case[0] for case in READS])
 def test_a_bad_answer_to_a_read_names_the_endpoint(behave: Behaviour, kind: type[PeerError], says: str) -> None:
     async def story() -> None:
-        async with raw_peer(behave) as peer, PeerClient(MARKET, patience=IMPATIENT) as client:
+        patience = IMPATIENT if kind is PeerSlow else Patience()
+        async with raw_peer(behave) as peer, PeerClient(MARKET, patience=patience) as client:
             with pytest.raises(kind, match=says) as caught:
                 await all_of(reader_of(peer, client, SLOT, DIGEST))
             assert peer.endpoint in str(caught.value)
@@ -170,7 +171,7 @@ def test_a_peer_that_stops_taking_blocks_is_cut() -> None:
 
     async def story() -> None:
         async with raw_peer(lambda reader, writer: asyncio.sleep(60)) as peer:
-            patience = Patience(connect=0.3, answer=0.3, block=0.3, finish=0.3)
+            patience = Patience(connect=2.0, block=1.0)
             async with PeerClient(MARKET, CLIENT, patience) as client:
                 with pytest.raises(PeerSlow, match="stopped taking blocks"):
                     await client.put_blocks(peer, bytes(32), 0, DIGEST, 0, 64 << 20, slot.from_block(0))

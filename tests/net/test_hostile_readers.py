@@ -142,7 +142,7 @@ def test_bodies_are_bounded_in_size_and_time(headers: dict[str, str], status: by
 def test_a_slow_loris_is_cut_and_others_are_served() -> None:
     async def story() -> None:
         host = MemoryHost(Slot(0), holds=True)
-        async with serving(host, Limits(header_seconds=0.5)) as peer, PeerClient(MARKET) as client:
+        async with serving(host, Limits(header_seconds=3.0)) as peer, PeerClient(MARKET) as client:
             lorises = [asyncio.create_task(_raw(peer, b"GET /v1/status HTTP/1.1\r\nX-Slow: ")) for _ in range(20)]
             assert await client.fetch_manifest(peer, host.digest) == host.manifest_bytes
             assert await asyncio.gather(*lorises) == [b""] * 20
@@ -159,7 +159,7 @@ def test_an_upload_that_dawdles_is_cut_and_keeps_what_came() -> None:
         headers = signed_headers(
             CLIENT, market=MARKET, audience=PROVIDER, method="PUT", target=target, body=slot.plan.block_list_digest
         ) | {"Content-Length": str(20 * slot.plan.block_bytes)}
-        async with serving(host, Limits(block_seconds=0.3, linger_seconds=0.2)) as peer:
+        async with serving(host, Limits(block_seconds=1.0, linger_seconds=0.2)) as peer:
             answer = await _get(peer, target, headers, "PUT", slot.blocks[0] + slot.blocks[1] + b"x")
         assert b"block 2 did not arrive in time" in answer
         assert host.held == slot.blocks[:2]
