@@ -192,5 +192,5 @@ class ProofFailed(HoldfastError):
 
 def exit_codes() -> list[tuple[int, str]]:
     """Every exit code and what it means, in order."""
-    direct = [HoldfastError, *HoldfastError.__subclasses__()]
+    direct: list[type[HoldfastError]] = [HoldfastError, *HoldfastError.__subclasses__()]
     return sorted((kind.exit_code, kind.meaning) for kind in direct)
