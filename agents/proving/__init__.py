@@ -1,0 +1,1 @@
+"""From a slot to a proof: development keys, provers, the machine's prover lock, verification before submission."""
