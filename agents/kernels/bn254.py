@@ -30,12 +30,12 @@ ONE2 = (ONE1, NIL1)
 NIL2 = (NIL1, NIL1)
 
 
-@njit(inline="always")  # type: ignore[misc]
+@njit(inline="always")
 def _mul1(a: Any, b: Any) -> Any:
     return _reduce1(_raw1(a, b))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def _invert1(a: Any) -> Any:
     """a^(q - 2)."""
     result, power, exponent = ONE1, a, (EXPONENT0, EXPONENT1, EXPONENT2, EXPONENT3)
@@ -50,46 +50,46 @@ def _invert1(a: Any) -> Any:
 EXPONENT0, EXPONENT1, EXPONENT2, EXPONENT3 = element(BASE_ORDER - 2)
 
 
-@njit(inline="always")  # type: ignore[misc]
+@njit(inline="always")
 def _add2(a: Any, b: Any) -> Any:
     return _add1(a[0], b[0]), _add1(a[1], b[1])
 
 
-@njit(inline="always")  # type: ignore[misc]
+@njit(inline="always")
 def _sub2(a: Any, b: Any) -> Any:
     return _sub1(a[0], b[0]), _sub1(a[1], b[1])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def _mul2(a: Any, b: Any) -> Any:
     real, imaginary = _mul1(a[0], b[0]), _mul1(a[1], b[1])
     cross = _mul1(_add1(a[0], a[1]), _add1(b[0], b[1]))
     return _sub1(real, imaginary), _sub1(_sub1(cross, real), imaginary)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def _invert2(a: Any) -> Any:
     norm = _invert1(_add1(_mul1(a[0], a[0]), _mul1(a[1], a[1])))
     return _mul1(a[0], norm), _mul1(_sub1(NIL1, a[1]), norm)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def _load1(row: Any, at: Any) -> Any:
     return row[at], row[at + 1], row[at + 2], row[at + 3]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def _load2(row: Any, at: Any) -> Any:
     return _load1(row, at), _load1(row, at + 4)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def _store1(row: Any, at: Any, value: Any) -> None:
     for i in range(4):
         row[at + i] = value[i]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def _store2(row: Any, at: Any, value: Any) -> None:
     _store1(row, at, value[0])
     _store1(row, at + 4, value[1])
@@ -99,7 +99,7 @@ def _multiples(field: tuple[Any, ...], width: int) -> Callable[..., None]:
     """The batch function of one group: ``field`` is its add, subtract, multiply, invert, load, store, one and zero."""
     add, sub, mul, invert, load, store, one, nil = field
 
-    @njit(cache=True, nogil=True)  # type: ignore[misc]
+    @njit(cache=True, nogil=True)
     def multiples(table: Any, scalars: Any, out: Any) -> None:
         """(32, 256, 2 width) table, (n, 32) uint8 scalars -> (n, 2 width) affine points."""
         count = scalars.shape[0]

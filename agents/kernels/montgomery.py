@@ -32,7 +32,7 @@ def element(value: int) -> tuple[np.uint64, ...]:
     return tuple(np.uint64(word) for word in words(value))
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def multiply_add(context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """a * b + c + d as (low, high); it cannot overflow 128 bits."""
     signature = types.UniTuple(WORD, 2)(WORD, WORD, WORD, WORD)
@@ -88,7 +88,7 @@ def arithmetic(order: int) -> Arithmetic:
         modulus = ir.Constant(value.type, order)
         return builder.select(builder.icmp_unsigned("<", value, modulus), value, builder.sub(value, modulus))
 
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def add(context: Any, a: Any, b: Any) -> Any:
         signature = ELEMENT(ELEMENT, ELEMENT)
 
@@ -98,7 +98,7 @@ def arithmetic(order: int) -> Arithmetic:
 
         return signature, generate
 
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def subtract(context: Any, a: Any, b: Any) -> Any:
         signature = ELEMENT(ELEMENT, ELEMENT)
 
@@ -109,7 +109,7 @@ def arithmetic(order: int) -> Arithmetic:
 
         return signature, generate
 
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def reduce(context: Any, a: Any) -> Any:
         signature = ELEMENT(ELEMENT)
 
@@ -119,7 +119,7 @@ def arithmetic(order: int) -> Arithmetic:
 
         return signature, generate
 
-    @njit(inline="always")  # type: ignore[misc]
+    @njit(inline="always")
     def step(a: Any, word: Any, t0: Any, t1: Any, t2: Any, t3: Any) -> Any:
         t0, carry = multiply_add(a[0], word, t0, ZERO)
         m = t0 * negated_inverse
@@ -132,18 +132,18 @@ def arithmetic(order: int) -> Arithmetic:
         t2, fold = multiply_add(m, p3, t3, fold)
         return t0, t1, t2, carry + fold
 
-    @njit(inline="always")  # type: ignore[misc]
+    @njit(inline="always")
     def multiply(a: Any, b: Any) -> Any:
         t0, t1, t2, t3 = step(a, b[0], ZERO, ZERO, ZERO, ZERO)
         t0, t1, t2, t3 = step(a, b[1], t0, t1, t2, t3)
         t0, t1, t2, t3 = step(a, b[2], t0, t1, t2, t3)
         return step(a, b[3], t0, t1, t2, t3)
 
-    @njit(inline="always")  # type: ignore[misc]
+    @njit(inline="always")
     def enter(a: Any) -> Any:
         return reduce(multiply(a, r_squared))
 
-    @njit(inline="always")  # type: ignore[misc]
+    @njit(inline="always")
     def leave(a: Any) -> Any:
         return reduce(multiply(a, one))
 

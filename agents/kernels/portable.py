@@ -28,25 +28,25 @@ ONE = element(1)
 IV = element(sponge_iv(2) * R % SCALAR_ORDER)
 
 
-@njit(inline="always")  # type: ignore[misc]
+@njit(inline="always")
 def _fifth(x: Any) -> Any:
     square = _multiply(x, x)
     return _reduce(_multiply(_multiply(square, square), x))
 
 
-@njit(inline="always")  # type: ignore[misc]
+@njit(inline="always")
 def _load(row: Any) -> Any:
     return row[0], row[1], row[2], row[3]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def _full_round(x: Any, y: Any, z: Any, k: Any) -> Any:
     x, y, z = _fifth(_add(x, _load(FULL[k, 0]))), _fifth(_add(y, _load(FULL[k, 1]))), _fifth(_add(z, _load(FULL[k, 2])))
     total = _add(_add(x, y), z)
     return _add(x, total), _add(y, total), _add(z, total)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def _permute(x: Any, y: Any, z: Any) -> Any:
     total = _add(_add(x, y), z)
     x, y, z = _add(x, total), _add(y, total), _add(z, total)
@@ -61,7 +61,7 @@ def _permute(x: Any, y: Any, z: Any) -> Any:
     return x, y, z
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def _element(cell: Any, index: Any) -> Any:
     """Element ``index`` of a cell, its 0x01 padding included, as limbs."""
     words = np.zeros(4, np.uint64)
@@ -73,7 +73,7 @@ def _element(cell: Any, index: Any) -> Any:
     return words[0], words[1], words[2], words[3]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def hash_cells(cells: Any, out: Any) -> None:
     """(n, cell bytes) uint8 -> (n, 4) uint64: the rate-2 sponge of each row."""
     elements = cells.shape[1] // ELEMENT_BYTES + 1
@@ -99,7 +99,7 @@ def hash_cells(cells: Any, out: Any) -> None:
             out[c, i] = x[i]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def compress(left: Any, right: Any, key: Any, out: Any) -> None:
     """(n, 4), (n, 4), key -> (n, 4): the permutation's first element of each (left, right, key)."""
     domain = _enter((np.uint64(key), ZERO, ZERO, ZERO))

@@ -77,7 +77,9 @@ def lagrange(size: int, tau: int, first: int = 0, step: int = 1) -> list[int]:
         points.append(power)
         power = power * stride % SCALAR_ORDER
     inverses = _inverses([(tau - point) % SCALAR_ORDER for point in points])
-    return [scale * point % SCALAR_ORDER * inverse % SCALAR_ORDER for point, inverse in zip(points, inverses, strict=True)]
+    return [
+        scale * point % SCALAR_ORDER * inverse % SCALAR_ORDER for point, inverse in zip(points, inverses, strict=True)
+    ]
 
 
 def domain_size(circuit: Circuit) -> int:

@@ -67,7 +67,9 @@ class NodeWorker:
                 answer = await self._exchange(process, {**request, "id": self._count})
             except (OSError, ValueError, asyncio.IncompleteReadError) as error:
                 await self._end()
-                raise ProofFailed("the prover process died", str(error), "It is started again for the next proof.") from error
+                raise ProofFailed(
+                    "the prover process died", str(error), "It is started again for the next proof."
+                ) from error
             except BaseException:  # cancelled: its answer would be taken for the next one's
                 await self._end()
                 raise
@@ -98,7 +100,9 @@ class NodeWorker:
         except (TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
             process.kill()
             await process.wait()
-            raise ProverUnavailable("snarkjs does not start", str(error), "Run `node --version`: 20 or later.") from error
+            raise ProverUnavailable(
+                "snarkjs does not start", str(error), "Run `node --version`: 20 or later."
+            ) from error
         self._process = process
         return process
 

@@ -68,7 +68,9 @@ class ExternalProver:
             try:
                 return proof_from_json(json.loads(proof.read_text()))
             except (OSError, ValueError) as error:
-                raise ProofFailed(f"{self.executable} left no proof", str(error), "Run it by hand to see why.") from error
+                raise ProofFailed(
+                    f"{self.executable} left no proof", str(error), "Run it by hand to see why."
+                ) from error
 
     async def _run(self, *arguments: str) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -86,7 +88,9 @@ class ExternalProver:
             raise
         if process.returncode != 0:
             words = output.decode(errors="replace").strip()[-500:]
-            raise ProofFailed(f"{self.executable} failed with code {process.returncode}", words, "Run it by hand to see why.")
+            raise ProofFailed(
+                f"{self.executable} failed with code {process.returncode}", words, "Run it by hand to see why."
+            )
 
     async def close(self) -> None:
         """End the witness generator."""

@@ -32,7 +32,9 @@ def read_r1cs(path: Path) -> Circuit:
     try:
         return _parse(path.read_bytes())
     except (struct.error, IndexError, ValueError) as error:
-        raise BadData(f"{path} is not an .r1cs file", str(error), "Build it again with scripts/build_circuits.") from None
+        raise BadData(
+            f"{path} is not an .r1cs file", str(error), "Build it again with scripts/build_circuits."
+        ) from None
 
 
 def _parse(data: bytes) -> Circuit:

@@ -193,6 +193,7 @@ def test_profiles_match_the_circuits() -> None:
 
     found = tomllib.loads((Path(__file__).parents[2] / "circuits" / "profiles.toml").read_text())
     assert found == {
-        name: {key: value for key, value in vars(profile).items() if key != "name"} for name, profile in PROFILES.items()
+        name: {key: value for key, value in vars(profile).items() if key != "name"}
+        for name, profile in PROFILES.items()
     }
     assert (CODEX.block_tree_depth, CODEX.elements_per_cell, DEVNET.elements_per_cell) == (5, 67, 9)
