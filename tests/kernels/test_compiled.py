@@ -1,0 +1,72 @@
+"""The cache of machine code: found again, mended when damaged, shared by processes that compile at once."""
+
+import ctypes
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agents.kernels.compiled import cache_folder, compiled
+
+SOURCE = """
+define i64 @twice(i64 %x) {
+  %y = shl i64 %x, 1
+  ret i64 %y
+}
+"""
+
+
+def twice(value: int) -> int:
+    code = compiled(SOURCE)
+    return int(ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(code.address("twice"))(value))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "holdfast"
+
+
+def test_code_is_kept_and_found(folder: Path) -> None:
+    assert twice(21) == 42
+    (kept,) = folder.iterdir()
+    before = kept.stat().st_mtime_ns
+    assert twice(4) == 8
+    assert kept.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("damage", [b"", b"short", None])
+def test_damaged_code_is_compiled_anew(folder: Path, damage: bytes | None) -> None:
+    assert twice(1) == 2
+    (kept,) = folder.iterdir()
+    good = kept.read_bytes()
+    flipped = bytearray(good)
+    flipped[len(flipped) // 2] ^= 1
+    kept.write_bytes(bytes(flipped) if damage is None else damage)
+    assert twice(5) == 10
+    assert len(kept.read_bytes()) == len(good)
+
+
+def test_a_folder_that_cannot_be_written_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where the folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    assert cache_folder().is_dir()
+    assert twice(3) == 6
+
+
+def test_processes_that_compile_at_once_agree() -> None:
+    script = (
+        "from tests.kernels.test_compiled import twice\n"
+        "from agents.kernels.poseidon2 import available_kernels, kernel_named\n"
+        "import numpy as np\n"
+        "kernel = kernel_named(available_kernels()[0])\n"
+        "print(twice(8), int(kernel.hash_cells(np.zeros((1, 31), np.uint8))[0, 0]))\n"
+    )
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", script]
+    running = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    answers = {process.communicate(timeout=240)[0] for process in running}
+    assert len(answers) == 1
+    assert answers.pop().startswith("16 ")
