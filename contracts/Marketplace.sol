@@ -5,7 +5,8 @@ import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Groth16Proof, IGroth16Verifier} from "./interfaces/IGroth16Verifier.sol";
 import {IMarketplace, MarketConfig, RequestRecord, SlotRecord} from "./interfaces/IMarketplace.sol";
-import {IStakeRegistry} from "./interfaces/IStakeRegistry.sol";
+import {IStakeRegistry, StakeConfig} from "./interfaces/IStakeRegistry.sol";
+import {HolderTags} from "./libraries/HolderTags.sol";
 import {Placement} from "./libraries/Placement.sol";
 import {ProofHistory} from "./libraries/ProofHistory.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
@@ -14,6 +15,8 @@ import {Ask, Period, Request, RequestId, RequestState, SlotId, SlotState} from "
 /// @title Marketplace
 /// @notice See IMarketplace. Where a request becomes slots, where slots are sold, proven, lost and repaired.
 contract Marketplace is IMarketplace {
+    using HolderTags for uint256;
+
     /* CONSTANTS AND IMMUTABLES */
 
     uint256 internal constant BPS = 10_000;
@@ -34,6 +37,10 @@ contract Marketplace is IMarketplace {
 
     /// A bond doubles with each expired reservation of a sale, this many times.
     uint256 internal constant MAX_BOND_DOUBLINGS = 6;
+
+    /// Holders' tags in the deal itself, and in each further word.
+    uint256 internal constant NEAR_TAGS = 14;
+    uint256 internal constant FAR_TAGS = 32;
 
     IStakeRegistry public immutable registry;
     IGroth16Verifier public immutable verifier;
@@ -57,28 +64,32 @@ contract Marketplace is IMarketplace {
 
     /* STORAGE */
 
+    /// What happened to a request, but for the passing of time.
+    enum Phase {
+        Selling,
+        Started,
+        Failed
+    }
+
+    /// A word each, so that a reservation touches three of them: when, how many now, and the collateral.
     struct Deal {
-        // who and how many
-        address client;
-        uint16 slots;
-        uint16 maxSlotLoss;
-        uint16 repairThreshold;
+        // when; spans in seconds from createdAt
+        uint40 createdAt;
+        uint40 createdBlock;
+        uint32 expiry;
+        uint32 duration;
+        uint32 failedAfter;
+        int64 steepness;
+        Phase phase;
+        uint8 lastSlot;
+        // how many now, and the repair
+        uint16 proofProbability;
         uint16 filled;
         uint16 vacant;
         uint16 active;
-        // when
-        uint40 createdAt;
-        uint40 createdBlock;
-        uint40 expiresAt;
-        uint40 endsAt;
-        uint40 failedAt;
-        uint16 proofProbability;
-        bool started;
-        bool closed;
-        // repair and placement
         uint40 repairOpenedAt;
         uint40 repairOpenedBlock;
-        int72 steepness;
+        uint112 tags;
         // money
         uint128 rate;
         uint128 collateral;
@@ -86,6 +97,11 @@ contract Marketplace is IMarketplace {
         uint128 pots;
         // content
         uint256 root;
+        // who
+        address client;
+        uint16 maxSlotLoss;
+        uint16 repairThreshold;
+        bool closed;
     }
 
     struct Slot {
@@ -111,38 +127,42 @@ contract Marketplace is IMarketplace {
 
     /// Invariants, for every request:
     ///   unspent + what was credited to its hosts = its deposit, until it is closed;
-    ///   pots = sum of its slots' pots;
+    ///   pots = sum of its slots' pots, until it is closed;
     ///   active = number of its slots Filled or Reserved, filled = number Filled;
     ///   vacant = number Lost, plus those Reserved that were Lost before;
+    ///   repairOpenedAt != 0 only while Started and vacant > 0;
     ///   a terminal request (Cancelled, Failed, Finished) never changes state.
     mapping(RequestId => Deal) internal deals;
 
-    /// Invariant: host != 0 exactly when Reserved or Filled, and then the registry holds collateral - slashed of it locked.
+    /// Invariants: host != 0 exactly when Reserved or Filled, and then the registry holds collateral - slashed of it locked;
+    /// no two slots of a request have the same host.
     mapping(SlotId => Slot) internal slotRecords;
 
-    /// Invariant: true exactly for the host or reserver of one of the request's slots.
-    mapping(RequestId => mapping(address provider => bool)) internal holdsSlot;
+    /// Tags of the holders of slots NEAR_TAGS and later, FAR_TAGS a word; those of the first slots are in the deal.
+    /// Invariant: the holder of a slot has its tag at the slot's place. A tag outlives its holder, until the next one.
+    mapping(RequestId => mapping(uint256 word => uint256)) internal farTags;
 
     /* CONSTRUCTION */
 
     constructor(IStakeRegistry registry_, IGroth16Verifier verifier_, MarketConfig memory c) {
-        if (address(registry_) == address(0)) revert Marketplace_InvalidConfig("registry");
+        if (!registry_.isModule(address(this))) revert Marketplace_InvalidConfig("registry");
         if (address(verifier_).code.length == 0) revert Marketplace_InvalidConfig("verifier");
-        if (c.periodBlocks == 0 || c.periodBlocks + c.markBlocks > HASHED_BLOCKS) {
-            revert Marketplace_InvalidConfig("periodBlocks");
-        }
-        if (c.blockSeconds == 0) revert Marketplace_InvalidConfig("blockSeconds");
-        if (c.markBlocks == 0 || Math.ceilDiv(c.markBlocks, c.periodBlocks) > MARKABLE_PERIODS) {
-            revert Marketplace_InvalidConfig("markBlocks");
-        }
+        // A period's challenge is known from its second block on.
+        if (c.periodBlocks < 2 || c.periodBlocks > HASHED_BLOCKS) revert Marketplace_InvalidConfig("periodBlocks");
+        if (
+            c.markBlocks == 0 || c.markBlocks > HASHED_BLOCKS - c.periodBlocks
+                || Math.ceilDiv(c.markBlocks, c.periodBlocks) > MARKABLE_PERIODS
+        ) revert Marketplace_InvalidConfig("markBlocks");
+        if (c.blockSeconds == 0 || c.blockSeconds > type(uint32).max) revert Marketplace_InvalidConfig("blockSeconds");
         // Every miss must have been markable before anything is settled.
-        if (c.settleSeconds < 2 * (c.periodBlocks + c.markBlocks) * c.blockSeconds) {
-            revert Marketplace_InvalidConfig("settleSeconds");
-        }
+        if (
+            c.settleSeconds < 2 * (c.periodBlocks + c.markBlocks) * c.blockSeconds || c.settleSeconds > type(uint48).max
+        ) revert Marketplace_InvalidConfig("settleSeconds");
         if (c.maxMisses == 0 || c.maxMisses > type(uint8).max) revert Marketplace_InvalidConfig("maxMisses");
-        if (uint256(c.maxMisses) * c.slashBps > BPS) revert Marketplace_InvalidConfig("slashBps");
+        uint256 slashable = uint256(c.maxMisses) * c.slashBps;
+        if (slashable > BPS) revert Marketplace_InvalidConfig("slashBps");
         if (c.validatorBps > BPS) revert Marketplace_InvalidConfig("validatorBps");
-        if (uint256(c.maxMisses) * c.slashBps * c.validatorBps / BPS + c.bountyBps > MAX_REWARD_BPS) {
+        if (slashable * c.validatorBps + c.bountyBps * BPS > MAX_REWARD_BPS * BPS) {
             revert Marketplace_InvalidConfig("bountyBps");
         }
         if (c.bondBps > BPS) revert Marketplace_InvalidConfig("bondBps");
@@ -169,8 +189,9 @@ contract Marketplace is IMarketplace {
         REPAIR_WINDOW = c.repairWindow;
         MIN_TERM_PERIODS = c.minTermPeriods;
         MAX_DURATION = c.maxDuration;
-        STAKE_PER_BYTE = registry_.config().stakePerByte;
-        SINK = registry_.config().sink;
+        StakeConfig memory stake = registry_.config();
+        STAKE_PER_BYTE = stake.stakePerByte;
+        SINK = stake.sink;
     }
 
     /* CLIENTS */
@@ -225,16 +246,16 @@ contract Marketplace is IMarketplace {
         if (distance >= threshold && threshold != type(uint256).max) {
             revert Marketplace_NotEligible(distance, threshold);
         }
-        if (holdsSlot[id][msg.sender]) revert Marketplace_AlreadyHoldsSlot(msg.sender);
+        if (_holdsSlot(msg.sender, id, deal)) revert Marketplace_AlreadyHoldsSlot(msg.sender);
 
         uint256 deadline = block.timestamp + RESERVE_SECONDS;
-        if (!deal.started) deadline = Math.min(deadline, deal.expiresAt);
+        if (deal.phase == Phase.Selling) deadline = Math.min(deadline, _expiresAt(deal));
         uint16 reservationIndex = slot.reservations;
         slot.host = msg.sender;
         slot.state = SlotState.Reserved;
         slot.deadline = uint40(deadline);
         slot.reservations = _increased(reservationIndex);
-        holdsSlot[id][msg.sender] = true;
+        _setTag(id, slotIndex, deal, HolderTags.tagOf(msg.sender));
         ++deal.active;
         emit SlotReserved(
             id, slotIndex, msg.sender, deadline, _bond(deal.collateral, slot.expired), reservationIndex
@@ -251,8 +272,8 @@ contract Marketplace is IMarketplace {
         if (slot.state != SlotState.Reserved) revert Marketplace_NotReserved(slot.state);
 
         // A request that failed or finished under a reservation forgives it; one that was cancelled does not.
-        if (deal.started && _isTerminal(_state(deal)) && _end(deal) < slot.deadline) {
-            address provider = _vacateReservation(id, deal, slot);
+        if (deal.phase != Phase.Selling && _isTerminal(_state(deal)) && _end(deal) < slot.deadline) {
+            address provider = _vacateReservation(deal, slot);
             emit ReservationReleased(id, slotIndex, provider);
             registry.unlock(provider, deal.collateral);
             return;
@@ -288,8 +309,8 @@ contract Marketplace is IMarketplace {
         ++deal.filled;
         if (repair && --deal.vacant == 0) (deal.repairOpenedAt, deal.repairOpenedBlock) = (0, 0);
         emit SlotFilled(id, slotIndex, msg.sender, bounty, toClient);
-        if (!deal.started && deal.filled == deal.slots) {
-            deal.started = true;
+        if (deal.phase == Phase.Selling && deal.filled == _slots(deal)) {
+            deal.phase = Phase.Started;
             emit RequestStarted(id);
         }
 
@@ -347,7 +368,7 @@ contract Marketplace is IMarketplace {
         address host = slot.host;
         uint256 paid = _unclaimed(deal, slot, end, slot.misses);
         uint256 locked = deal.collateral - _slashed(deal.collateral, slot.misses);
-        _vacate(id, deal, slot, SlotState.Settled);
+        _vacate(deal, slot, SlotState.Settled);
         --deal.filled;
         deal.unspent -= uint128(paid);
         emit SlotSettled(id, slotId.indexOf(), host, paid);
@@ -377,14 +398,20 @@ contract Marketplace is IMarketplace {
         if (history.provenAfter(period)) ++slot.missesBeforeProof;
         history.addMissed(period);
         slot.history = history;
-        uint8 misses = ++slot.misses;
-        slot.pot += uint128(slashed - reward);
-        deal.pots += uint128(slashed - reward);
+        uint256 misses = ++slot.misses;
+        _addToPot(deal, slot, slashed - reward);
         emit ProofMissed(slotId, period_, msg.sender, slashed, reward);
+        address host = slot.host;
+        uint256 paid;
+        if (misses == MAX_MISSES) {
+            uint256 rest = deal.collateral - _slashed(deal.collateral, misses);
+            paid = _lose(slotId, deal, slot, rest);
+            slashed += rest;
+        }
 
-        registry.slash(slot.host, slashed);
+        if (slashed != 0) registry.slash(host, slashed);
         _credit(msg.sender, reward);
-        if (misses == MAX_MISSES) _lose(slotId, deal, slot);
+        _credit(host, paid);
     }
 
     /* VIEWS */
@@ -414,7 +441,7 @@ contract Marketplace is IMarketplace {
         return RequestRecord({
             state: _state(deal),
             client: deal.client,
-            slots: deal.slots,
+            slots: _slots(deal),
             maxSlotLoss: deal.maxSlotLoss,
             repairThreshold: deal.repairThreshold,
             proofProbability: deal.proofProbability,
@@ -424,9 +451,9 @@ contract Marketplace is IMarketplace {
             closed: deal.closed,
             createdAt: deal.createdAt,
             createdBlock: deal.createdBlock,
-            expiresAt: deal.expiresAt,
-            endsAt: deal.endsAt,
-            failedAt: deal.failedAt,
+            expiresAt: uint64(_expiresAt(deal)),
+            endsAt: uint64(_endsAt(deal)),
+            failedAt: deal.phase == Phase.Failed ? uint64(_end(deal)) : 0,
             repairOpenedAt: deal.repairOpenedAt,
             repairOpenedBlock: deal.repairOpenedBlock,
             rate: deal.rate,
@@ -502,7 +529,7 @@ contract Marketplace is IMarketplace {
         if (request.expiry == 0 || request.expiry >= ask.duration) revert Marketplace_InvalidAsk("expiry");
         id = RequestId.wrap(keccak256(abi.encode(request)) & ~bytes32(uint256(0xff)));
         Deal storage deal = deals[id];
-        if (deal.client != address(0)) revert Marketplace_RequestExists(id);
+        if (deal.createdAt != 0) revert Marketplace_RequestExists(id);
 
         // Bounded products: every later sum of pay, slashes and pots of the request fits 128 bits.
         uint256 rate = uint256(ask.pricePerBytePerSecond) * ask.slotSize;
@@ -512,21 +539,21 @@ contract Marketplace is IMarketplace {
         if (price > type(uint128).max) revert Marketplace_AmountTooLarge("price");
         if (collateral > type(uint128).max / ask.slots) revert Marketplace_AmountTooLarge("collateral");
 
-        deal.client = msg.sender;
-        deal.slots = ask.slots;
-        deal.maxSlotLoss = ask.maxSlotLoss;
-        deal.repairThreshold = ask.repairThreshold;
         deal.createdAt = uint40(block.timestamp);
         deal.createdBlock = uint40(block.number);
-        deal.expiresAt = uint40(block.timestamp + request.expiry);
-        deal.endsAt = uint40(block.timestamp + ask.duration);
+        deal.expiry = uint32(request.expiry);
+        deal.duration = uint32(ask.duration);
+        deal.steepness = int64(Placement.steepness(ask.dispersal));
+        deal.lastSlot = uint8(ask.slots - 1);
         deal.proofProbability = ask.proofProbability;
-        deal.steepness = int72(Placement.steepness(ask.dispersal));
         deal.rate = uint128(rate);
         deal.collateral = uint128(collateral);
         deal.unspent = uint128(price);
         deal.root = request.content.root;
-        emit StorageRequested(id, msg.sender, ask, request.content, deal.expiresAt, deal.endsAt, price);
+        deal.client = msg.sender;
+        deal.maxSlotLoss = ask.maxSlotLoss;
+        deal.repairThreshold = ask.repairThreshold;
+        emit StorageRequested(id, msg.sender, ask, request.content, _expiresAt(deal), _endsAt(deal), price);
     }
 
     function _checkAsk(Ask calldata ask) internal view {
@@ -544,13 +571,28 @@ contract Marketplace is IMarketplace {
 
     function _deal(RequestId id) internal view returns (Deal storage deal) {
         deal = deals[id];
-        if (deal.client == address(0)) revert Marketplace_UnknownRequest(id);
+        if (deal.createdAt == 0) revert Marketplace_UnknownRequest(id);
+    }
+
+    function _slots(Deal storage deal) internal view returns (uint16) {
+        return uint16(deal.lastSlot) + 1;
+    }
+
+    function _expiresAt(Deal storage deal) internal view returns (uint256) {
+        return uint256(deal.createdAt) + deal.expiry;
+    }
+
+    function _endsAt(Deal storage deal) internal view returns (uint256) {
+        return uint256(deal.createdAt) + deal.duration;
     }
 
     function _state(Deal storage deal) internal view returns (RequestState) {
-        if (deal.failedAt != 0) return RequestState.Failed;
-        if (deal.started) return block.timestamp < deal.endsAt ? RequestState.Started : RequestState.Finished;
-        return block.timestamp < deal.expiresAt ? RequestState.New : RequestState.Cancelled;
+        Phase phase = deal.phase;
+        if (phase == Phase.Failed) return RequestState.Failed;
+        if (phase == Phase.Started) {
+            return block.timestamp < _endsAt(deal) ? RequestState.Started : RequestState.Finished;
+        }
+        return block.timestamp < _expiresAt(deal) ? RequestState.New : RequestState.Cancelled;
     }
 
     function _isTerminal(RequestState state) internal pure returns (bool) {
@@ -564,12 +606,12 @@ contract Marketplace is IMarketplace {
 
     /// @dev When the request ended or, while it lives, will end at the latest.
     function _end(Deal storage deal) internal view returns (uint256) {
-        if (deal.failedAt != 0) return deal.failedAt;
-        return _state(deal) == RequestState.Cancelled ? deal.expiresAt : deal.endsAt;
+        if (deal.phase == Phase.Failed) return uint256(deal.createdAt) + deal.failedAfter;
+        return _state(deal) == RequestState.Cancelled ? _expiresAt(deal) : _endsAt(deal);
     }
 
     function _hasTerm(Deal storage deal) internal view returns (bool enough, uint256 left, uint256 needed) {
-        left = block.timestamp < deal.endsAt ? deal.endsAt - block.timestamp : 0;
+        left = Math.saturatingSub(_endsAt(deal), block.timestamp);
         needed = Math.max(REPAIR_WINDOW, MIN_TERM_PERIODS * deal.proofProbability * PERIOD_SECONDS);
         enough = left >= needed;
     }
@@ -582,7 +624,7 @@ contract Marketplace is IMarketplace {
     /* INTERNAL: SALES */
 
     function _slotId(Deal storage deal, RequestId id, uint16 slotIndex) internal view returns (SlotId) {
-        if (slotIndex >= deal.slots) revert Marketplace_NoSuchSlot(slotIndex, deal.slots);
+        if (slotIndex > deal.lastSlot) revert Marketplace_NoSuchSlot(slotIndex, _slots(deal));
         return id.slotId(slotIndex);
     }
 
@@ -592,7 +634,7 @@ contract Marketplace is IMarketplace {
         view
         returns (uint256 start, uint256 seedBlock, uint256 window)
     {
-        if (slot.vacatedAt == 0) return (deal.createdAt, deal.createdBlock, (deal.expiresAt - deal.createdAt) / 2);
+        if (slot.vacatedAt == 0) return (deal.createdAt, deal.createdBlock, deal.expiry / 2);
         if (deal.repairOpenedAt == 0) revert Marketplace_NotForSale();
         return slot.vacatedBlock > deal.repairOpenedBlock
             ? (slot.vacatedAt, slot.vacatedBlock, REPAIR_WINDOW)
@@ -628,20 +670,49 @@ contract Marketplace is IMarketplace {
         return Math.min(collateral, collateral * BOND_BPS * 2 ** Math.min(expired, MAX_BOND_DOUBLINGS) / BPS);
     }
 
-    /// @dev Take a reservation back; the slot is for sale again, in the same sale.
-    function _vacateReservation(RequestId id, Deal storage deal, Slot storage slot)
+    function _holdsSlot(address provider, RequestId id, Deal storage deal) internal view returns (bool) {
+        uint8 tag = HolderTags.tagOf(provider);
+        if (_isAmong(provider, id, deal.tags, tag, 0)) return true;
+        uint256 slots = _slots(deal);
+        for (uint256 first = NEAR_TAGS; first < slots; first += FAR_TAGS) {
+            if (_isAmong(provider, id, farTags[id][(first - NEAR_TAGS) / FAR_TAGS], tag, first)) return true;
+        }
+        return false;
+    }
+
+    /// @dev Whether `provider` holds one of the slots from `first` on whose tags are `tags`.
+    function _isAmong(address provider, RequestId id, uint256 tags, uint8 tag, uint256 first)
         internal
-        returns (address provider)
+        view
+        returns (bool)
     {
+        if (!tags.has(tag)) return false;
+        for (uint256 place; place < FAR_TAGS; ++place) {
+            if (tags.at(place) == tag && slotRecords[id.slotId(uint16(first + place))].host == provider) return true;
+        }
+        return false;
+    }
+
+    function _setTag(RequestId id, uint256 slotIndex, Deal storage deal, uint8 tag) internal {
+        if (slotIndex < NEAR_TAGS) {
+            deal.tags = uint112(uint256(deal.tags).replaced(slotIndex, tag));
+            return;
+        }
+        (uint256 word, uint256 place) = ((slotIndex - NEAR_TAGS) / FAR_TAGS, (slotIndex - NEAR_TAGS) % FAR_TAGS);
+        farTags[id][word] = farTags[id][word].replaced(place, tag);
+    }
+
+    /// @dev Take a reservation back; the slot is for sale again, in the same sale.
+    function _vacateReservation(Deal storage deal, Slot storage slot) internal returns (address provider) {
         provider = slot.host;
-        _vacate(id, deal, slot, slot.vacatedAt == 0 ? SlotState.Free : SlotState.Lost);
+        _vacate(deal, slot, slot.vacatedAt == 0 ? SlotState.Free : SlotState.Lost);
     }
 
     function _forfeit(RequestId id, uint16 slotIndex, Deal storage deal, Slot storage slot) internal {
         uint256 collateral = deal.collateral;
         uint256 bond = _bond(collateral, slot.expired);
         slot.expired = _increased(slot.expired);
-        address provider = _vacateReservation(id, deal, slot);
+        address provider = _vacateReservation(deal, slot);
         emit ReservationForfeited(id, slotIndex, provider, bond);
 
         registry.unlock(provider, collateral - bond);
@@ -654,12 +725,16 @@ contract Marketplace is IMarketplace {
     }
 
     /// @dev No state of a tenure or reservation survives it, but for the pot and the sale's counters.
-    function _vacate(RequestId id, Deal storage deal, Slot storage slot, SlotState next) internal {
-        holdsSlot[id][slot.host] = false;
+    function _vacate(Deal storage deal, Slot storage slot, SlotState next) internal {
         slot.host = address(0);
         slot.state = next;
         slot.deadline = 0;
         --deal.active;
+    }
+
+    function _addToPot(Deal storage deal, Slot storage slot, uint256 amount) internal {
+        slot.pot += uint128(amount);
+        deal.pots += uint128(amount);
     }
 
     /// @dev A filled slot's pot: what the repairer earns of it, and what the client gets back.
@@ -722,23 +797,19 @@ contract Marketplace is IMarketplace {
         }
     }
 
-    /// @dev The host missed its last proof: it keeps what it earned, the rest of its collateral joins the slot's pot.
-    function _lose(SlotId slotId, Deal storage deal, Slot storage slot) internal {
+    /// @dev The host missed its last proof: it is owed what it earned, and `rest` of its collateral joins the slot's pot.
+    function _lose(SlotId slotId, Deal storage deal, Slot storage slot, uint256 rest) internal returns (uint256 paid) {
         RequestId id = slotId.requestOf();
         address host = slot.host;
-        uint256 rest = deal.collateral - _slashed(deal.collateral, MAX_MISSES);
-        uint256 paid = _runningPay(deal, slot);
+        paid = _runningPay(deal, slot);
         bool live = !_isTerminal(_state(deal));
-        _vacate(id, deal, slot, !live ? SlotState.Settled : deal.started ? SlotState.Lost : SlotState.Free);
+        bool sold = deal.phase != Phase.Selling;
+        _vacate(deal, slot, !live ? SlotState.Settled : sold ? SlotState.Lost : SlotState.Free);
         --deal.filled;
-        slot.pot += uint128(rest);
-        deal.pots += uint128(rest);
         deal.unspent -= uint128(paid);
+        _addToPot(deal, slot, rest);
         emit SlotLost(id, slotId.indexOf(), host, paid, rest);
-
-        registry.slash(host, rest);
-        _credit(host, paid);
-        if (live && deal.started) _putUpForRepair(id, deal, slot);
+        if (live && sold) _putUpForRepair(id, deal, slot);
     }
 
     function _putUpForRepair(RequestId id, Deal storage deal, Slot storage slot) internal {
@@ -748,7 +819,8 @@ contract Marketplace is IMarketplace {
         slot.expired = 0;
         uint256 vacant = ++deal.vacant;
         if (vacant > deal.maxSlotLoss) {
-            deal.failedAt = uint40(block.timestamp);
+            deal.phase = Phase.Failed;
+            deal.failedAfter = uint32(block.timestamp - deal.createdAt);
             emit RequestFailed(id);
             return;
         }

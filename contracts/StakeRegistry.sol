@@ -5,16 +5,15 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IStakeRegistry, Provider, StakeConfig} from "./interfaces/IStakeRegistry.sol";
 
 /// @title StakeRegistry
 /// @notice See IStakeRegistry. Where all the money is.
 contract StakeRegistry is IStakeRegistry, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
-    using SafeCast for uint256;
 
     uint256 internal constant MAX_ENDPOINT_BYTES = 256;
+    uint256 internal constant MAX_UNBONDING_SECONDS = 10 * 365 days;
 
     /* IMMUTABLES */
 
@@ -46,6 +45,9 @@ contract StakeRegistry is IStakeRegistry, ReentrancyGuardTransient {
     constructor(IERC20 token_, StakeConfig memory config_, address[] memory modules) {
         if (address(token_) == address(0) || config_.sink == address(0)) revert StakeRegistry_ZeroAddress();
         if (modules.length == 0) revert StakeRegistry_NoModules();
+        if (config_.unbondingSeconds > MAX_UNBONDING_SECONDS) {
+            revert StakeRegistry_UnbondingTooLong(config_.unbondingSeconds, MAX_UNBONDING_SECONDS);
+        }
         token = token_;
         MIN_STAKE = config_.minStake;
         STAKE_PER_BYTE = config_.stakePerByte;
@@ -93,7 +95,11 @@ contract StakeRegistry is IStakeRegistry, ReentrancyGuardTransient {
         Provider storage provider = _registered(msg.sender);
         if (amount == 0) revert StakeRegistry_ZeroAmount();
 
-        provider.free += amount.toUint128();
+        // All stake of a provider together fits 128 bits: no later move between its parts can overflow.
+        uint256 room = type(uint128).max - (uint256(provider.free) + provider.locked + provider.unbonding);
+        if (amount > room) revert StakeRegistry_AmountTooLarge(amount, room);
+
+        provider.free += uint128(amount);
         _updateStakedSince(provider);
         liabilities += amount;
         emit Deposited(msg.sender, amount);
@@ -141,8 +147,8 @@ contract StakeRegistry is IStakeRegistry, ReentrancyGuardTransient {
 
     /// @inheritdoc IStakeRegistry
     function withdraw(address to) external nonReentrant returns (uint256 amount) {
-        // A transfer to the vault itself would leave tokens here that nobody is owed.
-        if (to == address(0) || to == address(this)) revert StakeRegistry_BadRecipient(to);
+        // Sent to the vault or to the token itself, tokens would be nobody's.
+        if (to == address(0) || to == address(this) || to == address(token)) revert StakeRegistry_BadRecipient(to);
         amount = creditOf[msg.sender];
         if (amount == 0) revert StakeRegistry_NothingToWithdraw();
 
@@ -160,7 +166,7 @@ contract StakeRegistry is IStakeRegistry, ReentrancyGuardTransient {
         Provider storage provider = _registered(account);
         if (amount > provider.free) revert StakeRegistry_InsufficientFreeStake(provider.free, amount);
         uint256 staked = uint256(provider.free) + provider.locked;
-        if (staked < MIN_STAKE) revert StakeRegistry_InsufficientFreeStake(staked, MIN_STAKE);
+        if (staked < MIN_STAKE) revert StakeRegistry_BelowMinimumStake(staked, MIN_STAKE);
 
         provider.free -= uint128(amount);
         provider.locked += uint128(amount);

@@ -187,6 +187,9 @@ interface IMarketplace {
     function closeReservation(SlotId id) external;
 
     /// @notice Fill a slot the caller reserved, proving it for the current period.
+    /// @dev A repair earns min(pot, bountyBps of the collateral * t), t the share of the sale's window that had passed at the
+    /// reservation, not at the fill: whoever holds the slot exclusively gains nothing by waiting. The client is credited
+    /// the rest of the pot.
     function fillSlot(SlotId id, Groth16Proof calldata proof) external;
 
     /// @notice Prove a slot for `period`, which must be the current one and required.

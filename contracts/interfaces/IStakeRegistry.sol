@@ -46,10 +46,13 @@ interface IStakeRegistry {
     error StakeRegistry_ZeroAddress();
     error StakeRegistry_NoModules();
     error StakeRegistry_ZeroAmount();
+    error StakeRegistry_UnbondingTooLong(uint256 unbondingSeconds, uint256 limit);
     error StakeRegistry_NotModule(address caller);
     error StakeRegistry_AlreadyRegistered(address provider);
     error StakeRegistry_NotRegistered(address provider);
     error StakeRegistry_BadEndpoint(uint256 length);
+    error StakeRegistry_AmountTooLarge(uint256 amount, uint256 room);
+    error StakeRegistry_BelowMinimumStake(uint256 staked, uint256 minimum);
     error StakeRegistry_InsufficientFreeStake(uint256 free, uint256 wanted);
     error StakeRegistry_InsufficientLockedStake(uint256 locked, uint256 wanted);
     error StakeRegistry_BelowMinimumWhileLocked(uint256 left, uint256 minimum);
@@ -76,7 +79,7 @@ interface IStakeRegistry {
     /// @notice Credit the caller with what has finished unbonding.
     function collectUnbonded() external;
 
-    /// @notice Send all of the caller's credit to `to`.
+    /// @notice Send all of the caller's credit to `to`, which is neither this vault, nor the token, nor zero.
     function withdraw(address to) external returns (uint256 amount);
 
     // --- modules only ---
