@@ -16,7 +16,13 @@ from agents.core.proofs import trees
 from agents.core.proofs.field import SCALAR_ORDER
 from agents.kernels.limbs import from_ints, to_ints
 from agents.kernels.poseidon2 import (
-    VARIABLE, Kernel, available_kernels, compress, default_kernel, hash_cells, kernel_named,
+    VARIABLE,
+    Kernel,
+    available_kernels,
+    compress,
+    default_kernel,
+    hash_cells,
+    kernel_named,
 )  # fmt: skip
 
 VECTORS = Path(__file__).parents[1] / "vectors"
