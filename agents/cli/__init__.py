@@ -1,0 +1,1 @@
+"""The command line: typer commands, one file a command group. Thin: parse, ask runtime, print."""

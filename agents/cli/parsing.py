@@ -1,0 +1,23 @@
+"""Words of the command line -> values, each mistake explained with the option it was typed for."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+from agents.core.errors import HoldfastError
+
+Value = TypeVar("Value")
+
+
+def read(option: str, text: str, parse: Callable[[str], Value]) -> Value:
+    """``parse(text)``; its error becomes a usage error that names ``option``."""
+    try:
+        return parse(text)
+    except HoldfastError as error:
+        raise click.BadParameter(str(error), param_hint=option) from error
+
+
+def maybe(option: str, text: str | None, parse: Callable[[str], Value]) -> Value | None:
+    """The same for an option that may be left out."""
+    return None if text is None else read(option, text, parse)

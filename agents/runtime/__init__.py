@@ -1,0 +1,1 @@
+"""Composition: builds adapters, runs roles on them, and drains on SIGTERM."""

@@ -1,0 +1,85 @@
+"""What a person may choose, as plain values: no chain, no files, nothing heavy to import."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which chain, which market, whose key, and where files are kept."""
+
+    rpc: str | None = None
+    """JSON-RPC URL; None: the running devnet's."""
+    market: str | None = None
+    """``eip155:<chain id>:<address>``; None: the running devnet's."""
+    wallet: str | None = None
+    """Name of a keystore; None: the only one there is, or HOLDFAST_KEY."""
+    data_dir: Path | None = None
+    """The agent's directory; None: one below HOLDFAST_HOME, named after the role and the address."""
+
+
+@dataclass(frozen=True)
+class Proving:
+    """How proofs are made."""
+
+    executable: Path | None = None
+    """A rapidsnark-compatible prover; None: snarkjs in a resident node worker."""
+    zkey: Path | None = None
+    """A ceremony's proving key; None: the development key, which is insecure."""
+
+
+@dataclass(frozen=True)
+class ProviderSettings:
+    """What `agent provider` was told."""
+
+    place: Place
+    stake: int | None
+    """Base units to hold as stake; 0: the market's minimum; None: what is staked already."""
+    quota: int
+    """Bytes of slots to hold at most."""
+    min_price: int = 0
+    """Base units per byte per second, at least."""
+    max_duration: int | None = None
+    """Seconds a request may still last; None: as long as the market allows."""
+    listen: str = "127.0.0.1:0"
+    """Host and port to listen on; port 0 picks a free one once and keeps it."""
+    endpoint: str | None = None
+    """URL under which others reach it; None: made of ``listen``."""
+    proving: Proving = field(default_factory=Proving)
+
+
+@dataclass(frozen=True)
+class ValidatorSettings:
+    """What `agent validator` was told."""
+
+    place: Place
+
+
+@dataclass(frozen=True)
+class StoreOrder:
+    """What `agent client store` was told to buy."""
+
+    file: Path
+    slots: int
+    """k: slots that hold the file; any k of k+m rebuild it."""
+    parity: int
+    """m: slots of parity; as many may be lost."""
+    duration: int
+    """Seconds."""
+    expiry: int
+    """Seconds within which all slots must be filled."""
+    price: int
+    """Base units per byte per second."""
+    collateral: int | None
+    """Base units per byte a host locks; None: the least the registry allows."""
+    proof_probability: int
+    """A slot must prove one period in this many, on average."""
+    repair_threshold: int
+    """Lost slots that open a repair."""
+    dispersal: float
+    """h of the placement window, 0.01 to 0.99."""
+    max_cost: int | None
+    """Base units; a dearer request is refused before anything is spent."""
+    encrypt: bool = True
+    profile: str | None = None
+    """Circuit profile; None: the market's."""
