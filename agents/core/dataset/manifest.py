@@ -1,0 +1,180 @@
+"""The manifest: everything public about a stored file, as dag-cbor. Its digest is what the chain keeps.
+
+Decoding is strict: whoever hosts a manifest may not be its author, and a size in it decides how much is fetched.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dag_cbor
+
+from agents.core.dataset.cid import DIGEST_BYTES, digest_of
+from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.errors import ManifestInvalid
+from agents.core.market.types import MAX_SLOTS
+from agents.core.proofs.field import SCALAR_ORDER
+from agents.core.proofs.profiles import PROFILES, Profile
+from agents.core.proofs.trees import dataset_tree, root
+
+VERSION = 1
+MAX_MANIFEST_BYTES = 64 * 1024
+MAX_BLOCKS_PER_SLOT = 1 << 20
+"""64 GiB a slot: a block list of 32 MiB."""
+MAX_BLOCK_LIST_BYTES = MAX_BLOCKS_PER_SLOT * (DIGEST_BYTES + 2) + 16
+
+
+@dataclass(frozen=True)
+class SlotEntry:
+    """One slot in the manifest."""
+
+    blocks: bytes
+    """sha2-256 digest of its block list."""
+    root: int
+    """Poseidon2 root of its cells."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """How a file became slots."""
+
+    profile: str
+    """Circuit profile its slots are proven under."""
+    data_slots: int
+    """k."""
+    parity_slots: int
+    """m."""
+    blocks_per_slot: int
+    size: int
+    """Bytes of the sealed file; what follows in the data slots is zeros."""
+    encrypted: bool
+    slots: tuple[SlotEntry, ...]
+    dataset_root: int
+
+    @property
+    def slot_bytes(self) -> int:
+        """Bytes of one slot, as stored and billed."""
+        return self.blocks_per_slot * BLOCK_BYTES
+
+    def to_bytes(self) -> bytes:
+        """dag-cbor."""
+        return bytes(
+            dag_cbor.encode(
+                {
+                    "version": VERSION,
+                    "profile": self.profile,
+                    "k": self.data_slots,
+                    "m": self.parity_slots,
+                    "blocks": self.blocks_per_slot,
+                    "size": self.size,
+                    "encrypted": self.encrypted,
+                    "slots": [[slot.blocks, slot.root.to_bytes(32, "big")] for slot in self.slots],
+                    "root": self.dataset_root.to_bytes(32, "big"),
+                }
+            )
+        )
+
+    @property
+    def digest(self) -> bytes:
+        """What the chain keeps of it."""
+        return digest_of(self.to_bytes())
+
+
+def _invalid(why: str) -> ManifestInvalid:
+    return ManifestInvalid("The manifest is not valid", why, "Whoever sent it lies or is broken: ask another host.")
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """A manifest whose every field fits every other. Raises ManifestInvalid."""
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise _invalid(f"it has {len(data)} bytes, more than {MAX_MANIFEST_BYTES}")
+    fields = _decoded(data)
+    if fields.get("version") != VERSION:
+        raise _invalid(f"its version is {fields.get('version')!r}; this program reads version {VERSION}")
+    manifest = Manifest(
+        profile=_typed(fields, "profile", str),
+        data_slots=_typed(fields, "k", int),
+        parity_slots=_typed(fields, "m", int),
+        blocks_per_slot=_typed(fields, "blocks", int),
+        size=_typed(fields, "size", int),
+        encrypted=_typed(fields, "encrypted", bool),
+        slots=tuple(_entry(entry) for entry in _typed(fields, "slots", list)),
+        dataset_root=_root(_typed(fields, "root", bytes)),
+    )
+    _check(manifest, len(fields))
+    if manifest.to_bytes() != data:
+        raise _invalid("it is not in canonical form")
+    return manifest
+
+
+def _decoded(data: bytes) -> dict[str, Any]:
+    try:
+        fields = dag_cbor.decode(data)
+    except Exception as error:  # the decoder has errors of many kinds for hostile bytes
+        raise _invalid(f"it is not dag-cbor ({type(error).__name__})") from None
+    if not isinstance(fields, dict):
+        raise _invalid("it is not a map")
+    return dict(fields)
+
+
+def _typed(fields: dict[str, Any], name: str, kind: type) -> Any:
+    value = fields.get(name)
+    if type(value) is not kind:
+        raise _invalid(f"its field {name!r} is missing or of the wrong type")
+    return value
+
+
+def _root(data: object) -> int:
+    if not isinstance(data, bytes) or len(data) != 32 or not 0 < int.from_bytes(data, "big") < SCALAR_ORDER:
+        raise _invalid("a root in it is no element of the field")
+    return int.from_bytes(data, "big")
+
+
+def _entry(entry: object) -> SlotEntry:
+    if (
+        not isinstance(entry, list)
+        or len(entry) != 2
+        or not isinstance(entry[0], bytes)
+        or len(entry[0]) != DIGEST_BYTES
+    ):
+        raise _invalid("a slot in it has no digest")
+    return SlotEntry(entry[0], _root(entry[1]))
+
+
+def _check(manifest: Manifest, fields: int) -> None:
+    if fields != 9:
+        raise _invalid("it has fields nobody knows")
+    if manifest.profile not in PROFILES:
+        raise _invalid(f"its circuit profile {manifest.profile!r} is not known here")
+    k, m, count = manifest.data_slots, manifest.parity_slots, manifest.data_slots + manifest.parity_slots
+    profile: Profile = PROFILES[manifest.profile]
+    if k < 1 or m < 0 or not 2 <= count <= min(MAX_SLOTS, profile.max_slots) or len(manifest.slots) != count:
+        raise _invalid(f"it has {len(manifest.slots)} slots for k = {k}, m = {m}")
+    if not 1 <= manifest.blocks_per_slot <= min(MAX_BLOCKS_PER_SLOT, profile.max_blocks):
+        raise _invalid(f"its slots have {manifest.blocks_per_slot} blocks, which its profile cannot prove")
+    smallest = (manifest.blocks_per_slot - 1) * k * BLOCK_BYTES
+    if not smallest < manifest.size <= manifest.blocks_per_slot * k * BLOCK_BYTES:
+        raise _invalid("its size does not fit its slots")
+    if root(dataset_tree([slot.root for slot in manifest.slots])) != manifest.dataset_root:
+        raise _invalid("its dataset root is not that of its slots")
+
+
+def block_list(digests: Sequence[bytes]) -> bytes:
+    """A slot's block list: the dag-cbor list of its blocks' digests."""
+    return bytes(dag_cbor.encode(list(digests)))
+
+
+def parse_block_list(data: bytes, entry: SlotEntry, count: int) -> list[bytes]:
+    """The digests in a block list that is the manifest's and has ``count`` blocks. Raises ManifestInvalid."""
+    if len(data) > MAX_BLOCK_LIST_BYTES or digest_of(data) != entry.blocks:
+        raise _invalid("the block list is not the one it names")
+    try:
+        digests = dag_cbor.decode(data)
+    except Exception as error:  # as above
+        raise _invalid(f"the block list is not dag-cbor ({type(error).__name__})") from None
+    if not isinstance(digests, list) or len(digests) != count:
+        raise _invalid("the block list has another number of blocks")
+    found = [digest for digest in digests if isinstance(digest, bytes) and len(digest) == DIGEST_BYTES]
+    if len(found) != count:
+        raise _invalid("the block list holds something that is no digest")
+    return found
