@@ -40,12 +40,18 @@ def parity_of(stripe: Sequence[bytes], m: int) -> list[bytes]:
     return [bytes(block) for block in _encoder(k, k + m).encode(list(stripe), list(range(k, k + m)))]
 
 
+def parity_block(stripe: Sequence[bytes], m: int, which: int) -> bytes:
+    """Parity block ``which`` (0 .. m-1) of k data blocks, alone."""
+    k = len(stripe)
+    return bytes(_encoder(k, k + m).encode(list(stripe), [k + which])[0])
+
+
 def rebuild(blocks: Mapping[int, bytes], k: int, m: int, wanted: int) -> bytes:
     """Block ``wanted`` of a stripe from any k others, by slot index. Raises Corrupt for fewer than k."""
     if wanted in blocks:
         return blocks[wanted]
     data = data_of(blocks, k, m)
-    return data[wanted] if wanted < k else parity_of(data, m)[wanted - k]
+    return data[wanted] if wanted < k else parity_block(data, m, wanted - k)
 
 
 def data_of(blocks: Mapping[int, bytes], k: int, m: int) -> list[bytes]:

@@ -1,0 +1,68 @@
+"""Files that survive: written whole or not at all, with a full disk told apart from other trouble."""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from agents.core.errors import DataDirInUse, DiskFull, StorageTrouble
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """OSErrors of the block as DiskFull or StorageTrouble."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"The disk of {path} is full", "", "Make room and start again; nothing is lost.") from error
+        raise StorageTrouble(f"Cannot use {path}", error.strerror or str(error), "Check the disk.") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in ``folder`` durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write ``data`` durably under its final name or not at all. Raises DiskFull, StorageTrouble."""
+    with storage_errors(path):
+        partial = path.with_name(f"{path.name}.partial")
+        try:
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def lock_folder(folder: Path) -> IO[str]:
+    """Hold ``folder`` for this process until the result is closed. Raises DataDirInUse, StorageTrouble."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = (folder / "lock").open("a+")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.seek(0)
+        owner = handle.read().strip() or "another process"
+        handle.close()
+        raise DataDirInUse(
+            f"{folder} is in use", f"process {owner} runs on it", "Stop that agent, or choose another --data-dir."
+        ) from None
+    handle.seek(0)
+    handle.truncate()
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle

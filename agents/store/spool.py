@@ -1,0 +1,235 @@
+"""The client's spool: a file made into slots on disk, ready to be pushed.
+
+::
+
+    <spool>/<manifest digest>/   manifest, slot-<i> (data), blocks-<i> (block list)
+
+A dataset appears under its digest whole or not at all.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from agents.core.dataset.cid import digest_of
+from agents.core.dataset.cipher import BLOCK_BYTES, Header, chunks_of, cipher_for, sealed_size
+from agents.core.dataset.erasure import parity_block
+from agents.core.dataset.layout import Layout, layout_for
+from agents.core.dataset.manifest import Manifest, SlotEntry, block_list, parse_block_list, parse_manifest
+from agents.core.dataset.slots import SlotTree
+from agents.core.errors import FileRejected, NotFound
+from agents.core.proofs.profiles import Profile
+from agents.core.proofs.trees import block_roots, dataset_tree, root
+from agents.kernels.limbs import Limbs
+from agents.store.files import storage_errors, sync_folder, write_whole
+
+BATCH_BLOCKS = 128
+"""Blocks sealed, coded and hashed at a time: 8 MiB a slot's share."""
+
+Advance = Callable[[str, int, int], None]
+"""(what, bytes done, bytes in all)."""
+
+
+@dataclass(frozen=True)
+class SpooledDataset:
+    """A dataset in the spool."""
+
+    path: Path
+
+    @cached_property
+    def manifest_bytes(self) -> bytes:
+        """The manifest as stored."""
+        return (self.path / "manifest").read_bytes()
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The manifest."""
+        return parse_manifest(self.manifest_bytes)
+
+    def block_list(self, index: int) -> bytes:
+        """The block list of slot ``index``, as bytes."""
+        return (self.path / f"blocks-{index}").read_bytes()
+
+    def digests(self, index: int) -> list[bytes]:
+        """The blocks of slot ``index``."""
+        return parse_block_list(self.block_list(index), self.manifest.slots[index], self.manifest.blocks_per_slot)
+
+    def blocks(self, index: int, start: int = 0) -> Iterator[bytes]:
+        """Blocks of slot ``index`` from ``start``."""
+        with storage_errors(self.path), (self.path / f"slot-{index}").open("rb") as file:
+            file.seek(start * BLOCK_BYTES)
+            for _ in range(start, self.manifest.blocks_per_slot):
+                yield file.read(BLOCK_BYTES)
+
+    def remove(self) -> None:
+        """Free its disk space."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class Spool:
+    """Datasets below ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def find(self, manifest: bytes) -> SpooledDataset:
+        """The dataset of a manifest's digest. Raises NotFound."""
+        path = self._folder / manifest.hex()
+        if not (path / "manifest").exists():
+            raise NotFound(f"Dataset {manifest.hex()} is not in the spool", "", "Store the file again.")
+        return SpooledDataset(path)
+
+    def encode(
+        self, file: Path, k: int, m: int, key: bytes | None, profile: Profile, advance: Advance = lambda *_: None
+    ) -> SpooledDataset:
+        """Make ``file`` into k + m slots. ``key``: 32 bytes for this file alone, or None for a public file.
+
+        Raises FileRejected (empty, unreadable, changed while read), CodeParameters, DiskFull, StorageTrouble.
+        """
+        with _opened(file) as source, tempfile.TemporaryDirectory(dir=self._folder, prefix="making-") as folder:
+            size = os.fstat(source.fileno()).st_size
+            layout = layout_for(sealed_size(_plain_size(file, size), cipher_for(key)), k, m, profile)
+            making = _Making(Path(folder), layout, profile, advance)
+            making.data(_sealed(source, file, size, key))
+            making.parity()
+            manifest = making.manifest(encrypted=key is not None)
+            target = self._folder / manifest.digest.hex()
+            with storage_errors(self._folder):
+                if not target.exists():
+                    (Path(folder) / "done").rename(target)
+                sync_folder(self._folder)
+        return SpooledDataset(target)
+
+
+def _opened(file: Path) -> BinaryIO:
+    try:
+        source = file.open("rb")
+    except OSError as error:
+        raise FileRejected(
+            f"Cannot read {file}", error.strerror or str(error), "Name a file that can be read."
+        ) from None
+    if os.fstat(source.fileno()).st_size == 0:
+        source.close()
+        raise FileRejected(f"{file} is empty", "there is nothing to store", "Name a file with something in it.")
+    return source
+
+
+def _plain_size(file: Path, size: int) -> int:
+    return len(Header(size, file.name).to_bytes()) + size
+
+
+def _sealed(source: BinaryIO, file: Path, size: int, key: bytes | None) -> Iterator[bytes]:
+    """The sealed file, block by block; the last may be short."""
+    cipher = cipher_for(key)
+    before = os.fstat(source.fileno())
+
+    def pieces() -> Iterator[bytes]:
+        yield Header(size, file.name).to_bytes()
+        while piece := source.read(1 << 20):
+            yield piece
+
+    plain = _plain_size(file, size)
+    count, done = max(1, -(-plain // cipher.chunk_bytes)), 0
+    for index, chunk in enumerate(chunks_of(pieces(), cipher.chunk_bytes)):
+        done += len(chunk)
+        if done > plain:
+            break
+        yield cipher.seal(index, chunk, index == count - 1)
+    after = os.fstat(source.fileno())
+    if done != plain or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise FileRejected(f"{file} changed while it was read", "", "Store it again once nobody writes to it.")
+
+
+class _Making:
+    """One dataset in the making, in a folder that vanishes with it."""
+
+    def __init__(self, folder: Path, layout: Layout, profile: Profile, advance: Advance) -> None:
+        self._folder = folder / "done"
+        self._folder.mkdir()
+        self._layout = layout
+        self._profile = profile
+        self._advance = advance
+        self._entries: list[SlotEntry] = []
+
+    def data(self, sealed: Iterator[bytes]) -> None:
+        """Write the data slots, one after the other."""
+        done = 0
+        for index in range(self._layout.data_slots):
+
+            def blocks() -> Iterator[bytes]:
+                nonlocal done
+                for _ in range(self._layout.blocks_per_slot):
+                    yield next(sealed, b"").ljust(BLOCK_BYTES, b"\0")
+                    done += BLOCK_BYTES
+                    self._advance("encrypting", min(done, self._layout.size), self._layout.size)
+
+            self._slot(index, blocks())
+        if next(sealed, None) is not None:
+            raise FileRejected("The file grew while it was read", "", "Store it again once nobody writes to it.")
+
+    def parity(self) -> None:
+        """Write the parity slots from the data slots, stripe by stripe."""
+        k, m, count = self._layout.data_slots, self._layout.parity_slots, self._layout.blocks_per_slot
+        for extra in range(m):
+
+            def blocks(extra: int = extra) -> Iterator[bytes]:
+                sources = [(self._folder / f"slot-{index}").open("rb") for index in range(k)]
+                try:
+                    for stripe in range(count):
+                        data = [source.read(BLOCK_BYTES) for source in sources]
+                        yield parity_block(data, m, extra)
+                        self._advance("coding", extra * count + stripe + 1, m * count)
+                finally:
+                    for source in sources:
+                        source.close()
+
+            self._slot(k + extra, blocks())
+
+    def _slot(self, index: int, blocks: Iterator[bytes]) -> None:
+        digests: list[bytes] = []
+        roots: list[Limbs] = []
+        batch: list[bytes] = []
+
+        def flush() -> None:
+            roots.append(block_roots(b"".join(batch), self._profile.cell_bytes, BLOCK_BYTES))
+            batch.clear()
+
+        with storage_errors(self._folder), (self._folder / f"slot-{index}").open("wb") as file:
+            for block in blocks:
+                file.write(block)
+                digests.append(digest_of(block))
+                batch.append(block)
+                if len(batch) == BATCH_BLOCKS:
+                    flush()
+            if batch:
+                flush()
+            file.flush()
+            os.fsync(file.fileno())
+        listed = block_list(digests)
+        write_whole(self._folder / f"blocks-{index}", listed)
+        tree = SlotTree(self._profile, np.concatenate(roots))
+        self._entries.append(SlotEntry(digest_of(listed), tree.root))
+
+    def manifest(self, encrypted: bool) -> Manifest:
+        """Write the manifest over all slots."""
+        manifest = Manifest(
+            profile=self._profile.name,
+            data_slots=self._layout.data_slots,
+            parity_slots=self._layout.parity_slots,
+            blocks_per_slot=self._layout.blocks_per_slot,
+            size=self._layout.size,
+            encrypted=encrypted,
+            slots=tuple(self._entries),
+            dataset_root=root(dataset_tree([entry.root for entry in self._entries])),
+        )
+        write_whole(self._folder / "manifest", manifest.to_bytes())
+        return manifest
