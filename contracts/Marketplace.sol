@@ -257,9 +257,7 @@ contract Marketplace is IMarketplace {
         slot.reservations = _increased(reservationIndex);
         _setTag(id, slotIndex, deal, HolderTags.tagOf(msg.sender));
         ++deal.active;
-        emit SlotReserved(
-            id, slotIndex, msg.sender, deadline, _bond(deal.collateral, slot.expired), reservationIndex
-        );
+        emit SlotReserved(id, slotIndex, msg.sender, deadline, _bond(deal.collateral, slot.expired), reservationIndex);
 
         registry.lock(msg.sender, deal.collateral);
     }
@@ -688,7 +686,9 @@ contract Marketplace is IMarketplace {
     {
         if (!tags.has(tag)) return false;
         for (uint256 place; place < FAR_TAGS; ++place) {
-            if (tags.at(place) == tag && slotRecords[id.slotId(uint16(first + place))].host == provider) return true;
+            if (tags.tagAt(place) == tag && slotRecords[id.slotId(uint16(first + place))].host == provider) {
+                return true;
+            }
         }
         return false;
     }
@@ -776,10 +776,7 @@ contract Marketplace is IMarketplace {
         return period > slot.fillPeriod && uint256(challenge) <= type(uint256).max / deal.proofProbability;
     }
 
-    function _checkProof(bytes32 challenge, uint256 root, uint16 slotIndex, Groth16Proof calldata proof)
-        internal
-        view
-    {
+    function _checkProof(bytes32 challenge, uint256 root, uint16 slotIndex, Groth16Proof calldata proof) internal view {
         if (!verifier.verifyProof(proof, [PublicInputs.entropy(challenge), root, slotIndex])) {
             revert Marketplace_InvalidProof();
         }

@@ -118,12 +118,8 @@ interface IMarketplace {
     );
     event RequestStarted(RequestId indexed requestId);
     event ProofSubmitted(SlotId indexed slotId, Period period);
-    event ProofMissed(
-        SlotId indexed slotId, Period period, address indexed validator, uint256 slashed, uint256 reward
-    );
-    event SlotLost(
-        RequestId indexed requestId, uint16 slotIndex, address indexed host, uint256 paid, uint256 slashed
-    );
+    event ProofMissed(SlotId indexed slotId, Period period, address indexed validator, uint256 slashed, uint256 reward);
+    event SlotLost(RequestId indexed requestId, uint16 slotIndex, address indexed host, uint256 paid, uint256 slashed);
     event RepairOpened(RequestId indexed requestId);
     event RequestFailed(RequestId indexed requestId);
     event PayClaimed(SlotId indexed slotId, address indexed host, uint256 amount);

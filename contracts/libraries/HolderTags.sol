@@ -21,7 +21,7 @@ library HolderTags {
         }
     }
 
-    function at(uint256 tags, uint256 place) internal pure returns (uint8) {
+    function tagAt(uint256 tags, uint256 place) internal pure returns (uint8) {
         return uint8(tags >> (8 * place));
     }
 

@@ -1,54 +1,67 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {Placement} from "../../contracts/libraries/Placement.sol";
-import {PublicInputs} from "../../contracts/libraries/PublicInputs.sol";
-import {Ground} from "./Ground.sol";
+import {Test} from "./Cheats.sol";
 
-contract PlacementTest is Ground {
-    error Far(uint256 got, uint256 wanted);
+/// @notice The expanding window against 30-digit values, and its shape everywhere else.
+contract PlacementTest is Test {
+    /// In 1e-18: what fixed point loses at most.
+    uint256 internal constant TOLERANCE = 20;
 
-    uint256 internal constant TOLERANCE = 100; // in 1e-18
-
-    function setUp() public override {}
-
-    function testHalfOfTheWindowOpensTheShareH() public pure {
-        for (uint256 h = 100; h <= 9900; h += 100) {
-            uint256 share = Placement.share(Placement.steepness(h), 50, 100);
-            uint256 wanted = h * 1e14;
-            uint256 off = share > wanted ? share - wanted : wanted - share;
-            require(off <= 10_000, "F(1/2) is not h");
+    function test_vectors() external view {
+        string memory json = vm.readFile("tests/vectors/placement_window.json");
+        for (uint256 i; i < 56; ++i) {
+            string memory row = string.concat(".rows[", Strings.toString(i), "]");
+            uint256 dispersal = _wad(vm.parseJsonString(json, string.concat(row, ".h"))) / 1e14;
+            uint256 elapsed = _wad(vm.parseJsonString(json, string.concat(row, ".x"))) / 1e14;
+            uint256 expected = _wad(vm.parseJsonString(json, string.concat(row, ".F")));
+            uint256 found = Placement.share(Placement.steepness(dispersal), elapsed, 10_000);
+            uint256 off = found > expected ? found - expected : expected - found;
+            isTrue(off <= TOLERANCE, row);
         }
     }
 
-    function testPublishedValues() public pure {
-        // F at x = 1/10 and 9/10 for h = 1/4 and h = 3/4, to 18 digits.
-        _near(Placement.share(Placement.steepness(2500), 1, 10), 30_716_367_451_939_665);
-        _near(Placement.share(Placement.steepness(2500), 9, 10), 778_084_256_980_259_517);
-        _near(Placement.share(Placement.steepness(7500), 1, 10), 221_915_743_019_740_482);
-        _near(Placement.share(Placement.steepness(7500), 9, 10), 969_283_632_548_060_334);
-        _near(Placement.share(Placement.steepness(5000), 3, 10), 300_000_000_000_000_000);
+    function test_half_is_linear() external pure {
+        eq(uint256(Placement.steepness(5000)), 0, "s");
+        eq(Placement.share(0, 1, 3), uint256(1e18) / 3, "a third, rounded down");
     }
 
-    function _near(uint256 got, uint256 wanted) internal pure {
-        if ((got > wanted ? got - wanted : wanted - got) > TOLERANCE) revert Far(got, wanted);
+    function test_steepness_fits_its_place_in_storage() external pure {
+        eq(uint256(Placement.steepness(100)), uint256(int256(int64(Placement.steepness(100)))), "h = 0.01");
+        isTrue(Placement.steepness(9900) == int64(Placement.steepness(9900)), "h = 0.99");
     }
 
-    function testFuzzNeverShrinksAndStaysInRange(uint256 h, uint256 window, uint256 early, uint256 late) public pure {
-        h = 100 + h % 9801;
-        window = 1 + window % 30 days;
-        late = late % (window + 1);
-        early = early % (late + 1);
-        int256 s = Placement.steepness(h);
-        uint256 before = Placement.threshold(s, early, window);
-        require(before <= Placement.threshold(s, late, window), "the window shrank");
-        require(Placement.threshold(s, 0, window) == 0, "somebody is eligible at once");
-        require(Placement.threshold(s, window, window) == type(uint256).max, "somebody is left out at the end");
+    function test_everyone_is_eligible_from_the_end_of_the_window() external pure {
+        eq(Placement.threshold(Placement.steepness(100), 600, 600), type(uint256).max, "at the end");
+        eq(Placement.threshold(Placement.steepness(100), type(uint40).max, 0), type(uint256).max, "without a window");
     }
 
-    function testEntropyReadsThirtyOneBytesLittleEndian() public pure {
-        bytes32 challenge = hex"0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20";
-        uint256 wanted = 0x1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a090807060504030201;
-        require(PublicInputs.entropy(challenge) == wanted, "wrong byte order");
+    function test_fuzz_grows_from_nothing(uint256 dispersal, uint256 window, uint256 elapsed) external pure {
+        int256 s = Placement.steepness(within(dispersal, 100, 9900));
+        window = within(window, 2, type(uint32).max);
+        elapsed = within(elapsed, 0, window - 2);
+        eq(Placement.threshold(s, 0, window), 0, "nobody at the start");
+        uint256 share = Placement.share(s, elapsed, window);
+        isTrue(share <= Placement.share(s, elapsed + 1, window), "never shrinks");
+        isTrue(share <= 1e18, "a share");
+        isTrue(Placement.threshold(s, elapsed, window) == share * (type(uint256).max / 1e18), "of the whole space");
+    }
+
+    /// @dev "0.0123" in 1e-18, further digits cut.
+    function _wad(string memory decimal) internal pure returns (uint256 value) {
+        bytes memory digits = bytes(decimal);
+        uint256 places;
+        bool fraction;
+        for (uint256 i; i < digits.length && places < 18; ++i) {
+            if (digits[i] == ".") {
+                fraction = true;
+                continue;
+            }
+            value = value * 10 + uint8(digits[i]) - 48;
+            if (fraction) ++places;
+        }
+        value *= 10 ** (18 - places);
     }
 }
