@@ -1,0 +1,106 @@
+"""Manifests: round trips, and hostile ones refused before anything is fetched."""
+
+from dataclasses import replace
+from typing import Any
+
+import dag_cbor
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.core.dataset.cid import digest_of
+from agents.core.dataset.manifest import (
+    MAX_MANIFEST_BYTES, Manifest, SlotEntry, block_list, parse_block_list, parse_manifest,
+)  # fmt: skip
+from agents.core.errors import ManifestInvalid
+from agents.core.proofs.field import SCALAR_ORDER
+from agents.core.proofs.trees import dataset_tree, root
+
+ROOTS = [11, 22, 33]
+MANIFEST = Manifest(
+    "devnet", 2, 1, 4, 5 * 65536 + 7 + 65536, True,
+    tuple(SlotEntry(digest_of(bytes([value])), value) for value in ROOTS), root(dataset_tree(ROOTS)),
+)  # fmt: skip
+
+
+def test_a_manifest_survives() -> None:
+    assert parse_manifest(MANIFEST.to_bytes()) == MANIFEST
+    assert MANIFEST.digest == digest_of(MANIFEST.to_bytes())
+    assert MANIFEST.slot_bytes == 4 * 65536
+
+
+def changed(**fields: Any) -> bytes:
+    found = dag_cbor.decode(MANIFEST.to_bytes())
+    assert isinstance(found, dict)
+    for name, value in fields.items():
+        if value is None:
+            del found[name]
+        else:
+            found[name] = value
+    return bytes(dag_cbor.encode(found))
+
+
+SLOTS = [[slot.blocks, slot.root.to_bytes(32, "big")] for slot in MANIFEST.slots]
+ATTACKS = {
+    "no cbor": (b"\xff\xff", "not dag-cbor"),
+    "a list": (bytes(dag_cbor.encode([1])), "not a map"),
+    "too large": (bytes(MAX_MANIFEST_BYTES + 1), "more than"),
+    "version": (changed(version=2), "version is 2"),
+    "no version": (changed(version=None), "version is None"),
+    "unknown field": (changed(extra=1), "nobody knows"),
+    "unknown profile": (changed(profile="huge"), "not known here"),
+    "size as text": (changed(size="1"), "wrong type"),
+    "boolean as number": (changed(k=True), "wrong type"),
+    "absurd size": (changed(size=2**60), "does not fit"),
+    "size zero": (changed(size=0), "does not fit"),
+    "negative size": (changed(size=-1), "does not fit"),
+    "absurd blocks": (changed(blocks=2**40), "cannot prove"),
+    "no blocks": (changed(blocks=0), "cannot prove"),
+    "k zero": (changed(k=0, m=3), "slots for k = 0"),
+    "negative m": (changed(k=4, m=-1), "slots for"),
+    "more slots than listed": (changed(k=3), "slots for"),
+    "slots for another circuit": (changed(k=16, m=1, slots=SLOTS * 5 + SLOTS[:2]), "slots for"),
+    "short digest": (changed(slots=[[b"x", SLOTS[0][1]], *SLOTS[1:]]), "no digest"),
+    "root outside the field": (changed(slots=[[SLOTS[0][0], SCALAR_ORDER.to_bytes(32, "big")], *SLOTS[1:]]), "field"),
+    "root zero": (changed(root=bytes(32)), "field"),
+    "another dataset root": (changed(root=(5).to_bytes(32, "big")), "not that of its slots"),
+    "swapped slots": (changed(slots=[SLOTS[1], SLOTS[0], SLOTS[2]]), "not that of its slots"),
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_hostile_manifests_are_refused(name: str) -> None:
+    data, why = ATTACKS[name]
+    with pytest.raises(ManifestInvalid, match=why):
+        parse_manifest(data)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, len(MANIFEST.to_bytes()) - 1), st.integers(1, 255))
+def test_no_byte_can_be_changed_unnoticed(place: int, change: int) -> None:
+    data = bytearray(MANIFEST.to_bytes())
+    data[place] ^= change
+    try:
+        assert parse_manifest(bytes(data)).digest != MANIFEST.digest
+    except ManifestInvalid:
+        pass
+
+
+@settings(max_examples=100)
+@given(st.binary(max_size=200))
+def test_noise_is_refused_and_never_crashes(data: bytes) -> None:
+    with pytest.raises(ManifestInvalid):
+        parse_manifest(data)
+
+
+def test_block_lists() -> None:
+    digests = [digest_of(bytes([index])) for index in range(4)]
+    data = block_list(digests)
+    entry = SlotEntry(digest_of(data), 1)
+    assert parse_block_list(data, entry, 4) == digests
+    for wrong, count in ((data + b"\0", 4), (data, 5)):
+        with pytest.raises(ManifestInvalid):
+            parse_block_list(wrong, entry, count)
+    odd = bytes(dag_cbor.encode([b"short"] * 4))
+    with pytest.raises(ManifestInvalid, match="no digest"):
+        parse_block_list(odd, replace(entry, blocks=digest_of(odd)), 4)
