@@ -1,0 +1,201 @@
+"""From a file through the spool and the slot store, and back: encode, push, commit, lose, rebuild, read, prove."""
+
+import os
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agents.core.dataset.erasure import rebuild
+from agents.core.dataset.reading import FileReader
+from agents.core.errors import CapabilityInvalid, CodeParameters, Corrupt, FileRejected, NotFound, QuotaExceeded
+from agents.core.proofs import poseidon2
+from agents.core.proofs.inputs import Opening
+from agents.core.proofs.profiles import profile_named
+from agents.store.slots import SlotName, SlotStore, put_all
+from agents.store.spool import Spool, SpooledDataset
+
+PROFILE = profile_named("devnet")
+KEY = bytes(range(32))
+
+
+def spooled(folder: Path, data: bytes, k: int = 3, m: int = 2, key: bytes | None = KEY) -> SpooledDataset:
+    file = folder / "some file.bin"
+    file.write_bytes(data)
+    return Spool(folder / "spool").encode(file, k, m, key, PROFILE)
+
+
+def read_back(dataset: SpooledDataset, slots: tuple[int, ...], key: bytes | None = KEY) -> bytes:
+    reader = FileReader(dataset.manifest, key)
+    streams = {index: dataset.blocks(index) for index in slots}
+    out: dict[int, bytes] = {}
+    for stripe in range(dataset.manifest.blocks_per_slot):
+        out.update(reader.open_stripe(stripe, {index: next(stream) for index, stream in streams.items()}))
+    data = b"".join(out[offset] for offset in sorted(out))
+    assert reader.header is not None
+    assert (reader.header.size, reader.header.name) == (len(data), "some file.bin")
+    return data
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    size=st.sampled_from([1, 65_000, 65_494, 65_495, 65_536, 131_072, 400_001]),
+    code=st.sampled_from([(1, 1), (2, 0), (3, 2), (5, 4)]),
+    encrypted=st.booleans(),
+)
+def test_a_file_survives_the_loss_of_any_m_slots(
+    tmp_path: Path, size: int, code: tuple[int, int], encrypted: bool
+) -> None:
+    data, (k, m), key = os.urandom(size), code, KEY if encrypted else None
+    dataset = spooled(tmp_path, data, k, m, key)
+    for slots in list(combinations(range(k + m), k))[:12]:
+        assert read_back(dataset, slots, key) == data
+
+
+def held(store: SlotStore, dataset: SpooledDataset, index: int) -> SlotName:
+    name = SlotName(dataset.manifest.digest, index)
+    blocks = list(dataset.blocks(index))
+    put_all(store, name, dataset.manifest_bytes, dataset.block_list(index), blocks)
+    return name
+
+
+def test_a_rebuilt_slot_has_the_root_the_manifest_names(tmp_path: Path) -> None:
+    dataset = spooled(tmp_path, os.urandom(300_000))
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    stripes = range(dataset.manifest.blocks_per_slot)
+    sources = {index: list(dataset.blocks(index)) for index in (0, 2, 4)}
+    lost = [rebuild({index: blocks[stripe] for index, blocks in sources.items()}, 3, 2, 1) for stripe in stripes]
+    name = SlotName(dataset.manifest.digest, 1)
+    slot = put_all(store, name, dataset.manifest_bytes, dataset.block_list(1), lost)
+    assert slot.facts.slot_root == dataset.manifest.slots[1].root
+    assert store.held == [name]
+
+
+def test_openings_are_paths_of_the_reference_tree(tmp_path: Path) -> None:
+    dataset = spooled(tmp_path, os.urandom(100), k=2, m=1)  # one block a slot: the tree is padded to two
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    slot = store.slot(held(store, dataset, 0))
+    cells = [next(dataset.blocks(0))[i : i + 256] for i in range(0, 65536, 256)]
+    block = poseidon2.merkle_layers([poseidon2.hash_bytes(cell) for cell in cells])
+    zero = poseidon2.hash_bytes(bytes(256))
+    padding = poseidon2.merkle_layers([zero] * 256)
+    top = poseidon2.merkle_layers([block[-1][0], padding[-1][0]])
+    assert slot.facts.slot_root == top[-1][0]
+    assert slot.facts.cells == 512
+    assert slot.opening(77) == Opening(cells[77], poseidon2.merkle_path(block, 77) + poseidon2.merkle_path(top, 0))
+    assert slot.opening(511) == Opening(bytes(256), poseidon2.merkle_path(padding, 255) + poseidon2.merkle_path(top, 1))
+
+
+def test_a_damaged_disk_is_noticed_when_a_sample_falls_there(tmp_path: Path) -> None:
+    dataset = spooled(tmp_path, os.urandom(500_000))
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    name = held(store, dataset, 1)
+    data = tmp_path / "agent" / "slots" / str(name) / "data"
+    raw = bytearray(data.read_bytes())
+    raw[70_000] ^= 1
+    data.write_bytes(bytes(raw))
+    slot = store.slot(name)
+    assert slot.opening(0)
+    with pytest.raises(Corrupt, match="Block 1 .* damaged"):
+        slot.opening(300)
+
+
+def test_an_upload_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    dataset = spooled(tmp_path, os.urandom(800_000))
+    name, blocks = SlotName(dataset.manifest.digest, 0), list(dataset.blocks(0))
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    arriving = store.begin(name, dataset.manifest_bytes)
+    arriving.put_blocks(dataset.block_list(0))
+    arriving.put_block(0, blocks[0])
+    arriving.put_block(1, blocks[1])
+    with pytest.raises(Corrupt, match="not whole"):
+        store.commit(name)
+    store.close()
+    # A kill in the middle of a write leaves half a block.
+    with (tmp_path / "agent" / "arriving" / str(name) / "data").open("ab") as file:
+        file.write(blocks[2][:1000])
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    assert store.arriving == [name]
+    arriving = store.begin(name, dataset.manifest_bytes)
+    assert arriving.held == 2
+    for index in range(2, len(blocks)):
+        arriving.put_block(index, blocks[index])
+    store.commit(name)
+    assert store.commit(name).read(0, len(blocks)) == blocks
+    assert store.arriving == []
+
+
+def test_wrong_blocks_and_manifests_are_refused(tmp_path: Path) -> None:
+    dataset = spooled(tmp_path, os.urandom(400_000))
+    name, blocks = SlotName(dataset.manifest.digest, 0), list(dataset.blocks(0))
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    with pytest.raises(Corrupt, match="another dataset"):
+        store.begin(SlotName(bytes(32), 0), dataset.manifest_bytes)
+    with pytest.raises(NotFound, match="no slot 9"):
+        store.begin(SlotName(name.manifest, 9), dataset.manifest_bytes)
+    arriving = store.begin(name, dataset.manifest_bytes)
+    arriving.put_blocks(dataset.block_list(0))
+    for index, block in ((0, blocks[1]), (0, blocks[0][:-1]), (1, blocks[1])):
+        with pytest.raises(Corrupt, match=f"Block {index} "):
+            arriving.put_block(index, block)
+    with pytest.raises(NotFound):
+        store.slot(name)
+
+
+def test_a_quota_smaller_than_the_slot(tmp_path: Path) -> None:
+    dataset = spooled(tmp_path, os.urandom(400_000))
+    size = dataset.manifest.slot_bytes
+    store = SlotStore(tmp_path / "agent", 2 * size - 1)
+    name = held(store, dataset, 0)
+    assert store.used == size
+    with pytest.raises(QuotaExceeded, match=f"{size - 1} bytes of quota are left"):
+        store.begin(SlotName(name.manifest, 1), dataset.manifest_bytes)
+    store.drop(name)
+    assert store.room == 2 * size - 1
+    assert held(store, dataset, 1)
+
+
+def test_an_encrypted_file_needs_its_key(tmp_path: Path) -> None:
+    dataset = spooled(tmp_path, b"secret" * 100)
+    with pytest.raises(CapabilityInvalid, match="encrypted"):
+        FileReader(dataset.manifest, None)
+    with pytest.raises(Corrupt, match="capability"):
+        read_back(dataset, (0, 1, 2), bytes(32))
+    assert b"secret" not in b"".join(dataset.blocks(0)) + dataset.manifest_bytes
+    assert b"some file" not in dataset.manifest_bytes
+
+
+def test_files_that_cannot_be_stored(tmp_path: Path) -> None:
+    spool, file = Spool(tmp_path / "spool"), tmp_path / "file"
+    with pytest.raises(FileRejected, match="Cannot read"):
+        spool.encode(file, 3, 2, KEY, PROFILE)
+    file.write_bytes(b"")
+    with pytest.raises(FileRejected, match="is empty"):
+        spool.encode(file, 3, 2, KEY, PROFILE)
+    file.write_bytes(b"x")
+    with pytest.raises(CodeParameters):
+        spool.encode(file, 0, 2, KEY, PROFILE)
+    with pytest.raises(FileRejected, match="17 slots are too many"):
+        spool.encode(file, 10, 7, KEY, PROFILE)
+    with file.open("wb") as sparse:
+        sparse.truncate(200 << 20)
+    with pytest.raises(FileRejected, match="too large"):
+        spool.encode(file, 3, 2, KEY, PROFILE)
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+@pytest.mark.parametrize("change", ["shrinks", "grows"])
+def test_a_file_that_changes_while_read_leaves_nothing_behind(tmp_path: Path, change: str) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(os.urandom(3 << 20))
+
+    def meddle(what: str, done: int, total: int) -> None:
+        if done == 65536:
+            with file.open("r+b") as handle:
+                handle.truncate((1 << 20) if change == "shrinks" else (5 << 20))
+
+    with pytest.raises(FileRejected, match="while it was read"):
+        Spool(tmp_path / "spool").encode(file, 3, 2, KEY, PROFILE, meddle)
+    assert list((tmp_path / "spool").iterdir()) == []

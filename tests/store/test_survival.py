@@ -1,0 +1,173 @@
+"""Kills, full disks, two agents on one directory, damaged state."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agents.core.errors import DataDirInUse, DiskFull, StorageTrouble
+from agents.core.proofs.profiles import profile_named
+from agents.store.files import write_whole
+from agents.store.slots import SlotName, SlotStore, put_all
+from agents.store.spool import Spool
+from agents.store.state import StateStore
+
+PROFILE = profile_named("devnet")
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[Path]:
+    """A file system of ``size`` bytes below ``folder``; the block runs in a process that may mount one."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+FULL = """
+import sys
+from pathlib import Path
+from agents.core.errors import DiskFull
+from tests.store.test_survival import fill_a_disk
+fill_a_disk(Path(sys.argv[1]))
+print("survived")
+"""
+
+
+def fill_a_disk(folder: Path) -> None:
+    """Run out of space in the middle of a slot; then make room and go on."""
+    source = folder / "file"
+    source.write_bytes(os.urandom(1 << 20))
+    dataset = Spool(folder / "spool").encode(source, 2, 1, None, PROFILE)
+    name, blocks = SlotName(dataset.manifest.digest, 0), list(dataset.blocks(0))
+    with small_disk(folder / "small", 400 * 1024) as disk:
+        store = SlotStore(disk, 1 << 30)
+        try:
+            put_all(store, name, dataset.manifest_bytes, dataset.block_list(0), blocks)
+            raise SystemExit("the disk took it all")
+        except DiskFull as error:
+            assert "full" in str(error)
+            assert "nothing is lost" in str(error)
+        assert store.held == []
+        before = store.begin(name, b"").held
+        assert 0 < before < len(blocks)
+        subprocess.run(["mount", "-o", "remount,size=64M", str(disk)], check=True)
+        put_all(store, name, dataset.manifest_bytes, dataset.block_list(0), blocks)
+        assert store.slot(name).read(0, len(blocks)) == blocks
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+    # A user namespace lets anybody mount a tmpfs of their own; root needs none.
+    alone = [] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user"]
+    command = [*alone, "unshare", "--mount", sys.executable, "-c", FULL, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout == "survived\n", done.stderr
+
+
+def test_every_write_to_a_full_device_is_told(tmp_path: Path) -> None:
+    with pytest.raises((DiskFull, StorageTrouble)) as found:
+        write_whole(Path("/dev/full") / "x", b"data")
+    assert "/dev/full" in str(found.value)
+
+
+COMMIT = """
+import os, signal, sys
+from pathlib import Path
+from agents.store import slots
+from agents.store.spool import Spool
+folder, step = Path(sys.argv[1]), int(sys.argv[2])
+dataset = Spool(folder / "spool").find(bytes.fromhex(sys.argv[3]))
+count = 0
+def maybe_die(real):
+    def call(*args, **kwargs):
+        global count
+        count += 1
+        if count == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **kwargs)
+    return call
+slots.write_whole = maybe_die(slots.write_whole)
+slots.sync_folder = maybe_die(slots.sync_folder)
+os.pwrite = maybe_die(os.pwrite)
+os.fsync = maybe_die(os.fsync)
+Path.rename = maybe_die(Path.rename)
+store = slots.SlotStore(folder / "agent", 1 << 30)
+name = slots.SlotName(dataset.manifest.digest, 1)
+if store.find(name) is None:
+    slots.put_all(store, name, dataset.manifest_bytes, dataset.block_list(1), list(dataset.blocks(1)))
+print("held")
+"""
+
+
+def test_a_kill_at_any_step_is_made_good_by_starting_again(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(os.urandom(200_000))
+    dataset = Spool(tmp_path / "spool").encode(file, 2, 1, None, PROFILE)
+    digest = dataset.manifest.digest
+    kills = 0
+    for step in range(1, 40):
+        command = [sys.executable, "-c", COMMIT, str(tmp_path), str(step), digest.hex()]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        kills += 1
+    else:
+        raise AssertionError("it never got through")
+    assert kills >= 4
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    slot = store.slot(SlotName(digest, 1))
+    assert slot.read(0, dataset.manifest.blocks_per_slot) == list(dataset.blocks(1))
+    assert store.arriving == []
+
+
+def test_two_agents_on_one_directory(tmp_path: Path) -> None:
+    first = SlotStore(tmp_path, 1)
+    with pytest.raises(DataDirInUse, match=rf"process {os.getpid()} .*--data-dir"):
+        SlotStore(tmp_path, 1)
+    first.close()
+    SlotStore(tmp_path, 1).close()
+
+
+def test_litter_of_a_killed_deletion_is_swept(tmp_path: Path) -> None:
+    store = SlotStore(tmp_path, 1)
+    litter = tmp_path / "slots" / f"{'00' * 32}-0"
+    litter.mkdir()
+    (litter / "data").write_bytes(b"x")
+    assert store.held == []
+    store.sweep()
+    assert not litter.exists()
+
+
+def test_records_survive_and_transactions_are_whole(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store = StateStore(path)
+    store.save("slot", "a", b"1")
+    with store.transaction():
+        store.save("slot", "b", b"2")
+        store.save("slot", "a", b"3")
+        store.remove("slot", "unknown")
+    with pytest.raises(RuntimeError, match="no"), store.transaction():
+        store.save("slot", "c", b"4")
+        raise RuntimeError("no")
+    store.close()
+    store = StateStore(path)
+    assert store.load("slot") == {"a": b"3", "b": b"2"}
+    assert store.load("other") == {}
+    store.remove("slot", "a")
+    assert store.load("slot") == {"b": b"2"}
+
+
+def test_a_damaged_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(b"this is no database, but long enough to be looked at" * 100)
+    with pytest.raises(StorageTrouble, match=r"state\.db cannot be used"):
+        StateStore(path)
