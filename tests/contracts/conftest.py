@@ -1,7 +1,8 @@
-"""A market on ape's local chain: deployed once, every test isolated by ape's snapshots."""
+"""A market on ape's local chain: deployed once, every test isolated by ape's snapshots, its books checked at the end."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +11,16 @@ from tests.contracts.ground import Ground
 
 
 @pytest.fixture(scope="session")
-def ground(project: Any, accounts: Any, chain: Any) -> Ground:
-    return Ground.deploy(project, accounts, chain)
+def deployed(project: Any, accounts: Any, chain: Any) -> Ground:
+    """The market of all tests, whose verifier accepts any proof but one."""
+    return Ground.deploy(project, accounts, chain, accounts[0].deploy(project.AcceptAllVerifier))
+
+
+@pytest.fixture
+def ground(deployed: Ground) -> Iterator[Ground]:
+    """The market, whose books must balance after every test."""
+    yield deployed
+    deployed.assert_books()
 
 
 @pytest.fixture
@@ -22,3 +31,8 @@ def market(ground: Ground) -> Any:
 @pytest.fixture
 def registry(ground: Ground) -> Any:
     return ground.registry
+
+
+@pytest.fixture
+def token(ground: Ground) -> Any:
+    return ground.token

@@ -1,105 +1,160 @@
-"""What contract tests stand on: the deployed market, staked providers, a request and the ways to move time."""
+"""What contract tests stand on: a deployed market, staked hosts, and a chain whose blocks are exactly a second apart.
+
+Expected refusals are asked of the next block without mining it (``refused``), so they move neither time nor block numbers.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from agents.core.market.types import Ask, Content, MarketConfig, Request, StakeConfig, slot_id
+import ape
+from eth_account.messages import encode_typed_data
 
-TOKEN = 10**18
-STAKE = StakeConfig(100 * TOKEN, 1, 3600, "0x0000000000000000000000000000000000000051")
-MARKET = MarketConfig(
-    period_blocks=10, block_seconds=1, mark_blocks=40, settle_seconds=100, max_misses=3, slash_bps=1000,
-    validator_bps=2000, bounty_bps=5000, bond_bps=500, reserve_seconds=60, repair_window=100, min_term_periods=2,
-    max_duration=30 * 86400,
-)  # fmt: skip
-ASK = Ask(
-    proof_probability=1, slots=3, max_slot_loss=1, repair_threshold=1, dispersal=5000, slot_size=1 << 20,
-    duration=10_000, price_per_byte_per_second=1000, collateral_per_byte=10**9,
-)  # fmt: skip
-EXPIRY = 1000
-PROOF = ((1, 2), ((1, 2), (3, 4)), (1, 2))
-"""Accepted by the accept-all verifier."""
-BAD_PROOF = ((0, 2), ((1, 2), (3, 4)), (1, 2))
-"""Refused by it."""
-RATE, COLLATERAL = ASK.rate, ASK.collateral
+from agents.chain.deploy import create_address
+from agents.core.market.types import MarketConfig, Request, StakeConfig, slot_id
+from agents.core.units import TOKEN
+from tests.examples import ASK, GOOD_PROOF, MARKET, STAKES, example_request
+
+PERIOD = MARKET.period_blocks
+HOSTS = 6
+STAKE = 1_000 * TOKEN
+PROOF = GOOD_PROOF.as_abi()
+SLASH = ASK.collateral * MARKET.slash_bps // 10_000
+REWARD = SLASH * MARKET.validator_bps // 10_000
+"""What one miss of an ASK's slot costs its host, and what of it the marker earns."""
 
 _nonces = count(1)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ground:
     """The contracts, the accounts, and time."""
 
     project: Any
     chain: Any
-    accounts: Any
     token: Any
     registry: Any
     market: Any
+    owner: Any
     client: Any
     validator: Any
-    providers: list[Any] = field(default_factory=list)
+    stranger: Any
+    """Has tokens; is registered nowhere."""
+    hosts: tuple[Any, ...]
 
     @classmethod
-    def deploy(cls, project: Any, accounts: Any, chain: Any, verifier: Any = None) -> Ground:
-        """Everything, with four staked providers."""
-        owner, client, validator = accounts[0], accounts[1], accounts[2]
-        verifier = verifier or owner.deploy(project.AcceptAllVerifier)
+    def deploy(
+        cls,
+        project: Any,
+        accounts: Any,
+        chain: Any,
+        verifier: Any,
+        config: MarketConfig = MARKET,
+        stakes: StakeConfig = STAKES,
+    ) -> Ground:
+        """A market with ``HOSTS`` staked hosts."""
+        chain.provider.make_request("anvil_setBlockTimestampInterval", [1])
+        owner, client, validator, stranger, *rest = accounts[:10]
         token = owner.deploy(project.TestToken, 10**9 * TOKEN)
-        from eth_utils.address import to_checksum_address
-        from eth_utils.crypto import keccak
-        from rlp import encode
-
-        created = keccak(encode([bytes.fromhex(owner.address[2:]), owner.nonce + 1]))[12:]
-        registry = owner.deploy(project.StakeRegistry, token, STAKE.as_abi(), [to_checksum_address(created)])
-        market = owner.deploy(project.Marketplace, registry, verifier, MARKET.as_abi())
-        ground = cls(project, chain, accounts, token, registry, market, client, validator)
-        for account in (client, *accounts[3:8]):
+        modules = [create_address(owner.address, owner.nonce + 1)]
+        registry = owner.deploy(project.StakeRegistry, token, stakes.as_abi(), modules)
+        market = owner.deploy(project.Marketplace, registry, verifier, config.as_abi())
+        hosts = tuple(rest[:HOSTS])
+        for account in (client, stranger, *hosts):
             token.transfer(account, 10**6 * TOKEN, sender=owner)
             token.approve(registry, 2**256 - 1, sender=account)
-        ground.providers = list(accounts[3:7])
-        for provider in ground.providers:
-            registry.register(f"http://{provider.address}", sender=provider)
-            registry.deposit(10_000 * TOKEN, sender=provider)
+        for host in hosts:
+            registry.register(f"http://{host.address}", sender=host)
+            registry.deposit(STAKE, sender=host)
         chain.mine(1)
-        return ground
+        return cls(project, chain, token, registry, market, owner, client, validator, stranger, hosts)
 
     # --- time ---
 
-    def blocks(self, number: int) -> None:
-        """Mine ``number`` blocks, a second apart."""
-        self.chain.mine(number)
-
-    def seconds(self, number: int) -> None:
-        """Let ``number`` seconds pass in one block."""
-        self.chain.mine(1, deltatime=number)
-
     @property
     def now(self) -> int:
+        """Time of the newest block; the next one is a second later."""
         return int(self.chain.blocks.head.timestamp)
 
     @property
-    def period(self) -> int:
-        return int(self.market.currentPeriod())
+    def block(self) -> int:
+        """Number of the newest block."""
+        return int(self.chain.blocks.head.number)
 
-    def next_period(self) -> int:
-        """Go to where a proof of a new period is accepted; that period."""
-        head = self.chain.blocks.head.number
-        into = (head + 1) % MARKET.period_blocks
-        self.blocks(MARKET.period_blocks - into + 1)
-        return self.period
+    @property
+    def period(self) -> int:
+        """The next block's."""
+        return (self.block + 1) // PERIOD
+
+    def next_at(self, timestamp: int) -> None:
+        """The next block will have this timestamp."""
+        self.chain.provider.make_request("evm_setNextBlockTimestamp", [timestamp])
+
+    def next_is(self, number: int) -> None:
+        """Mine until the next block has this number."""
+        assert number > self.block, "that block is mined already"
+        if number > self.block + 1:
+            self.chain.mine(number - 1 - self.block)
+
+    def pass_until(self, timestamp: int) -> None:
+        """Mine one block, at ``timestamp``."""
+        self.next_at(timestamp)
+        self.chain.mine(1)
+
+    def in_period(self, period: int) -> int:
+        """The next block is the second of ``period``, in which its challenge is known; the period."""
+        self.next_is(period * PERIOD + 1)
+        return period
+
+    def new_period(self) -> int:
+        """As ``in_period``, of the next period to begin."""
+        return self.in_period(self.block // PERIOD + 1)
+
+    def after_period(self, period: int) -> None:
+        """The next block is the first in which misses of ``period`` can be marked."""
+        self.next_is((period + 1) * PERIOD)
+
+    def challenge_known(self) -> None:
+        """The next block is not the first of its period."""
+        if (self.block + 1) % PERIOD == 0:
+            self.chain.mine(1)
+
+    # --- answers ---
+
+    def refused(self, error: Any, method: Any, *args: Any, by: Any, block: str = "pending", **inputs: Any) -> None:
+        """The next block (or ``block``) would refuse this call of ``by`` with ``error`` and these of its fields."""
+        with ape.reverts(error, **inputs):
+            getattr(method, "call", method)(*args, sender=by, block_id=block)
+
+    def record(self, id: bytes) -> Any:
+        """A request's."""
+        return self.market.requestOf(id)
+
+    def slot(self, slot: bytes) -> Any:
+        """A slot's."""
+        return self.market.slotOf(slot)
+
+    def credit(self, account: Any) -> int:
+        """What the registry owes ``account``."""
+        return int(self.registry.creditOf(account))
+
+    def stake(self, account: Any) -> tuple[int, int]:
+        """A provider's free and locked stake."""
+        provider = self.registry.providerOf(account)
+        return int(provider.free), int(provider.locked)
+
+    def assert_books(self) -> None:
+        """The vault holds exactly what it owes."""
+        assert self.token.balanceOf(self.registry) == self.registry.liabilities()
 
     # --- states ---
 
     def request(self, **changes: Any) -> Request:
-        """A request like ASK, with changes."""
-        expiry = changes.pop("expiry", EXPIRY)
-        content = changes.pop("content", Content(b"\1" * 32, 7))
-        client = changes.pop("client", self.client.address)
-        return Request(client, replace(ASK, **changes), content, expiry, next(_nonces).to_bytes(32, "big"))
+        """A request of the client for ASK, with changes, unlike any before."""
+        changes.setdefault("client", self.client.address)
+        return example_request(nonce=next(_nonces), **changes)
 
     def posted(self, **changes: Any) -> bytes:
         """A request in state New; its id."""
@@ -107,57 +162,85 @@ class Ground:
         self.market.requestStorage(request.as_abi(), sender=self.client)
         return request.id
 
-    def open_window(self, id: bytes) -> None:
-        """Let the sale's window pass: every staked provider is eligible."""
-        self.seconds(EXPIRY // 2)
-
-    def reserved(self, id: bytes, index: int, provider: Any) -> bytes:
-        """A reserved slot; its id."""
-        self.market.reserveSlot(id, index, sender=provider)
-        return slot_id(id, index)
-
-    def filled(self, id: bytes, index: int, provider: Any) -> bytes:
-        """A filled slot; its id."""
-        slot = self.reserved(id, index, provider)
-        self.in_period()
-        self.market.fillSlot(slot, PROOF, sender=provider)
-        return slot
-
-    def in_period(self) -> None:
-        """Make sure the next block is not the first of its period, whose challenge is not known yet."""
-        if (self.chain.blocks.head.number + 1) % MARKET.period_blocks == 0:
-            self.blocks(1)
-
-    def started(self, **changes: Any) -> bytes:
-        """A request in state Started, slot i filled by provider i."""
+    def on_sale(self, **changes: Any) -> bytes:
+        """A request whose window is over: every staked host is eligible."""
         id = self.posted(**changes)
-        self.open_window(id)
-        for index in range(changes.get("slots", ASK.slots)):
-            self.filled(id, index, self.providers[index])
+        record = self.record(id)
+        self.pass_until(record.createdAt + (record.expiresAt - record.createdAt) // 2)
         return id
 
-    def missed(self, slot: bytes) -> int:
-        """Let a period pass and mark its miss; the period."""
-        period = self.next_period()
-        self.blocks(MARKET.period_blocks)
-        self.market.markProofMissing(slot, period, sender=self.validator)
+    def reserved(self, id: bytes, index: int, host: Any) -> bytes:
+        """A reserved slot; its id."""
+        self.market.reserveSlot(id, index, sender=host)
+        return slot_id(id, index)
+
+    def filled(self, id: bytes, index: int, host: Any) -> bytes:
+        """A filled slot; its id."""
+        slot = self.reserved(id, index, host)
+        self.challenge_known()
+        self.market.fillSlot(slot, PROOF, sender=host)
+        return slot
+
+    def started(self, **changes: Any) -> bytes:
+        """A request in state Started, slot i filled by host i."""
+        id = self.on_sale(**changes)
+        for index in range(changes.get("slots", ASK.slots)):
+            self.filled(id, index, self.hosts[index])
+        return id
+
+    def missed(self, *slots: bytes) -> int:
+        """A whole period in which ``slots`` do not prove, and their misses; the period."""
+        period = self.new_period()
+        self.after_period(period)
+        for slot in slots:
+            self.market.markProofMissing(slot, period, sender=self.validator)
         return period
 
-    def lost(self, slot: bytes) -> None:
-        """Miss until the slot is lost."""
+    def lost(self, *slots: bytes) -> None:
+        """``slots`` miss until they are lost, each as often as the others."""
         for _ in range(MARKET.max_misses):
-            self.missed(slot)
+            self.missed(*slots)
 
-    def prove_all(self, id: bytes, but: int) -> None:
-        """Every slot but one proves the current period."""
-        for index in range(ASK.slots):
-            if index != but:
-                self.market.submitProof(slot_id(id, index), self.period, PROOF, sender=self.providers[index])
+    def repair_on_sale(self, slot: bytes) -> None:
+        """The window of a lost slot's repair is over."""
+        record, lost = self.record(slot[:31] + b"\0"), self.slot(slot)
+        start = max(record.repairOpenedAt, lost.vacatedAt)
+        self.pass_until(max(self.now + 1, start + MARKET.repair_window))
 
-    def credit(self, account: Any) -> int:
-        """What the registry owes ``account``."""
-        return int(self.registry.creditOf(account))
 
-    def check_books(self) -> None:
-        """The vault holds exactly what it owes."""
-        assert self.token.balanceOf(self.registry) == self.registry.liabilities()
+def fields(receipt: Any, event: Any) -> list[dict[str, Any]]:
+    """The fields of every such event of a transaction."""
+    return [dict(log.event_arguments) for log in receipt.decode_logs(event)]
+
+
+def permit(token: Any, owner: Any, spender: str, value: int, deadline: int) -> tuple[int, int, bytes, bytes]:
+    """(deadline, v, r, s) of an EIP-2612 permit of ``owner``, who is a test account."""
+    domain = token.eip712Domain()
+    message = {
+        "owner": owner.address,
+        "spender": spender,
+        "value": value,
+        "nonce": token.nonces(owner),
+        "deadline": deadline,
+    }
+    types = {
+        "Permit": [
+            {"name": name, "type": kind}
+            for name, kind in (
+                ("owner", "address"), ("spender", "address"), ("value", "uint256"), ("nonce", "uint256"),
+                ("deadline", "uint256"),
+            )
+        ]
+    }  # fmt: skip
+    signable = encode_typed_data(
+        {
+            "name": domain.name,
+            "version": domain.version,
+            "chainId": domain.chainId,
+            "verifyingContract": domain.verifyingContract,
+        },
+        types,
+        message,
+    )
+    signature = owner.sign_message(signable)
+    return deadline, signature.v, bytes(signature.r), bytes(signature.s)
