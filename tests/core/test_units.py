@@ -8,13 +8,16 @@ from agents.core import errors, units
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("0", 0), ("512", 512), ("1KiB", 1024), ("1.5 GiB", 3 << 29), ("20mib", 20 << 20), ("2TiB", 2 << 40)]
+    ("text", "size"),
+    [("0", 0), ("512", 512), ("1KiB", 1024), ("1.5 GiB", 3 << 29), ("20mib", 20 << 20), ("2TiB", 2 << 40)],
 )
 def test_sizes(text: str, size: int) -> None:
     assert units.parse_size(text) == size
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("12h", 43200), ("30d", 2592000), ("1.5m", 90), ("1y", 31536000)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("12h", 43200), ("30d", 2592000), ("1.5m", 90), ("1y", 31536000)]
+)
 def test_durations(text: str, seconds: int) -> None:
     assert units.parse_duration(text) == seconds
 

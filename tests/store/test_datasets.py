@@ -98,7 +98,7 @@ def test_a_damaged_disk_is_noticed_when_a_sample_falls_there(tmp_path: Path) -> 
     data.write_bytes(bytes(raw))
     slot = store.slot(name)
     assert slot.opening(0)
-    with pytest.raises(Corrupt, match="Block 1 .* damaged"):
+    with pytest.raises(Corrupt, match=r"Block 1 .* damaged"):
         slot.opening(300)
 
 

@@ -47,7 +47,9 @@ def test_a_cid_survives_being_written_and_read(digest: bytes) -> None:
     assert digest_of_cid(cid_text(digest)) == digest
 
 
-@pytest.mark.parametrize("text", ["", "bafy", "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG", cid_text(bytes(32), "raw")])
+@pytest.mark.parametrize(
+    "text", ["", "bafy", "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG", cid_text(bytes(32), "raw")]
+)
 def test_other_things_are_no_manifest_cid(text: str) -> None:
     with pytest.raises(CapabilityInvalid):
         digest_of_cid(text)
