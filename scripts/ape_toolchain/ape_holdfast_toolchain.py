@@ -37,4 +37,7 @@ def _solc() -> None:
 _anvil()
 _solc()
 os.environ.setdefault("APE_DATA_FOLDER", str(ROOT / ".build" / "ape"))
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Every worker of a parallel run has a chain of its own.
+    os.environ["APE_FOUNDRY_HOST"] = f"http://127.0.0.1:{_free_port()}"
 os.environ.setdefault("APE_FOUNDRY_HOST", f"http://127.0.0.1:{_free_port()}")
