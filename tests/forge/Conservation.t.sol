@@ -78,6 +78,8 @@ contract ConservationTest is MarketTest {
         request.ask.proofProbability = uint16(within(seed >> 32, 1, 2));
         // Odd amounts: every share is rounded.
         request.ask.slotSize = uint64(within(seed >> 40, 1, 1e6)) | 1;
+        request.ask.pricePerBytePerSecond += 1;
+        request.ask.collateralPerByte += 7;
         collateral = collateralOf(request);
         id = seed & 1 == 0 ? postAndOpen(request) : start(request);
     }
