@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 import typer
 
-from agents.cli import devnet, keys, wallet
+from agents.cli import devnet, keys, market, wallet
 from agents.cli.arguments import normalise
 from agents.core.errors import HoldfastError, exit_codes
 
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(market.app, name="market")
 app.add_typer(wallet.app, name="wallet")
 app.add_typer(keys.app, name="keys")
 app.add_typer(devnet.app, name="devnet")

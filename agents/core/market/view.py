@@ -5,7 +5,7 @@ keep the views of recent blocks and go back to one when the chain reorganises. E
 cannot follow raises ChainLies: then the events are not those of the contracts, or some are missing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -204,8 +204,8 @@ class MarketView:
         if isinstance(event, e.RequestClosed):
             return self._with(replace(found, closed=True))
         if isinstance(event, e.RepairOpened):
-            opened = {"repair_opened_at": event.at.timestamp, "repair_opened_block": event.at.block_number}
-            return self._with(replace(found, **opened))  # type: ignore[arg-type]
+            at = event.at
+            return self._with(replace(found, repair_opened_at=at.timestamp, repair_opened_block=at.block_number))
         index = slot_index_of(event.slot_id) if by_slot else event.slot_index
         if index >= len(found.slots):
             raise _impossible(event, "its request has no such slot")
@@ -224,8 +224,10 @@ class MarketView:
         vacant = SlotState.LOST if slot.vacated_at else SlotState.FREE
         if isinstance(event, e.SlotReserved):
             _expect(event, slot, SlotState.FREE, SlotState.LOST)
-            reserved = {"state": SlotState.RESERVED, "host": event.provider, "deadline": event.deadline}
-            return replace(slot, **reserved, reservations=event.reservation_index + 1)
+            return replace(
+                slot, state=SlotState.RESERVED, host=event.provider, deadline=event.deadline,
+                reservations=event.reservation_index + 1,
+            )  # fmt: skip
         if isinstance(event, e.ReservationForfeited):
             _expect(event, slot, SlotState.RESERVED, host=event.provider)
             return replace(slot, state=vacant, host=None, deadline=0, expired=slot.expired + 1)
@@ -269,8 +271,9 @@ class MarketView:
         if not request.started:
             return replace(gone, state=SlotState.FREE)
         # A new sale: its reservations are counted anew.
-        vacated = {"vacated_at": now, "vacated_block": event.at.block_number}
-        return replace(gone, state=SlotState.LOST, reservations=0, expired=0, **vacated)  # type: ignore[arg-type]
+        return replace(
+            gone, state=SlotState.LOST, reservations=0, expired=0, vacated_at=now, vacated_block=event.at.block_number
+        )
 
     # --- the registry ---
 
@@ -310,12 +313,13 @@ class MarketView:
         return replace(self, credits={**self.credits, account: self.credits.get(account, 0) + amount})
 
 
-_MOVES = {
+_MOVES: dict[type[e.Event], Callable[[int], dict[str, int]]] = {
     e.Deposited: lambda amount: {"free": amount},
     e.Locked: lambda amount: {"free": -amount, "locked": amount},
     e.Unlocked: lambda amount: {"free": amount, "locked": -amount},
     e.Slashed: lambda amount: {"locked": -amount},
 }
+"""What an event moves between a provider's stakes."""
 
 
 def _moved(provider: ProviderView, free: int = 0, locked: int = 0, unbonding: int = 0) -> ProviderView:
