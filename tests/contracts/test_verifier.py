@@ -1,0 +1,112 @@
+"""The generated verifier on a chain, with real proofs: it is the artefact's, and it accepts what it should and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import ape
+import pytest
+from ape.contracts import ContractContainer
+from eth_utils.crypto import keccak
+from ethpm_types import ContractType
+
+from agents.artefacts.files import FOLDER
+from agents.core.market.types import Content, SlotState
+from agents.core.proofs.field import BASE_ORDER, SCALAR_ORDER
+from agents.core.proofs.inputs import circuit_input
+from agents.core.proofs.profiles import profile_named
+from agents.core.proofs.proof import Groth16Proof, public_inputs
+from agents.core.proofs.sampling import cell_indices, entropy_of
+from agents.proving.prover import prover_for
+from tests.circuits.slots import Slot, slot_of
+from tests.contracts.ground import Ground
+
+DEVNET = profile_named("devnet")
+INDEX = 1
+
+
+def artefact(name: str) -> dict[str, Any]:
+    """A shipped contract."""
+    found: dict[str, Any] = json.loads((FOLDER / "contracts" / f"{name}.json").read_text())
+    return found
+
+
+def deployed_from_artefact(owner: Any, name: str) -> Any:
+    """The shipped bytecode itself, not ape's compilation of the source."""
+    made = artefact(name)
+    kind = ContractType.model_validate(
+        {"abi": made["abi"], "contractName": name, "deploymentBytecode": {"bytecode": made["bytecode"]}}
+    )
+    return owner.deploy(ContractContainer(kind))
+
+
+def prove(slot: Slot, challenge: bytes) -> Groth16Proof:
+    """A real proof of ``slot`` under ``challenge``."""
+
+    async def run() -> Groth16Proof:
+        prover = prover_for(DEVNET)
+        entropy, facts = entropy_of(challenge), slot.facts
+        cells = cell_indices(entropy, facts.slot_root, facts.cells, DEVNET.samples)
+        try:
+            return await prover.prove(circuit_input(DEVNET, entropy, facts, [slot.opening(cell) for cell in cells]))
+        finally:
+            await prover.close()
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def slot() -> Slot:
+    """Slot 1 of three."""
+    return slot_of(DEVNET, index=INDEX, slots=3, blocks=2, cell=lambda slot, cell: bytes([slot, cell & 255, cell >> 8, 1]) * (DEVNET.cell_bytes // 4))
+
+
+@pytest.mark.parametrize("name", ["DevnetVerifier", "CodexVerifier"])
+def test_the_code_on_the_chain_is_the_artefacts(accounts: Any, chain: Any, name: str) -> None:
+    verifier = deployed_from_artefact(accounts[0], name)
+    code = bytes(chain.provider.get_code(verifier.address))
+    assert keccak(code) == keccak(bytes.fromhex(artefact(name)["deployedBytecode"][2:]))
+
+
+def test_a_market_with_the_generated_verifier_takes_real_proofs_of_the_right_slot_only(
+    contracts: Any, accounts: Any, chain: Any, slot: Slot
+) -> None:
+    verifier = deployed_from_artefact(accounts[0], "DevnetVerifier")
+    ground = Ground.deploy(contracts, accounts, chain, verifier)
+    market, (host, other, *_) = ground.market, ground.hosts
+    id = ground.on_sale(content=Content(b"\0" * 32, slot.facts.dataset_root))
+    own = ground.reserved(id, INDEX, host)
+    neighbour = ground.reserved(id, 0, other)
+    ground.new_period()
+    challenge = bytes(market.challengeOf(own, ground.period, block_id="pending"))
+    proof = prove(slot, challenge)
+
+    wrong_sum = replace(proof, c=proof.a)
+    for bad in (wrong_sum, replace(proof, a=(proof.a[0], BASE_ORDER - proof.a[1]))):
+        ground.refused(market.Marketplace_InvalidProof, market.fillSlot, own, bad.as_abi(), by=host)
+    ground.refused(market.Marketplace_InvalidProof, market.fillSlot, neighbour, proof.as_abi(), by=other)
+    market.fillSlot(own, proof.as_abi(), sender=host)
+    assert ground.slot(own).state == SlotState.FILLED
+    period = ground.new_period()
+    ground.refused(market.Marketplace_InvalidProof, market.submitProof, own, period, proof.as_abi(), by=host)
+    again = prove(slot, bytes(market.challengeOf(own, period, block_id="pending")))
+    market.submitProof(own, period, again.as_abi(), sender=host)
+    assert ground.slot(own).provenAt == ground.now
+    ground.assert_books()
+
+    publics = public_inputs(challenge, slot.facts.dataset_root, INDEX)
+    assert verifier.verifyProof(proof.as_abi(), publics)
+    for at in range(3):
+        for other_value in (publics[at] + 1, publics[at] + SCALAR_ORDER):
+            changed = [other_value if at == place else value for place, value in enumerate(publics)]
+            assert not verifier.verifyProof(proof.as_abi(), changed)
+    above = replace(proof, a=(proof.a[0] + BASE_ORDER, proof.a[1]))
+    assert not verifier.verifyProof(above.as_abi(), publics)
+    off_the_curve = replace(proof, a=(proof.a[0], (proof.a[1] + 1) % BASE_ORDER))
+    assert not verifier.verifyProof(off_the_curve.as_abi(), publics)
+    # Short of gas it must not say that a good proof is bad.
+    with ape.reverts():
+        verifier.verifyProof(proof.as_abi(), publics, gas=150_000)
