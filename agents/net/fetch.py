@@ -7,7 +7,7 @@ a time, one window ahead of the consumer, so memory is two windows whatever the 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -120,7 +120,7 @@ async def fetch_any_k(
     start: int = 0,
     policy: FetchPolicy | None = None,
     on_fault: Callable[[int, PeerError], None] = lambda slot_index, fault: None,
-) -> AsyncIterator[Stripe]:
+) -> AsyncGenerator[Stripe, None]:
     """Stripes ``start`` to ``block_count - 1``, in order, each of k (slot index, verified block).
 
     ``sources``: at most one a slot, the preferred ones (the systematic slots) first; which k answer may change from

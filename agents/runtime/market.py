@@ -96,7 +96,7 @@ def slots(now: Moment, start: str) -> Listing:
         )
     rows = tuple(
         (
-            str(row["slot"]), row["state"], row["host"] or "-", str(row["proofs"]), str(row["misses"]),
+            str(row["slot"]), str(row["state"]), str(row["host"] or "-"), str(row["proofs"]), str(row["misses"]),
             units.format_amount(int(str(row["claimable"]))),
         )
         for row in data

@@ -1,0 +1,84 @@
+"""What every agent acts with on the chain: its key, its nonce lane, and the contracts."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+
+from agents.chain.blocks import headers_of
+from agents.chain.contracts import Market, Registry, Token
+from agents.chain.deploy import Deployment
+from agents.chain.journal import Journal
+from agents.chain.lane import NonceLane
+from agents.chain.rpc import Rpc
+from agents.core.errors import ChainError, HoldfastError
+
+log = logging.getLogger(__name__)
+
+
+class Actor:
+    """One account on one market."""
+
+    def __init__(self, rpc: Rpc, deployment: Deployment, account: LocalAccount, journal: Journal) -> None:
+        self.rpc = rpc
+        self.deployment = deployment
+        self.account = account
+        self.address: str = account.address
+        self.lane = NonceLane(rpc, account, deployment.chain_id, journal)
+        self.market = Market(rpc, deployment.marketplace)
+        self.registry = Registry(rpc, deployment.registry)
+        self.token = Token(rpc, deployment.token)
+        self._hashes: dict[int, bytes] = {}
+
+    async def hashes(self, blocks: Iterable[int], reorged: bool) -> Mapping[int, bytes]:
+        """Hashes of ``blocks``; remembered until the chain goes back."""
+        wanted = sorted(blocks)
+        if reorged:
+            self._hashes.clear()
+        missing = [number for number in wanted if number not in self._hashes]
+        for header in await headers_of(self.rpc, missing) if missing else []:
+            if header is not None:
+                self._hashes[header.number] = header.hash
+        return {number: self._hashes[number] for number in wanted if number in self._hashes}
+
+
+class Tasks:
+    """Duties under way, one task a key; a duty that failed is tried again when it comes up again."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` unless ``key`` is under way."""
+        if key in self._running:
+            work.close()
+            return
+        self._running[key] = asyncio.create_task(self._run(key, work), name=key)
+
+    def runs(self, key: str) -> bool:
+        """Whether a duty is under way."""
+        return key in self._running
+
+    async def _run(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except ChainError as error:
+            log.warning("%s: %s", key, error)
+            await asyncio.sleep(1)
+        except HoldfastError as error:
+            # What the market refuses now it may take later, or another was first: the next view tells.
+            log.info("%s: %s", key, error)
+        except Exception:
+            log.exception("%s failed", key)
+            await asyncio.sleep(1)
+        finally:
+            self._running.pop(key, None)
+
+    async def close(self) -> None:
+        """Stop everything under way."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

@@ -1,0 +1,110 @@
+"""The client: posts a request, pushes each slot to whoever reserves it, and reads files back."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from agents.core.dataset.capability import Capability
+from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.dataset.reading import FileReader
+from agents.core.errors import FileRejected, NotEnoughTokens
+from agents.core.market.types import Request, SlotState
+from agents.core.market.view import MarketView, RequestView
+from agents.core.units import format_amount
+from agents.net.client import PeerClient
+from agents.net.endpoint import Peer
+from agents.net.host import SlotPlan
+from agents.net.upload import push_slot
+from agents.roles.actor import Actor, Tasks
+from agents.roles.reading import fetch_manifest, hosts_of, stripes
+from agents.store.spool import SpooledDataset
+
+log = logging.getLogger(__name__)
+
+Advance = Callable[[str, int, int], None]
+
+
+class Client:
+    """Runs a client's part of one market."""
+
+    def __init__(self, actor: Actor, peers: PeerClient) -> None:
+        self._actor = actor
+        self._peers = peers
+        self._tasks = Tasks()
+
+    async def post(self, request: Request) -> None:
+        """Pay for ``request`` and post it; once, however often it is called. Raises NotEnoughTokens, Refused."""
+        price, key = request.ask.price, request.id.hex()
+        token, registry = self._actor.token, self._actor.deployment.registry
+        balance = await token.balance_of(self._actor.address)
+        posted = f"post:{key}" in self._actor.lane.pending()
+        if balance < price and not posted:
+            raise NotEnoughTokens(
+                "There are not enough tokens",
+                f"the request costs {format_amount(price)} and {self._actor.address} has {format_amount(balance)}",
+                "Fund the account, or store for a shorter time.",
+            )
+        if await token.allowance(self._actor.address, registry) < price and not posted:
+            await self._actor.lane.send(token.approve(registry, price), f"approve:{key}")
+        await self._actor.lane.send(self._actor.market.request_storage(request), f"post:{key}")
+
+    def upload(self, view: MarketView, request: RequestView, dataset: SpooledDataset, advance: Advance) -> None:
+        """Push every reserved slot to its reserver; each once at a time."""
+        for index, slot in enumerate(request.slots):
+            provider = view.providers.get(slot.host or "")
+            if slot.state is SlotState.RESERVED and provider is not None and not slot.vacated_at:
+                peer = Peer(provider.endpoint, provider.address)
+                key = f"push:{index}:{provider.address}:{slot.deadline}"
+                self._tasks.start(key, self._push(peer, request.id, index, dataset, advance))
+
+    async def _push(self, peer: Peer, request: bytes, index: int, dataset: SpooledDataset, advance: Advance) -> None:
+        manifest, digests = dataset.manifest, dataset.digests(index)
+        plan = SlotPlan(manifest.slots[index].blocks, digests, BLOCK_BYTES)
+
+        async def blocks(start: int) -> AsyncIterator[bytes]:
+            for block in dataset.blocks(index, start):
+                yield block
+
+        def progress(held: int, total: int) -> None:
+            advance(f"uploading slot {index}", held, total)
+
+        await push_slot(
+            self._peers, peer, request, index, dataset.manifest_bytes, dataset.block_list(index), plan, blocks,
+            on_progress=progress,
+        )  # fmt: skip
+        await asyncio.sleep(1)  # the fill is on its way; until it is seen there is nothing to push again
+
+    async def read(
+        self, view: MarketView, capability: Capability, target: Path, advance: Advance, but: tuple[str, ...] = ()
+    ) -> str:
+        """Write the capability's file to ``target``, which must not exist; its own name. Resumes a read that was cut.
+
+        ``but`` names hosts not to ask. Raises FileRejected, NotFound, PeerError, Corrupt, DiskFull.
+        """
+        if target.exists():
+            raise FileRejected(
+                f"{target} exists", "nothing is overwritten", "Name another file with -o, or move it away."
+            )
+        hosts = hosts_of(view, capability.manifest, but)
+        manifest = await fetch_manifest(self._peers, hosts, capability.manifest)
+        reader = FileReader(manifest, capability.key)
+        partial = target.with_name(f"{target.name}.{capability.manifest.hex()[:16]}.partial")
+        handle = os.open(partial, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            stripe = 0
+            async for blocks in stripes(self._peers, hosts, manifest):
+                for offset, piece in await asyncio.to_thread(reader.open_stripe, stripe, dict(blocks)):
+                    os.pwrite(handle, piece, offset)
+                stripe += 1
+                advance("reading", stripe, manifest.blocks_per_slot)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        partial.rename(target)
+        return reader.header.name if reader.header else target.name
+
+    async def close(self) -> None:
+        """Stop uploads under way."""
+        await self._tasks.close()

@@ -1,0 +1,126 @@
+"""A provider towards its peers: takes the slots it reserved, serves the slots it holds."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.errors import NotFound
+from agents.core.market.types import SlotState
+from agents.core.market.view import MarketView
+from agents.net.host import Denied, SlotPlan
+from agents.store.slots import ArrivingSlot, HeldSlot, SlotFolder, SlotName, SlotStore
+
+
+class Hosting:
+    """The callbacks of a peer server (agents/net/host.py) over a slot store and the market's view."""
+
+    def __init__(self, address: str, store: SlotStore, view: Callable[[], MarketView]) -> None:
+        self._address = address
+        self._store = store
+        self._view = view
+
+    @property
+    def address(self) -> str:
+        """The provider's address."""
+        return self._address
+
+    def _name(self, request_id: bytes, slot_index: int) -> SlotName:
+        request = self._view().requests.get(request_id)
+        if request is None:
+            raise NotFound("The request is not known here", "", "Wait for the next block and try again.")
+        return SlotName(request.content.cid, slot_index)
+
+    def _arriving(self, request_id: bytes, slot_index: int) -> ArrivingSlot | None:
+        name = self._name(request_id, slot_index)
+        return self._store.begin(name, b"") if name in self._store.arriving else None
+
+    # --- uploads ---
+
+    async def admit_upload(self, signer: str, request_id: bytes, slot_index: int) -> None:
+        """Only the request's client, and only for a slot this provider has reserved."""
+        request = self._view().requests.get(request_id)
+        if request is None or slot_index >= len(request.slots):
+            raise Denied("The request is not known here", "", "Wait for the next block and try again.")
+        slot = request.slots[slot_index]
+        if request.client != signer:
+            raise Denied("Only the request's client may upload", f"it is {request.client}")
+        if slot.host != self._address or slot.state is not SlotState.RESERVED:
+            raise Denied("This provider has not reserved that slot", "", "Upload to the provider that has.")
+
+    async def put_manifest(self, request_id: bytes, slot_index: int, manifest: bytes) -> None:
+        """Keep the manifest whose digest the request names."""
+        name = self._name(request_id, slot_index)
+        if self._store.find(name) is None:
+            await asyncio.to_thread(self._store.begin, name, manifest)
+
+    async def put_block_list(self, request_id: bytes, slot_index: int, block_list: bytes) -> None:
+        """Keep the block list whose digest the manifest names."""
+        arriving = self._arriving(request_id, slot_index)
+        if arriving is not None:
+            await asyncio.to_thread(arriving.put_blocks, block_list)
+
+    async def has_manifest(self, request_id: bytes, slot_index: int) -> bool:
+        """Whether the manifest is held."""
+        name = self._name(request_id, slot_index)
+        return name in self._store.arriving or self._store.find(name) is not None
+
+    async def upload_plan(self, request_id: bytes, slot_index: int) -> SlotPlan | None:
+        """The slot's blocks."""
+        name = self._name(request_id, slot_index)
+        folder: SlotFolder | None = self._store.find(name) or self._arriving(request_id, slot_index)
+        return _plan(folder) if folder is not None and folder.has_blocks else None
+
+    async def blocks_held(self, request_id: bytes, slot_index: int) -> int:
+        """Blocks that are here from the first on."""
+        held = self._store.find(self._name(request_id, slot_index))
+        if held is not None:
+            return held.manifest.blocks_per_slot
+        arriving = self._arriving(request_id, slot_index)
+        return await asyncio.to_thread(lambda: arriving.held) if arriving is not None else 0
+
+    async def put_block(self, request_id: bytes, slot_index: int, index: int, block: bytes) -> None:
+        """Keep a block."""
+        arriving = self._arriving(request_id, slot_index)
+        if arriving is not None:
+            await asyncio.to_thread(arriving.put_block, index, block)
+
+    async def finish_upload(self, request_id: bytes, slot_index: int) -> None:
+        """Check the slot's root and hold it."""
+        name = self._name(request_id, slot_index)
+        await asyncio.to_thread(self._store.commit, name)
+
+    async def is_finished(self, request_id: bytes, slot_index: int) -> bool:
+        """Whether the slot is here whole."""
+        return self._store.find(self._name(request_id, slot_index)) is not None
+
+    # --- reads ---
+
+    async def admit_read(self, signer: str | None, manifest_digest: bytes, slot_index: int | None) -> None:
+        """Anybody may read, within the server's limits: slots are encrypted or public."""
+
+    def _held(self, manifest_digest: bytes, slot_index: int) -> HeldSlot | None:
+        return self._store.find(SlotName(manifest_digest, slot_index))
+
+    async def manifest(self, manifest_digest: bytes) -> bytes | None:
+        """The manifest, if a slot of its dataset is held."""
+        names = [name for name in self._store.held if name.manifest == manifest_digest]
+        return self._store.slot(names[0]).manifest.to_bytes() if names else None
+
+    async def block_list(self, manifest_digest: bytes, slot_index: int) -> bytes | None:
+        """The block list of a slot that is held."""
+        held = self._held(manifest_digest, slot_index)
+        return (held.path / "blocks").read_bytes() if held else None
+
+    async def slot_plan(self, manifest_digest: bytes, slot_index: int) -> SlotPlan | None:
+        """The blocks of a slot that is held."""
+        held = self._held(manifest_digest, slot_index)
+        return _plan(held) if held else None
+
+    async def read_blocks(self, manifest_digest: bytes, slot_index: int, start: int, count: int) -> Sequence[bytes]:
+        """Blocks of a slot that is held."""
+        slot = self._store.slot(SlotName(manifest_digest, slot_index))
+        return await asyncio.to_thread(slot.read, start, count)
+
+
+def _plan(folder: SlotFolder) -> SlotPlan:
+    return SlotPlan(folder.manifest.slots[folder.name.index].blocks, folder.digests, BLOCK_BYTES)
