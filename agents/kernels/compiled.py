@@ -15,20 +15,9 @@ from typing import Any
 import llvmlite
 from llvmlite import binding
 
+from agents.kernels.cache import cache_folder
+
 DIGEST_BYTES = 32
-
-
-def cache_folder() -> Path:
-    """Where compiled objects are kept: below XDG_CACHE_HOME, or a folder of this user's where that cannot be written."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    wanted = (Path(home) if home else Path.home() / ".cache") / "holdfast"
-    fallback = Path(tempfile.gettempdir()) / f"holdfast-{os.getuid()}"
-    for folder in (wanted, fallback):
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if os.access(folder, os.W_OK) and folder.stat().st_uid == os.getuid():
-                return folder
-    return Path(tempfile.mkdtemp(prefix="holdfast-"))
 
 
 class Compiled:
@@ -70,10 +59,14 @@ def _stored(path: Path) -> bytes | None:
 
 def _store(path: Path, code: bytes) -> None:
     """Keep ``code``; a full or read-only disk costs the next process its compilation and nothing else."""
-    with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(hashlib.sha256(code).digest() + code)
-        file.flush()
-        os.replace(file.name, path)
+    with contextlib.suppress(OSError):
+        handle, name = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(code).digest() + code)
+            os.replace(name, path)
+        except OSError:
+            os.unlink(name)
 
 
 def _optimised(source: str, machine: Any) -> bytes:

@@ -11,8 +11,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import config, njit, types
 from numba.extending import intrinsic
+
+from agents.kernels.cache import numba_folder
+
+if not config.CACHE_DIR:  # what NUMBA_CACHE_DIR names wins; read by numba when it meets each function below
+    config.CACHE_DIR = str(numba_folder())
 
 R = 1 << 256
 """Montgomery's radix."""

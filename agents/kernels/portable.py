@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 
 from agents.core.proofs.field import ELEMENT_BYTES, SCALAR_ORDER
 from agents.core.proofs.poseidon2 import sponge_iv
@@ -26,6 +26,11 @@ ZERO = np.uint64(0)
 NOTHING = element(0)
 ONE = element(1)
 IV = element(sponge_iv(2) * R % SCALAR_ORDER)
+
+# One signature each, that takes read-only data and every second row of an array: set-up compiles all there is.
+CELLS = types.Array(types.uint8, 2, "C", readonly=True)
+NODES = types.Array(types.uint64, 2, "A", readonly=True)
+OUT = types.Array(types.uint64, 2, "C")
 
 
 @njit(inline="always")
@@ -73,7 +78,7 @@ def _element(cell: Any, index: Any) -> Any:
     return words[0], words[1], words[2], words[3]
 
 
-@njit(cache=True, nogil=True)
+@njit(types.void(CELLS, OUT), cache=True, nogil=True)
 def hash_cells(cells: Any, out: Any) -> None:
     """(n, cell bytes) uint8 -> (n, 4) uint64: the rate-2 sponge of each row."""
     elements = cells.shape[1] // ELEMENT_BYTES + 1
@@ -99,7 +104,7 @@ def hash_cells(cells: Any, out: Any) -> None:
             out[c, i] = x[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(types.void(NODES, NODES, types.int64, OUT), cache=True, nogil=True)
 def compress(left: Any, right: Any, key: Any, out: Any) -> None:
     """(n, 4), (n, 4), key -> (n, 4): the permutation's first element of each (left, right, key)."""
     domain = _enter((np.uint64(key), ZERO, ZERO, ZERO))

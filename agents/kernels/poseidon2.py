@@ -46,7 +46,7 @@ def _portable() -> Kernel:
         return out
 
     def compress(left: Limbs, right: Limbs, key: int) -> Limbs:
-        out = np.empty_like(left)
+        out = np.empty((len(left), 4), dtype=np.uint64)
         portable.compress(left, right, key, out)
         return out
 
@@ -106,9 +106,12 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def hash_cells(data: Any, cell_bytes: int, kernel: Kernel | None = None) -> Limbs:
-    """Hashes of the cells of ``data``, a buffer of a whole number of cells: (n, 4)."""
+    """Hashes of the cells of ``data``, a buffer of a whole number of cells: (n, 4). Raises ValueError."""
     chosen = kernel or default_kernel()
-    cells = np.frombuffer(data, dtype=np.uint8).reshape(-1, cell_bytes)
+    octets = np.frombuffer(data, dtype=np.uint8)
+    if len(octets) % cell_bytes:
+        raise ValueError(f"{len(octets)} bytes are not a whole number of cells of {cell_bytes} bytes")
+    cells = octets.reshape(-1, cell_bytes)
     step = max(8, BATCH_BYTES // cell_bytes)
     parts = [cells[i : i + step] for i in range(0, len(cells), step)]
     if len(parts) == 1:
@@ -117,7 +120,9 @@ def hash_cells(data: Any, cell_bytes: int, kernel: Kernel | None = None) -> Limb
 
 
 def compress(left: Limbs, right: Limbs, key: int, kernel: Kernel | None = None) -> Limbs:
-    """Tree nodes over pairs: (n, 4), (n, 4), key -> (n, 4)."""
+    """Tree nodes over pairs: (n, 4), (n, 4), key -> (n, 4). Raises ValueError for a node without a partner."""
+    if left.shape != right.shape:
+        raise ValueError(f"{len(left)} left nodes and {len(right)} right ones do not make pairs")
     chosen = kernel or default_kernel()
     workers = os.cpu_count() or 1
     if len(left) < PARALLEL_PAIRS or workers == 1:

@@ -1,15 +1,16 @@
 """Poseidon2 in eight AVX-512 IFMA lanes: LLVM IR written here, compiled once by llvmlite, kept on disk.
 
 An element is five vectors of 52-bit limbs (least significant first), one element a lane, in Montgomery form with
-R = 2^260. Bounds, in units of 2^254 (the order r is about 0.76 of it):
+R = 2^260. Bounds, in units of 2^254 (the order r is about 0.76 of it, R is 64):
 
-=====================  ======  =====================================================================
-value                  below   why
-=====================  ======  =====================================================================
-output of `multiply`   1.1     a b / 2^260 + r, with a and b below 8
-output of `reduce`     2.8     v - floor(v / 2^254) r, with v below 8
-sum in a round         8       at most four terms of one round plus a constant
-=====================  ======  =====================================================================
+=========================  ======  =================================================================
+value                      below   why
+=========================  ======  =================================================================
+output of `multiply`       1.2     a b / R + r, with a and b below 5
+output of `fifth`          0.81    a below 4: (((a^2/R + r)^2/R + r) a)/R + r
+output of `reduce`         0.8     v - floor(84 v / R) r <= (1 - 84 r / R) v + r, with v below 5
+sum in a round             5       y + z + 2 x + a constant, or x + y + 3 z: a power and reduced ones
+=========================  ======  =================================================================
 
 Limbs are below 2^52 wherever a product reads them (`normal`), since IFMA reads the low 52 bits of each only.
 """
@@ -32,7 +33,11 @@ LIMBS = 5
 BITS = 52
 MASK = (1 << BITS) - 1
 R = 1 << (LIMBS * BITS)
+QUOTIENT = R // SCALAR_ORDER
+"""84: how often the order fits R, for quotients by one multiplication."""
 NEGATED_INVERSE = -pow(SCALAR_ORDER, -1, 1 << BITS) % (1 << BITS)
+
+FULL_ROUNDS, PARTIAL_ROUNDS = len(EXTERNAL), len(INTERNAL)
 
 WORD = ir.IntType(64)
 VECTOR = ir.VectorType(WORD, LANES)
@@ -89,9 +94,9 @@ class Field:
         return [self.builder.add(x, y) for x, y in zip(a, b, strict=True)]
 
     def reduce(self, a: Element) -> Element:
-        """a less a multiple of the order, below 2.8 * 2^254, normal."""
+        """a less a multiple of the order, below 0.8 * 2^254, normal."""
         a = self.normal(a)
-        quotient = self.builder.lshr(a[-1], constant(254 - BITS * (LIMBS - 1)))
+        quotient = self.high(constant(0), a[-1], constant(QUOTIENT))
         carry = constant(0)
         for i, limb in enumerate(split(SCALAR_ORDER)):
             a[i] = self.builder.sub(a[i], self.low(carry, quotient, constant(limb)))
@@ -182,7 +187,7 @@ class Emitter:
         return list(results)
 
     def permutation(self, table: Any, state: list[Element]) -> list[Element]:
-        """Poseidon2 of three elements below 4; three reduced ones."""
+        """Poseidon2 of three elements below 1.2 * 2^254; three reduced ones."""
         field = self.field
 
         def full(round_: Any, state: list[Element]) -> list[Element]:
@@ -205,9 +210,11 @@ class Emitter:
 
         total = field.add(field.add(state[0], state[1]), state[2])
         state = [field.reduce(field.add(value, total)) for value in state]
-        state = self.loop("first", 0, ir.Constant(WORD, 4), state, full)
-        state = self.loop("partial", 4, ir.Constant(WORD, 60), [field.reduce(v) for v in state], partial)
-        state = self.loop("last", 60, ir.Constant(WORD, 64), [field.reduce(v) for v in state], full)
+        partials, lasts = FULL_ROUNDS // 2, FULL_ROUNDS // 2 + PARTIAL_ROUNDS
+        state = self.loop("first", 0, ir.Constant(WORD, partials), state, full)
+        state = self.loop("partial", partials, ir.Constant(WORD, lasts), [field.reduce(v) for v in state], partial)
+        end = ir.Constant(WORD, lasts + FULL_ROUNDS // 2)
+        state = self.loop("last", lasts, end, [field.reduce(v) for v in state], full)
         return [field.reduce(value) for value in state]
 
     def emit(self) -> str:

@@ -1,13 +1,16 @@
 """The cache of machine code: found again, mended when damaged, shared by processes that compile at once."""
 
 import ctypes
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from agents.kernels.compiled import cache_folder, compiled
+from agents.kernels.cache import PACKAGE, cache_folder, numba_folder
+from agents.kernels.compiled import compiled
 
 SOURCE = """
 define i64 @twice(i64 %x) {
@@ -54,6 +57,33 @@ def test_a_folder_that_cannot_be_written_is_not_used(tmp_path: Path, monkeypatch
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
     assert cache_folder().is_dir()
     assert twice(3) == 6
+
+
+def test_a_full_disk_leaves_no_debris(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: str, target: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    assert twice(6) == 12
+    assert list(folder.iterdir()) == []
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    assert cache_folder().is_dir()
+    assert twice(7) == 14
+
+
+def test_numba_keeps_code_beside_the_sources_or_with_the_user(folder: Path, tmp_path: Path) -> None:
+    assert numba_folder().parent == PACKAGE / "__pycache__"
+    unwritable = tmp_path / "installed"
+    unwritable.mkdir()
+    (unwritable / "__pycache__").write_text("a file where the folder should be")
+    assert numba_folder(unwritable).parent == folder
 
 
 def test_processes_that_compile_at_once_agree() -> None:

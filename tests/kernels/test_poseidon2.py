@@ -2,6 +2,8 @@
 
 import json
 import os
+from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from agents.core.errors import KernelUnavailable
 from agents.core.proofs import poseidon2 as reference
 from agents.core.proofs import trees
 from agents.core.proofs.field import SCALAR_ORDER
+from agents.kernels import wide
 from agents.kernels.limbs import from_ints, to_ints
 from agents.kernels.poseidon2 import (
     VARIABLE,
@@ -112,6 +115,66 @@ def test_trees_padded_and_plain(leaves: int) -> None:
         for index in (0, leaves - 1, leaves, width - 1):
             if index < width:
                 assert trees.path(padded, index) == reference.merkle_path(expected, index)
+
+
+def test_kernels_agree_on_many_cells() -> None:
+    data = os.urandom(256 << 10)
+    first, *others = (hash_cells(data, 64, kernel_named(name)) for name in [*available_kernels(), "portable"])
+    for other in others:
+        assert np.array_equal(first, other)
+
+
+def test_sums_of_a_round_fit_the_wide_limbs() -> None:
+    """Upper bounds, in units of R, of what IFMA's lanes hold between reductions reach a fixed point below 1."""
+    order = Fraction(SCALAR_ORDER, wide.R)
+    slack = 1 - wide.QUOTIENT * order
+
+    def up(value: Fraction) -> Fraction:
+        """Rounded up, or fifth powers would have ever more digits."""
+        return Fraction(ceil(value * 2**64), 2**64)
+
+    assert slack >= 0  # else a quotient could exceed the true one and leave a negative rest
+
+    def fifth(a: Fraction) -> Fraction:
+        square = a * a + order
+        return up((square * square + order) * a + order)
+
+    def reduced(sum_: Fraction) -> Fraction:
+        return up(slack * sum_ + order * (1 + Fraction(wide.QUOTIENT, 1 << wide.BITS)))
+
+    x = y = z = reduced(Fraction(1))
+    for _ in range(wide.PARTIAL_ROUNDS):
+        power = fifth(x + order)
+        assert x + order < 1 and y < 1 and z < 1
+        total = power + y + z
+        x, y, z = power + total, reduced(y + total), reduced(2 * z + total)
+    x = y = z = reduced(Fraction(1))
+    for _ in range(4):
+        assert x + order < 1
+        x = y = z = 4 * fifth(x + order)
+
+
+def test_signatures_of_the_portable_kernel_are_all_compiled_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes, writable buffers and every second row run the same machine code: nothing is left to compile later."""
+    monkeypatch.setenv(VARIABLE, "portable")
+    for data in (bytes(4096), bytearray(4096), memoryview(bytes(4096)), np.zeros(4096, np.uint8)):
+        trees.root(trees.tree(trees.block_roots(data, 256, 2048), 4, from_ints([1])))
+    from agents.kernels import portable
+
+    assert len(portable.hash_cells.signatures) == len(portable.compress.signatures) == 1
+
+
+@pytest.mark.parametrize("cells", [16, 33, 36, 48])
+def test_part_of_a_block_is_refused(kernel: Kernel, monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
+    monkeypatch.setenv(VARIABLE, kernel.name)
+    with pytest.raises(ValueError, match="do not make pairs"):
+        trees.block_roots(bytes(64 * cells), 64, 2048)
+    with pytest.raises(ValueError, match="whole number of cells"):
+        hash_cells(bytes(65), 64, kernel)
+
+
+def test_no_cells_have_no_hashes(kernel: Kernel) -> None:
+    assert hash_cells(b"", 256, kernel).shape == (0, 4)
 
 
 def test_an_unknown_kernel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

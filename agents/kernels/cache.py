@@ -1,0 +1,49 @@
+"""Where machine code is kept between processes."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+PROOFS = PACKAGE.parent / "core" / "proofs"
+SOURCES = (*PACKAGE.glob("*.py"), *(PROOFS / f"{name}.py" for name in ("field", "poseidon2", "poseidon2_constants")))
+"""The code that numba compiles, and the constants it compiles in."""
+
+
+def _ours(folder: Path) -> bool:
+    """Whether ``folder``, made if it is missing, is this user's and can be written."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.access(folder, os.W_OK) and folder.stat().st_uid == os.getuid()
+    return False
+
+
+def cache_folder() -> Path:
+    """A folder of this user's: below XDG_CACHE_HOME or ~/.cache, else below the temporary folder."""
+    wanted = []
+    if home := os.environ.get("XDG_CACHE_HOME"):
+        wanted.append(Path(home) / "holdfast")
+    else:
+        with contextlib.suppress(RuntimeError):  # a user without a home directory
+            wanted.append(Path.home() / ".cache" / "holdfast")
+    wanted.append(Path(tempfile.gettempdir()) / f"holdfast-{os.getuid()}")
+    return next((folder for folder in wanted if _ours(folder)), None) or Path(tempfile.mkdtemp(prefix="holdfast-"))
+
+
+@cache
+def sources_digest() -> str:
+    """Names this version of the compiled code: numba itself sees only changes of the file a function stands in."""
+    digest = hashlib.sha256()
+    for path in sorted(SOURCES):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def numba_folder(package: Path = PACKAGE) -> Path:
+    """Numba's cache: beside the code, or in the user's cache where ``package`` is installed read-only."""
+    name = f"numba-{sources_digest()}"
+    beside = package / "__pycache__" / name
+    return beside if _ours(beside) else cache_folder() / name
