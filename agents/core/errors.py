@@ -16,7 +16,8 @@
     ├── ChainError                      5   the chain cannot be reached or believed
     │   ├── ChainUnavailable                nobody answers, or too late
     │   ├── WrongChain                      another chain id, or no market at the address
-    │   └── ChainLies                       answers that contradict one another
+    │   ├── ChainLies                       answers that contradict one another
+    │   └── LedgerMismatch                  amounts that the market's rules do not give
     ├── NotEnough                       6   tokens, gas money, or a limit the user set
     │   ├── NotEnoughTokens
     │   ├── NotEnoughGas
@@ -118,6 +119,10 @@ class WrongChain(ChainError):
 
 class ChainLies(ChainError):
     """The RPC's answers contradict one another."""
+
+
+class LedgerMismatch(ChainError):
+    """The market's books do not balance, or an event's amount is not the one the rules give."""
 
 
 class NotEnough(HoldfastError):

@@ -36,6 +36,8 @@ class SlotView:
     state: SlotState = SlotState.FREE
     host: str | None = None
     """The host when filled, the reserver when reserved."""
+    reserved_at: int = 0
+    """When it was last reserved."""
     deadline: int = 0
     """End of the reservation."""
     filled_at: int = 0
@@ -70,6 +72,8 @@ class RequestView:
     ends_at: int
     deposit: int
     slots: tuple[SlotView, ...]
+    paid: int = 0
+    """What of the deposit was credited to hosts."""
     started: bool = False
     failed_at: int = 0
     closed: bool = False
@@ -130,6 +134,13 @@ class RequestView:
             return 0
         until = min(slot.proven_at, self.end(now))
         return earned(self.ask.rate, slot.filled_at, until, slot.misses_before_proof, slot.claimed, config)
+
+    def settlement(self, index: int, now: int, config: MarketConfig) -> int:
+        """What the host of slot ``index`` is paid at its settlement: all misses count, and time until the end."""
+        slot = self.slots[index]
+        if slot.state is not SlotState.FILLED:
+            return 0
+        return earned(self.ask.rate, slot.filled_at, self.end(now), len(slot.missed), slot.claimed, config)
 
 
 @dataclass(frozen=True)
@@ -211,7 +222,7 @@ class MarketView:
             raise _impossible(event, "its request has no such slot")
         slot = self._slot(found, found.slots[index], event)
         slots = (*found.slots[:index], slot, *found.slots[index + 1 :])
-        changed = replace(found, slots=slots)
+        changed = replace(found, slots=slots, paid=found.paid + _pay(event))
         if isinstance(event, e.SlotFilled) and changed.vacant == 0:
             changed = replace(changed, repair_opened_at=0, repair_opened_block=0)
         return self._with(changed)
@@ -225,7 +236,7 @@ class MarketView:
         if isinstance(event, e.SlotReserved):
             _expect(event, slot, SlotState.FREE, SlotState.LOST)
             return replace(
-                slot, state=SlotState.RESERVED, host=event.provider, deadline=event.deadline,
+                slot, state=SlotState.RESERVED, host=event.provider, reserved_at=at.timestamp, deadline=event.deadline,
                 reservations=event.reservation_index + 1,
             )  # fmt: skip
         if isinstance(event, e.ReservationForfeited):
@@ -320,6 +331,13 @@ _MOVES: dict[type[e.Event], Callable[[int], dict[str, int]]] = {
     e.Slashed: lambda amount: {"locked": -amount},
 }
 """What an event moves between a provider's stakes."""
+
+
+def _pay(event: Any) -> int:
+    """What an event credits to a host out of the deposit."""
+    if isinstance(event, e.PayClaimed):
+        return event.amount
+    return event.paid if isinstance(event, e.SlotLost | e.SlotSettled) else 0
 
 
 def _moved(provider: ProviderView, free: int = 0, locked: int = 0, unbonding: int = 0) -> ProviderView:
