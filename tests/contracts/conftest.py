@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def contracts(project: Any) -> Any:
     """ape's project, compiled from the sources as they are.
 
-    ape by itself compiles a contract anew when its own file changed, but not when an interface it implements did.
+    ape by itself compiles a contract anew when its own file changed, but not when an interface it implements did. Workers
+    of a parallel run share one compilation, made beforehand (`ape compile --force`).
     """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return project
     sources = sorted(path for path in (ROOT / "contracts").rglob("*.sol") if ".cache" not in path.parts)
     digest = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in sources)).hexdigest()
     stamp = ROOT / ".build" / "ape.stamp"
