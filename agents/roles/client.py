@@ -79,7 +79,7 @@ class Client:
     async def read(
         self, view: MarketView, capability: Capability, target: Path, advance: Advance, but: tuple[str, ...] = ()
     ) -> str:
-        """Write the capability's file to ``target``, which must not exist; its own name. Resumes a read that was cut.
+        """Write the capability's file to ``target``, which must not exist; its own name.
 
         ``but`` names hosts not to ask. Raises FileRejected, NotFound, PeerError, Corrupt, DiskFull.
         """

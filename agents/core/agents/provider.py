@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
+from agents.core.market.economics import minimal_term
 from agents.core.market.periods import challenge, first_block, period_of, required
 from agents.core.market.placement import position
 from agents.core.market.types import RequestState, SlotState, slot_id
@@ -236,6 +237,8 @@ def _eligible(view: MarketView, request: RequestView, me: str, id: bytes, staked
     found = []
     for index, slot in enumerate(request.slots):
         if not request.for_sale(index, clock.now, view.config):
+            continue
+        if slot.vacated_at and not _leaves_time(view, request, clock.now):
             continue
         sale = request.sale(index, view.config)
         seed = clock.hashes.get(sale.seed_block) if sale else None
