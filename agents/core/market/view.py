@@ -28,6 +28,9 @@ from agents.core.market.types import (
 
 SlotKey = tuple[bytes, int]
 
+REMEMBERED = 64
+"""Periods of which a slot's proofs are kept, as in ProofHistory.sol; at most 32 can be markable at once."""
+
 
 @dataclass(frozen=True)
 class SlotView:
@@ -44,7 +47,7 @@ class SlotView:
     fill_period: int = 0
     proven_at: int = 0
     proven: frozenset[int] = frozenset()
-    """Periods proven in this tenure."""
+    """Periods proven in this tenure, of the newest REMEMBERED ones: no miss of an older one can still be marked."""
     missed: frozenset[int] = frozenset()
     """Periods marked missed in this tenure."""
     misses_before_proof: int = 0
@@ -254,8 +257,10 @@ class MarketView:
             )  # fmt: skip
         if isinstance(event, e.ProofSubmitted):
             _expect(event, slot, SlotState.FILLED)
-            proven = slot.proven | {event.period}
-            return replace(slot, proven=proven, proven_at=at.timestamp, misses_before_proof=len(slot.missed))
+            proven = {period for period in slot.proven if period > event.period - REMEMBERED} | {event.period}
+            return replace(
+                slot, proven=frozenset(proven), proven_at=at.timestamp, misses_before_proof=len(slot.missed)
+            )  # fmt: skip
         if isinstance(event, e.ProofMissed):
             _expect(event, slot, SlotState.FILLED)
             late = any(period > event.period for period in slot.proven)

@@ -155,3 +155,15 @@ def test_an_event_left_out() -> None:
     events = [event for event in story() if not isinstance(event, e.SlotReserved)]
     with pytest.raises(ChainLies, match="SlotFilled"):
         books(events)
+
+
+def test_a_slot_remembers_the_proofs_that_still_matter() -> None:
+    """A tenure of years would otherwise make every event slower than the one before."""
+    events = story()
+    start = next(place for place, event in enumerate(events) if isinstance(event, e.ProofSubmitted))
+    view = books(events[:start]).view
+    request_id = next(iter(view.requests))
+    for period in range(30, 330):
+        place = e.EventPlace(10 * period + 5, 10_000 + period, timestamp=1_300)
+        view = view.after(e.ProofSubmitted(at=place, slot_id=slot_id(request_id, 0), period=period))
+    assert view.slot((request_id, 0)).proven == frozenset(range(266, 330))
