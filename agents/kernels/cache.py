@@ -43,7 +43,9 @@ def sources_digest() -> str:
 
 
 def numba_folder(package: Path = PACKAGE) -> Path:
-    """Numba's cache: beside the code, or in the user's cache where ``package`` is installed read-only."""
+    """Numba's cache: below NUMBA_CACHE_DIR, else beside the code of ``package``, else (installed read-only) with the user."""
     name = f"numba-{sources_digest()}"
+    if named := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(named) / name
     beside = package / "__pycache__" / name
     return beside if _ours(beside) else cache_folder() / name

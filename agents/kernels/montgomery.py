@@ -16,8 +16,8 @@ from numba.extending import intrinsic
 
 from agents.kernels.cache import numba_folder
 
-if not config.CACHE_DIR:  # what NUMBA_CACHE_DIR names wins; read by numba when it meets each function below
-    config.CACHE_DIR = str(numba_folder())
+# Numba reads this when it meets each function below.
+config.CACHE_DIR = str(numba_folder())
 
 R = 1 << 256
 """Montgomery's radix."""

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from pickle import UnpicklingError
+from shutil import rmtree
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.core.errors import KernelUnavailable
+from agents.kernels.cache import numba_folder
 from agents.kernels.limbs import Limbs
 
 VARIABLE = "HOLDFAST_KERNEL"
@@ -38,7 +41,11 @@ class Kernel:
 
 
 def _portable() -> Kernel:
-    from agents.kernels import portable
+    try:
+        from agents.kernels import portable
+    except (EOFError, UnpicklingError):  # numba believes a file that a power cut left empty or short
+        rmtree(numba_folder(), ignore_errors=True)
+        from agents.kernels import portable
 
     def hash_cells(cells: NDArray[np.uint8]) -> Limbs:
         out = np.empty((cells.shape[0], 4), dtype=np.uint64)

@@ -3,14 +3,17 @@
 import ctypes
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agents.kernels.cache import PACKAGE, cache_folder, numba_folder
 from agents.kernels.compiled import compiled
+from agents.kernels.poseidon2 import kernel_named
 
 SOURCE = """
 define i64 @twice(i64 %x) {
@@ -78,12 +81,39 @@ def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch) -> N
     assert twice(7) == 14
 
 
-def test_numba_keeps_code_beside_the_sources_or_with_the_user(folder: Path, tmp_path: Path) -> None:
+def test_numba_keeps_code_beside_the_sources_or_with_the_user(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     assert numba_folder().parent == PACKAGE / "__pycache__"
     unwritable = tmp_path / "installed"
     unwritable.mkdir()
     (unwritable / "__pycache__").write_text("a file where the folder should be")
     assert numba_folder(unwritable).parent == folder
+
+
+def test_numba_files_cut_short_are_compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = tmp_path / "good"
+    shutil.copytree(compiled_by_numba(), good / numba_folder().name)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(good))
+    files = [path for path in good.rglob("*.nbi") if path.name.startswith("portable.")]
+    assert files
+    for path in files:
+        path.write_bytes(b"")
+    monkeypatch.setenv("NUMBA_OPT", "0")  # machine code as good as any for one hash, in less time
+    script = (
+        "import numpy as np; from agents.kernels.poseidon2 import kernel_named; "
+        "print(int(kernel_named('portable').hash_cells(np.zeros((1, 31), np.uint8))[0, 0]))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, timeout=240)
+    assert int(done.stdout) == int(kernel_named("portable").hash_cells(np.zeros((1, 31), np.uint8))[0, 0]), done.stderr
+
+
+def compiled_by_numba() -> Path:
+    """Numba's cache with the portable kernel in it."""
+    kernel_named("portable")
+    return numba_folder()
 
 
 def test_processes_that_compile_at_once_agree() -> None:
