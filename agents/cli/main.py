@@ -2,15 +2,18 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import click
 import typer
 
-from agents.cli import devnet, keys, market, wallet
+from agents.cli import client, devnet, keys, market, wallet, working
 from agents.cli.arguments import normalise
 from agents.core.errors import HoldfastError, exit_codes
 
 EPILOGUE = "Exit codes: 0 done, " + ", ".join(f"{code} {meaning}" for code, meaning in exit_codes())
+
+CommandError: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""What typer raises for a command it cannot read: click's own error, or that of the click it carries with it."""
 
 app = typer.Typer(
     name="agent",
@@ -20,6 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command(name="provider")(working.provider)
+app.command(name="validator")(working.validator)
+app.add_typer(client.app, name="client")
 app.add_typer(market.app, name="market")
 app.add_typer(wallet.app, name="wallet")
 app.add_typer(keys.app, name="keys")
@@ -30,12 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code, as documented by ``agent --help``."""
     try:
         app(normalise(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
-    except click.exceptions.Exit as wanted:
+    except typer.Exit as wanted:
         return wanted.exit_code
-    except click.ClickException as misuse:
+    except CommandError as misuse:
         misuse.show()
-        return misuse.exit_code
-    except (KeyboardInterrupt, click.Abort):
+        return int(misuse.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("stopped\n")
         return 130
     except BrokenPipeError:

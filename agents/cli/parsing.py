@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-import click
+import typer
 
 from agents.core.errors import HoldfastError
 
@@ -15,7 +15,7 @@ def read(option: str, text: str, parse: Callable[[str], Value]) -> Value:
     try:
         return parse(text)
     except HoldfastError as error:
-        raise click.BadParameter(str(error), param_hint=option) from error
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def maybe(option: str, text: str | None, parse: Callable[[str], Value]) -> Value | None:

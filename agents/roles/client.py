@@ -1,15 +1,11 @@
-"""The client: posts a request, pushes each slot to whoever reserves it, and reads files back."""
+"""The client: posts a request and pushes each slot to whoever reserves it."""
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
-from agents.core.dataset.capability import Capability
 from agents.core.dataset.cipher import BLOCK_BYTES
-from agents.core.dataset.reading import FileReader
-from agents.core.errors import FileRejected, NotEnoughTokens
+from agents.core.errors import NotEnoughTokens
 from agents.core.market.types import Request, SlotState
 from agents.core.market.view import MarketView, RequestView
 from agents.core.units import format_amount
@@ -18,7 +14,6 @@ from agents.net.endpoint import Peer
 from agents.net.host import SlotPlan
 from agents.net.upload import push_slot
 from agents.roles.actor import Actor, Tasks
-from agents.roles.reading import fetch_manifest, hosts_of, stripes
 from agents.store.spool import SpooledDataset
 
 log = logging.getLogger(__name__)
@@ -75,35 +70,6 @@ class Client:
             on_progress=progress,
         )  # fmt: skip
         await asyncio.sleep(1)  # the fill is on its way; until it is seen there is nothing to push again
-
-    async def read(
-        self, view: MarketView, capability: Capability, target: Path, advance: Advance, but: tuple[str, ...] = ()
-    ) -> str:
-        """Write the capability's file to ``target``, which must not exist; its own name.
-
-        ``but`` names hosts not to ask. Raises FileRejected, NotFound, PeerError, Corrupt, DiskFull.
-        """
-        if target.exists():
-            raise FileRejected(
-                f"{target} exists", "nothing is overwritten", "Name another file with -o, or move it away."
-            )
-        hosts = hosts_of(view, capability.manifest, but)
-        manifest = await fetch_manifest(self._peers, hosts, capability.manifest)
-        reader = FileReader(manifest, capability.key)
-        partial = target.with_name(f"{target.name}.{capability.manifest.hex()[:16]}.partial")
-        handle = os.open(partial, os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            stripe = 0
-            async for blocks in stripes(self._peers, hosts, manifest):
-                for offset, piece in await asyncio.to_thread(reader.open_stripe, stripe, dict(blocks)):
-                    os.pwrite(handle, piece, offset)
-                stripe += 1
-                advance("reading", stripe, manifest.blocks_per_slot)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        partial.rename(target)
-        return reader.header.name if reader.header else target.name
 
     async def close(self) -> None:
         """Stop uploads under way."""

@@ -37,6 +37,10 @@ GAS_FOR_A_PROOF = 500_000
 """Gas a call with a proof is given at least: a verifier that runs short of gas must not look like a wrong proof."""
 
 
+FORGET_AFTER_BLOCKS = 64
+"""Data is deleted once it was of no use for so long: the chain may go back to where it was."""
+
+
 class Provider:
     """Runs a provider's duties."""
 
@@ -49,6 +53,7 @@ class Provider:
         self._peers = peers
         self._policy = policy
         self._tasks = Tasks()
+        self._useless_since: dict[Forget, int] = {}
         self.view: MarketView | None = None
         """The newest view; what the peer server answers from."""
 
@@ -67,8 +72,12 @@ class Provider:
         me = self._actor.address
         hashes = await self._actor.hashes(blocks_needed(view, me, block), reorged)
         held = await asyncio.to_thread(self._held, view)
-        for duty in duties(view, me, self._policy, held, Clock(block, now, hashes)):
-            self._tasks.start(duty.key, self._run(view, duty))
+        due = duties(view, me, self._policy, held, Clock(block, now, hashes))
+        since = self._useless_since
+        self._useless_since = {duty: since.get(duty, block) for duty in due if isinstance(duty, Forget)}
+        for duty in due:
+            if not isinstance(duty, Forget) or block - self._useless_since[duty] >= FORGET_AFTER_BLOCKS:
+                self._tasks.start(duty.key, self._run(view, duty))
 
     async def _run(self, view: MarketView, duty: Duty) -> None:
         if isinstance(duty, Rebuild):

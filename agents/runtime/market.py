@@ -88,7 +88,7 @@ def slots(now: Moment, start: str) -> Listing:
                 "slot": index,
                 "state": slot.state.name.lower(),
                 "host": slot.host,
-                "proofs": len(slot.proven),
+                "lastProof": slot.proven_at,
                 "misses": len(slot.missed),
                 "claimable": str(request.claimable(index, now.timestamp, now.view.config)),
                 "pot": str(slot.pot),
@@ -96,12 +96,13 @@ def slots(now: Moment, start: str) -> Listing:
         )
     rows = tuple(
         (
-            str(row["slot"]), str(row["state"]), str(row["host"] or "-"), str(row["proofs"]), str(row["misses"]),
-            units.format_amount(int(str(row["claimable"]))),
+            str(index), slot.state.name.lower(), slot.host or "-",
+            units.format_time(slot.proven_at) if slot.proven_at else "-", str(len(slot.missed)),
+            units.format_amount(request.claimable(index, now.timestamp, now.view.config)),
         )
-        for row in data
+        for index, slot in enumerate(request.slots)
     )  # fmt: skip
-    return Listing(("slot", "state", "host", "proofs", "misses", "claimable"), rows, data)
+    return Listing(("slot", "state", "host", "last proof", "misses", "claimable"), rows, data)
 
 
 def providers(now: Moment) -> Listing:

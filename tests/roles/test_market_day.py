@@ -1,4 +1,4 @@
-"""One file's life on a real chain with real proofs: stored, proven, a host lost, its slot repaired, read back from the repair."""
+"""One file's life on a real chain with real proofs: stored, proven, a host lost, its slot repaired, read back."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agents.core.dataset.capability import Capability
 from agents.core.market.types import Ask, Content, Request, RequestState, SlotState
+from agents.roles.download import download
 from agents.store.spool import Spool
 from tests.roles.town import PROFILE, Town, town
 
@@ -27,9 +28,11 @@ async def life(folder: Path) -> None:
         await place.client.post(request)
         await place.client.post(request)  # posted once, however often
         place.each.append(
-            lambda now: place.client.upload(now.view, now.view.requests[request.id], dataset, ignore)
-            if request.id in now.view.requests
-            else None
+            lambda now: (
+                place.client.upload(now.view, now.view.requests[request.id], dataset, ignore)
+                if request.id in now.view.requests
+                else None
+            )
         )
         await place.until(lambda: state(place, request.id) is RequestState.STARTED)
         hosts = [slot.host for slot in place.view.requests[request.id].slots]
@@ -50,10 +53,8 @@ async def life(folder: Path) -> None:
         # Only the repaired slot and one parity slot answer.
         capability = Capability(manifest.digest, key)
         target = folder / "back"
-        name = await place.client.read(
-            place.view, capability, target, ignore, but=(str(hosts[0]), str(hosts[2]))
-        )
-        assert name == "letters.tar"
+        but = (str(hosts[0]), str(hosts[2]))
+        assert await download(place.client_peers, place.view, capability, target, ignore, but) == target
         assert target.read_bytes() == data
         assert not place.view.requests[request.id].vacant
         # Slashed: what two misses and the loss took from the host that left.

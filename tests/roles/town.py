@@ -75,6 +75,7 @@ class Town:
     houses: dict[str, House] = field(default_factory=dict)
     client: Client = field(init=False)
     client_actor: Actor = field(init=False)
+    client_peers: PeerClient = field(init=False)
     validator: Validator = field(init=False)
     moment: Moment = field(init=False)
     each: list[Callable[[Moment], None]] = field(default_factory=list)
@@ -115,7 +116,8 @@ class Town:
     async def until(self, condition: Callable[[], bool], seconds: float = 240) -> None:
         """Live on until ``condition`` holds."""
         async with asyncio.timeout(seconds):
-            async for self.moment in Follower(self.network, poll=0.2).follow():
+            async for moment in Follower(self.network, poll=0.2).follow():
+                self.moment = moment
                 view, block, now = self.moment.view, self.moment.block, self.moment.timestamp
                 for house in list(self.houses.values()):
                     if house.alive:
@@ -143,6 +145,7 @@ async def town(folder: Path, providers: int) -> AsyncIterator[Town]:
             place.client_actor = place.actor(CLIENT, "client")
             peers = place.peer_client(CLIENT)
             await peers.__aenter__()
+            place.client_peers = peers
             place.client = Client(place.client_actor, peers)
             place.validator = Validator(place.actor(VALIDATOR, "validator"))
             await asyncio.gather(*(place.open_house(3 + index) for index in range(providers)))

@@ -169,8 +169,21 @@ def _own(view: MarketView, request: RequestView, me: str, held: Set[SlotKey], cl
                 yield Settle(*key, slot.filled_at)
             elif key in held and clock.now < request.end(clock.now):
                 yield from _proof(view, request, index, clock)
-        elif key in held and (state.terminal or not _may_still_fill(request, index, me)):
+        elif key in held and _is_useless(view, request, index, me, clock.now):
             yield Forget(*key)
+
+
+def _is_useless(view: MarketView, request: RequestView, index: int, me: str, now: int) -> bool:
+    sellable = not request.state(now).terminal and _may_still_fill(request, index, me)
+    return not sellable and not _needed_elsewhere(view, request, index, me)
+
+
+def _needed_elsewhere(view: MarketView, request: RequestView, index: int, me: str) -> bool:
+    """Whether another request for the same content has ``me`` keep the same slot."""
+    return any(
+        other.content.cid == request.content.cid and index < len(other.slots) and other.slots[index].host == me
+        for other in view.requests.values()
+    )
 
 
 def _may_still_fill(request: RequestView, index: int, me: str) -> bool:
@@ -230,6 +243,12 @@ def _acceptable(request: RequestView, me: str, policy: Policy, clock: Clock) -> 
     left = request.ends_at - clock.now
     dear_enough = request.ask.price_per_byte_per_second >= policy.min_price
     return dear_enough and (policy.max_duration is None or left <= policy.max_duration)
+
+
+def _leaves_time(view: MarketView, request: RequestView, now: int) -> bool:
+    """Whether a repair reserved now can still be filled at the end of its reservation, instead of costing the bond."""
+    needed = minimal_term(request.ask.proof_probability, view.config) + view.config.reserve_seconds
+    return request.ends_at - now >= needed
 
 
 def _eligible(view: MarketView, request: RequestView, me: str, id: bytes, staked_since: int, clock: Clock) -> list[int]:

@@ -1,0 +1,72 @@
+"""Long-running agents: data directory, log, chain, account, and a stop at SIGTERM that loses nothing."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.net.signing import AccountSigner
+from agents.roles.actor import Actor
+from agents.runtime.accounts import signing_account
+from agents.runtime.follower import Follower, Moment
+from agents.runtime.logs import logged
+from agents.runtime.network import Network, home, network
+from agents.runtime.settings import Place
+from agents.store.state import StateStore
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Session:
+    """An account at work on a market."""
+
+    network: Network
+    actor: Actor
+    signer: AccountSigner
+    folder: Path
+    state: StateStore
+
+
+@asynccontextmanager
+async def session(place: Place, role: str, verbose: bool = False) -> AsyncIterator[Session]:
+    """Everything an agent acts with, below its own data directory."""
+    account = signing_account(place)
+    folder = place.data_dir or home() / role / str(account.address).lower()
+    with logged(folder, role, verbose):
+        async with network(place) as found:
+            # One market's nonces and effects mean nothing on another.
+            market = found.deployment.reference.replace(":", "-")
+            state = StateStore(folder / f"{market}.db")
+            actor = Actor(found.rpc, found.deployment, account, state)
+            try:
+                await actor.lane.resume()
+                yield Session(found, actor, AccountSigner(account), folder, state)
+            finally:
+                await actor.lane.close()
+                state.close()
+
+
+async def until_stopped(found: Session, step: Callable[[Moment], Awaitable[None]]) -> None:
+    """Run ``step`` after every block until SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+
+    async def follow() -> None:
+        async for moment in Follower(found.network).follow():
+            if moment.reorged:
+                await found.actor.lane.recheck()
+            await step(moment)
+
+    following = asyncio.create_task(follow())
+    stopping = asyncio.create_task(stopped.wait())
+    done, _ = await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (following, stopping):
+        task.cancel()
+    await asyncio.gather(following, stopping, return_exceptions=True)
+    if following in done:
+        following.result()

@@ -1,0 +1,96 @@
+"""The command line itself: arguments, exit codes, what it imports, and what it says when it cannot."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agents.cli.arguments import normalise
+
+ROOT = Path(__file__).parents[2]
+
+
+def agent(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Type ``agent words`` as a user whose home is ``home``."""
+    known = {"PATH": os.environ["PATH"], "HOME": str(home), **environment}
+    command = [sys.executable, "-m", "agents", *words]
+    return subprocess.run(command, cwd=ROOT, env=known, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        (["provider", "--stake"], ["provider", "--stake=minimum"]),
+        (["provider", "--stake", "1000"], ["provider", "--stake", "1000"]),
+        (["provider", "--stake", "--quota", "1GiB"], ["provider", "--stake=minimum", "--quota", "1GiB"]),
+        (["provider", "--stake=7"], ["provider", "--stake=7"]),
+        (["provider", "--stake", "-1"], ["provider", "--stake", "-1"]),
+        (["client", "get", "--", "--stake"], ["client", "get", "--", "--stake"]),
+        ([], []),
+    ],
+)
+def test_a_bare_stake_is_the_minimum(typed: list[str], read: list[str]) -> None:
+    assert normalise(typed) == read
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom agents.cli.main import main\n"
+        "assert main(['--help']) == 0\n"
+        "heavy = [name for name in ('web3', 'ape', 'numba', 'numpy', 'aiohttp', 'eth_account') if name in sys.modules]\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    for word in ("provider", "validator", "client", "market", "wallet", "devnet", "Exit codes"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("market", "requests"), 5, "agent devnet"),
+        (
+            ("market", "requests", "--rpc", "http://127.0.0.1:1", "--market", "eip155:31337:0x" + "11" * 20),
+            5,
+            "127.0.0.1:1",
+        ),
+        (("market", "requests", "--rpc", "http://127.0.0.1:1", "--market", "nonsense"), 2, "eip155"),
+        (("wallet", "balance"), 7, "agent wallet new"),
+        (("provider", "--stake", "1,5"), 2, "Type it like 1.5"),
+        (("provider", "--quota", "lots"), 2, "20GiB"),
+        (("client", "get", "hold1aaaa"), 4, "typo"),
+        (("client", "get", "bafynonsense"), 4, "not a CID"),
+        (("client", "store", "x", "--duration", "soon"), 2, "30d"),
+        (("keys", "make", "huge"), 2, "devnet, codex"),
+        (("keys", "make", "codex"), 3, "scripts/setup"),
+        (("nonsense",), 2, "No such command"),
+    ],
+    ids=lambda value: " ".join(value[:3]) if isinstance(value, tuple) else "",
+)
+def test_mistakes_are_explained(tmp_path: Path, words: tuple[str, ...], code: int, says: str) -> None:
+    done = agent(tmp_path, *words)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_wallets(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("correct horse\n")
+    password.chmod(0o600)
+    made = agent(tmp_path, "wallet", "new", "mine", "--json", HOLDFAST_PASSWORD_FILE=str(password))
+    assert made.returncode == 0, made.stderr
+    listed = agent(tmp_path, "wallet", "list")
+    assert "mine\t0x" in listed.stdout
+    wrong = tmp_path / "wrong"
+    wrong.write_text("battery staple\n")
+    wrong.chmod(0o600)
+    again = agent(tmp_path, "wallet", "new", "mine", HOLDFAST_PASSWORD_FILE=str(password))
+    assert again.returncode == 7
+    assert "mine" in again.stderr

@@ -1,0 +1,170 @@
+"""Duties, from views made of events by hand."""
+
+from dataclasses import replace
+
+from agents.core.agents import provider, validator
+from agents.core.agents.provider import Clock, Fill, Forget, Policy, Prove, Rebuild, Release, Reserve, Settle
+from agents.core.agents.validator import CloseRequest, CloseReservation, MarkMissing, SettleSlot
+from agents.core.market import events as e
+from agents.core.market.types import Ask, Content, MarketConfig, StakeConfig, slot_id
+from agents.core.market.view import MarketView
+
+ME, OTHER, CLIENT, SINK = ("0x" + letter * 40 for letter in "abcd")
+CONFIG = MarketConfig(10, 1, 20, 60, 2, 2000, 1000, 5000, 500, 60, 50, 1, 86_400)
+STAKES = StakeConfig(100, 1, 60, SINK)
+ASK = Ask(1, 2, 1, 1, 5000, 100, 10_000, 5, 1)
+ID = bytes(range(31)) + b"\0"
+START, BLOCK = 1_000_000, 500
+POLICY = Policy(quota=1_000)
+SEEDS = {number: bytes([number % 251]) * 32 for number in range(2_000)}
+
+
+def at(block: int, log: int = 0) -> e.EventPlace:
+    """A place whose timestamp is a second a block after START."""
+    return e.EventPlace(block, log, timestamp=START + block - BLOCK)
+
+
+def joined(view: MarketView, who: str, block: int) -> MarketView:
+    """``who`` registered and staked."""
+    view = view.after(e.Registered(at=at(block, 0), provider=who, id=bytes([block % 256]) * 32, endpoint="http://x"))
+    return view.after(e.Deposited(at=at(block, 1), provider=who, amount=1_000))
+
+
+def market(ask: Ask = ASK) -> MarketView:
+    """Both providers joined, one request posted at BLOCK."""
+    view = joined(joined(MarketView(CONFIG, STAKES), ME, 10), OTHER, 11)
+    return view.after(
+        e.StorageRequested(
+            at=at(BLOCK), request_id=ID, client=CLIENT, ask=ask, content=Content(bytes(32), 1),
+            expires_at=START + 200, ends_at=START + ask.duration, deposit=ask.price,
+        )
+    )  # fmt: skip
+
+
+def reserved(view: MarketView, index: int, who: str, block: int) -> MarketView:
+    return view.after(
+        e.SlotReserved(
+            at=at(block), request_id=ID, slot_index=index, provider=who, deadline=START + block - BLOCK + 60, bond=5,
+            reservation_index=view.requests[ID].slots[index].reservations,
+        )
+    )  # fmt: skip
+
+
+def filled(view: MarketView, index: int, who: str, block: int) -> MarketView:
+    view = reserved(view, index, who, block)
+    return view.after(e.SlotFilled(at=at(block + 1), request_id=ID, slot_index=index, host=who, bounty=0, to_client=0))
+
+
+def clock(block: int) -> Clock:
+    return Clock(block, START + block - BLOCK, {number: seed for number, seed in SEEDS.items() if number < block})
+
+
+def mine(
+    view: MarketView, block: int, held: frozenset[tuple[bytes, int]] = frozenset(), policy: Policy = POLICY
+) -> list[object]:
+    return list(provider.duties(view, ME, policy, held, clock(block)))
+
+
+HELD = frozenset({(ID, 0)})
+
+
+def test_a_slot_is_reserved_once_the_window_is_open() -> None:
+    assert mine(market(), BLOCK) == []  # nobody is eligible at once
+    (duty,) = mine(market(), BLOCK + 100)
+    assert isinstance(duty, Reserve)
+    assert duty.request == ID
+
+
+def test_what_the_policy_or_the_stake_forbids_is_left_alone() -> None:
+    view = market()
+    for policy in (Policy(quota=99), Policy(quota=1_000, min_price=6), Policy(quota=1_000, max_duration=500)):
+        assert mine(view, BLOCK + 100, policy=policy) == []
+    assert mine(market(replace(ASK, collateral_per_byte=11)), BLOCK + 100) == []
+    late = joined(MarketView(CONFIG, STAKES), OTHER, 11).after(
+        e.StorageRequested(
+            at=at(BLOCK), request_id=ID, client=CLIENT, ask=ASK, content=Content(bytes(32), 1),
+            expires_at=START + 200, ends_at=START + 10_000, deposit=1,
+        )
+    )  # fmt: skip
+    assert mine(joined(late, ME, BLOCK + 5), BLOCK + 100) == []  # registered after the request was seen
+
+
+def test_one_slot_of_a_request_each() -> None:
+    assert mine(reserved(market(), 0, ME, BLOCK + 50), BLOCK + 100) == []
+
+
+def test_a_reserved_slot_is_filled_when_its_data_is_here_and_released_when_it_is_late() -> None:
+    view = reserved(market(), 0, ME, BLOCK + 50)
+    assert mine(view, BLOCK + 60) == []
+    assert mine(view, BLOCK + 60, HELD) == [Fill(ID, 0, START + 110)]
+    assert mine(view, BLOCK + 110, HELD)[0] == Release(ID, 0, START + 110)
+
+
+def test_a_filled_slot_is_proven_each_period_until_it_is_settled() -> None:
+    view = filled(market(), 0, ME, BLOCK + 50)
+    assert mine(view, BLOCK + 55, HELD) == []  # the period it was filled in
+    assert mine(view, BLOCK + 65, HELD) == [Prove(ID, 0, 56)]
+    proven = view.after(e.ProofSubmitted(at=at(BLOCK + 66), slot_id=slot_id(ID, 0), period=56))
+    assert mine(proven, BLOCK + 67, HELD) == []
+    assert mine(view, BLOCK + 65) == []  # what is not here cannot be proven
+    over = view.after(e.RequestFailed(at=at(BLOCK + 70), request_id=ID))
+    assert mine(over, BLOCK + 100, HELD) == []
+    assert mine(over, BLOCK + 130, HELD) == [Settle(ID, 0, START + 51)]
+
+
+def lost(view: MarketView) -> MarketView:
+    """Slot 0 lost by OTHER, repair open."""
+    view = filled(filled(view, 0, OTHER, BLOCK + 50), 1, "0x" + "e" * 40, BLOCK + 60)
+    view = view.after(e.RequestStarted(at=at(BLOCK + 62), request_id=ID))
+    view = view.after(e.SlotLost(at=at(BLOCK + 90), request_id=ID, slot_index=0, host=OTHER, paid=0, slashed=10))
+    return view.after(e.RepairOpened(at=at(BLOCK + 90, 1), request_id=ID))
+
+
+def test_a_lost_slot_is_rebuilt_before_it_is_reserved_and_not_by_who_lost_it() -> None:
+    view = lost(market())
+    assert mine(view, BLOCK + 145) == [Rebuild(ID, 0)]
+    (duty,) = mine(view, BLOCK + 145, HELD)
+    assert isinstance(duty, Reserve)
+    assert provider.duties(view, OTHER, POLICY, frozenset(), clock(BLOCK + 145)) == []
+
+
+def test_a_repair_that_cannot_be_filled_in_time_is_not_reserved() -> None:
+    view = lost(market(replace(ASK, duration=250)))
+    # 50 seconds must remain at the fill, and a reservation lasts 60.
+    assert mine(view, BLOCK + 139) == [Rebuild(ID, 0)] or mine(view, BLOCK + 140) == [Rebuild(ID, 0)]
+    assert mine(view, BLOCK + 141) == []
+
+
+def test_data_nobody_pays_for_is_deleted() -> None:
+    view = filled(market(), 0, OTHER, BLOCK + 50)
+    assert Forget(ID, 0) in mine(view, BLOCK + 60, HELD)
+    assert Forget(ID, 0) in mine(market(), BLOCK + 250, HELD)  # cancelled
+
+
+def checks(view: MarketView, block: int) -> list[object]:
+    return list(validator.duties(view, block, START + block - BLOCK, SEEDS))
+
+
+def test_misses_are_marked_once_their_period_is_over_and_for_a_while() -> None:
+    view = filled(market(), 0, ME, BLOCK + 50)  # block 551: period 55
+    assert checks(view, 568) == []
+    assert checks(view, 569) == [MarkMissing(ID, 0, 56)]  # block 570 is the first of period 57
+    proven = view.after(e.ProofSubmitted(at=at(566), slot_id=slot_id(ID, 0), period=56))
+    assert checks(proven, 575) == []
+    assert checks(view, 588)[:1] == [MarkMissing(ID, 0, 56)]
+    assert MarkMissing(ID, 0, 56) not in checks(view, 589)
+    missed = view.after(
+        e.ProofMissed(at=at(571), slot_id=slot_id(ID, 0), period=56, validator=OTHER, slashed=20, reward=2)
+    )
+    assert checks(missed, 575) == []
+
+
+def test_what_is_over_is_closed() -> None:
+    view = reserved(filled(market(), 0, ME, BLOCK + 50), 1, OTHER, BLOCK + 60)
+    assert CloseReservation(ID, 1, START + 120) in checks(view, BLOCK + 120)
+    ended = BLOCK + 200 + 60
+    assert SettleSlot(ID, 0) in checks(view, ended)
+    assert CloseRequest(ID) not in checks(view, ended)
+    assert checks(market(), BLOCK + 200) == [CloseRequest(ID)]
+    closed = market().after(e.RequestClosed(at=at(BLOCK + 201), request_id=ID, client=CLIENT, refund=1, pots=0))
+    assert checks(closed, BLOCK + 202) == []
