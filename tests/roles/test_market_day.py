@@ -22,9 +22,9 @@ async def life(folder: Path) -> None:
     async with town(folder, providers=5) as place:
         dataset = Spool(folder / "spool").encode(file, 2, 2, key, PROFILE)
         manifest = dataset.manifest
-        ask = Ask(1, 4, 2, 1, 5_000, manifest.slot_bytes, 3_000, 1_000, 10**12)
+        ask = Ask(1, 4, 2, 1, 9_900, manifest.slot_bytes, 3_000, 1_000, 10**12)
         content = Content(manifest.digest, manifest.dataset_root)
-        request = Request(place.client_actor.address, ask, content, 60, os.urandom(32))
+        request = Request(place.client_actor.address, ask, content, 240, os.urandom(32))
         await place.client.post(request)
         await place.client.post(request)  # posted once, however often
         place.each.append(

@@ -36,7 +36,7 @@ from agents.store.state import StateStore
 PROFILE = profile_named("devnet")
 STAKES = StakeConfig(100 * TOKEN, 1, 30, "0x000000000000000000000000000000000000dEaD")
 CONFIG = MarketConfig(
-    period_blocks=20, block_seconds=1, mark_blocks=40, settle_seconds=120, max_misses=2, slash_bps=2000,
+    period_blocks=30, block_seconds=1, mark_blocks=60, settle_seconds=180, max_misses=2, slash_bps=2000,
     validator_bps=1000, bounty_bps=5000, bond_bps=500, reserve_seconds=60, repair_window=10, min_term_periods=1,
     max_duration=86_400,
 )  # fmt: skip
@@ -113,7 +113,7 @@ class Town:
         self.houses[actor.address] = house
         return house
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 240) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 400) -> None:
         """Live on until ``condition`` holds."""
         async with asyncio.timeout(seconds):
             async for moment in Follower(self.network, poll=0.2).follow():
