@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
+import fcntl
+import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ape.contracts import ContractContainer
+from ethpm_types import ContractType
 
 from tests.contracts.ground import Ground
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="session")
-def contracts(project: Any) -> Any:
-    """ape's project, compiled from the sources as they are.
+class Contracts:
+    """What forge made of contracts/, the tests' own contracts included, by name.
 
-    ape by itself compiles a contract anew when its own file changed, but not when an interface it implements did. Workers
-    of a parallel run share one compilation, made beforehand (`ape compile --force`).
+    Not ape's own compilation: it misses changes of interfaces, and contracts in checkouts below /tmp.
     """
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        return project
-    sources = sorted(path for path in (ROOT / "contracts").rglob("*.sol") if ".cache" not in path.parts)
-    digest = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in sources)).hexdigest()
-    stamp = ROOT / ".build" / "ape.stamp"
-    if not stamp.exists() or stamp.read_text() != digest:
-        project.clean()
-        project.load_contracts()
-        stamp.write_text(digest)
-    return project
+
+    def __init__(self, built: Path) -> None:
+        self._built = built
+
+    def __getattr__(self, name: str) -> ContractContainer:
+        made = json.loads((self._built / f"{name}.sol" / f"{name}.json").read_text())
+        codes = {"deploymentBytecode": made["bytecode"]["object"], "runtimeBytecode": made["deployedBytecode"]["object"]}
+        described = {kind: {"bytecode": code} for kind, code in codes.items()}
+        return ContractContainer(ContractType.model_validate({"abi": made["abi"], "contractName": name} | described))
 
 
 @pytest.fixture(scope="session")
-def deployed(contracts: Any, accounts: Any, chain: Any) -> Ground:
+def contracts() -> Contracts:
+    """The contracts as they are in the sources; forge compiles what has changed."""
+    with (ROOT / ".build" / "forge.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        forge = [str(ROOT / "node_modules" / ".bin" / "forge"), "build"]
+        done = subprocess.run(forge, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Contracts(ROOT / ".build" / "forge" / "out")
+
+
+@pytest.fixture(scope="session")
+def deployed(contracts: Contracts, accounts: Any, chain: Any) -> Ground:
     """The market of all tests, whose verifier accepts any proof but one."""
     return Ground.deploy(contracts, accounts, chain, accounts[0].deploy(contracts.AcceptAllVerifier))
 

@@ -32,7 +32,8 @@ _nonces = count(1)
 class Ground:
     """The contracts, the accounts, and time."""
 
-    project: Any
+    contracts: Any
+    """Everything in contracts/, to deploy by name."""
     chain: Any
     token: Any
     registry: Any
@@ -47,7 +48,7 @@ class Ground:
     @classmethod
     def deploy(
         cls,
-        project: Any,
+        contracts: Any,
         accounts: Any,
         chain: Any,
         verifier: Any,
@@ -57,10 +58,10 @@ class Ground:
         """A market with ``HOSTS`` staked hosts."""
         chain.provider.make_request("anvil_setBlockTimestampInterval", [1])
         owner, client, validator, stranger, *rest = accounts[:10]
-        token = owner.deploy(project.TestToken, 10**9 * TOKEN)
+        token = owner.deploy(contracts.TestToken, 10**9 * TOKEN)
         modules = [create_address(owner.address, owner.nonce + 1)]
-        registry = owner.deploy(project.StakeRegistry, token, stakes.as_abi(), modules)
-        market = owner.deploy(project.Marketplace, registry, verifier, config.as_abi())
+        registry = owner.deploy(contracts.StakeRegistry, token, stakes.as_abi(), modules)
+        market = owner.deploy(contracts.Marketplace, registry, verifier, config.as_abi())
         hosts = tuple(rest[:HOSTS])
         for account in (client, stranger, *hosts):
             token.transfer(account, 10**6 * TOKEN, sender=owner)
@@ -69,7 +70,7 @@ class Ground:
             registry.register(f"http://{host.address}", sender=host)
             registry.deposit(STAKE, sender=host)
         chain.mine(1)
-        return cls(project, chain, token, registry, market, owner, client, validator, stranger, hosts)
+        return cls(contracts, chain, token, registry, market, owner, client, validator, stranger, hosts)
 
     # --- time ---
 

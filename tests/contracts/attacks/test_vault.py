@@ -15,8 +15,8 @@ from tests.examples import STAKES
 def hostile(ground: Ground) -> Any:
     """A vault, whose module is the validator, of a token that calls back; the provider has stake and credit in it."""
     owner, provider = ground.owner, ground.hosts[0]
-    token = owner.deploy(ground.project.CallbackToken, 10**6 * TOKEN)
-    vault = owner.deploy(ground.project.StakeRegistry, token, STAKES.as_abi(), [ground.validator.address])
+    token = owner.deploy(ground.contracts.CallbackToken, 10**6 * TOKEN)
+    vault = owner.deploy(ground.contracts.StakeRegistry, token, STAKES.as_abi(), [ground.validator.address])
     for account in (provider, ground.client):
         token.transfer(account, 10_000 * TOKEN, sender=owner)
         token.approve(vault, 2**256 - 1, sender=account)
@@ -28,7 +28,7 @@ def hostile(ground: Ground) -> Any:
 
 
 def test_a_token_that_calls_back_finds_every_door_locked(ground: Ground, hostile: Any) -> None:
-    token, provider = ground.project.CallbackToken.at(hostile.token()), ground.hosts[0]
+    token, provider = ground.contracts.CallbackToken.at(hostile.token()), ground.hosts[0]
     doors = [
         hostile.withdraw.encode_input(ground.stranger.address),
         hostile.deposit.encode_input(TOKEN),

@@ -28,12 +28,12 @@ def test_says_what_it_was_made_of(ground: Ground, market: Any) -> None:
 def registry_of(ground: Ground, ahead: int = 0) -> Any:
     """A registry that expects its market to be the owner's next transaction, or one ``ahead`` of that."""
     modules = [create_address(ground.owner.address, ground.owner.nonce + 1 + ahead)]
-    return ground.owner.deploy(ground.project.StakeRegistry, ground.token, STAKES.as_abi(), modules)
+    return ground.owner.deploy(ground.contracts.StakeRegistry, ground.token, STAKES.as_abi(), modules)
 
 
 def refused(ground: Ground, field: str, config: MarketConfig, registry: Any, verifier: Any) -> None:
     """The next transaction of the owner could not deploy this market, because of ``field``."""
-    deployment = ground.project.Marketplace.constructor.serialize_transaction(registry, verifier, config.as_abi())
+    deployment = ground.contracts.Marketplace.constructor.serialize_transaction(registry, verifier, config.as_abi())
     call = {"from": ground.owner.address, "data": deployment.data}
     with pytest.raises(ContractCustomError) as error:
         ground.chain.provider.web3.eth.call(call, "pending")
@@ -76,6 +76,6 @@ def test_accepts_rules_at_their_limits(ground: Ground) -> None:
         MARKET, mark_blocks=320, settle_seconds=660, bounty_bps=8_400, bond_bps=10_000, period_blocks=10
     )
     market = ground.owner.deploy(
-        ground.project.Marketplace, registry_of(ground), ground.market.verifier(), edges.as_abi()
+        ground.contracts.Marketplace, registry_of(ground), ground.market.verifier(), edges.as_abi()
     )
     assert tuple(market.config()) == edges.as_abi()

@@ -27,7 +27,7 @@ STAKED = 500 * TOKEN
 @pytest.fixture
 def vault(ground: Ground) -> Vault:
     module, provider = ground.validator, ground.hosts[0]
-    registry = ground.owner.deploy(ground.project.StakeRegistry, ground.token, STAKES.as_abi(), [module.address])
+    registry = ground.owner.deploy(ground.contracts.StakeRegistry, ground.token, STAKES.as_abi(), [module.address])
     for account in (provider, ground.client):
         ground.token.approve(registry, 2**256 - 1, sender=account)
     registry.register("http://provider", sender=provider)

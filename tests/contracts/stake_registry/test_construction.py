@@ -36,5 +36,5 @@ def test_refuses_to_be_made_of(ground: Ground, error: str, changes: dict[str, An
     made_of |= changes
     with ape.reverts(getattr(ground.registry, error)):
         ground.owner.deploy(
-            ground.project.StakeRegistry, made_of["token"], made_of["stakes"].as_abi(), made_of["modules"]
+            ground.contracts.StakeRegistry, made_of["token"], made_of["stakes"].as_abi(), made_of["modules"]
         )

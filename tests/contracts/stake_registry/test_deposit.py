@@ -57,9 +57,9 @@ def test_refuses_strangers_nothing_and_too_much(ground: Ground, registry: Any) -
 
 
 def test_refuses_a_token_that_arrives_in_part(ground: Ground) -> None:
-    taxed = ground.owner.deploy(ground.project.TaxedToken, 10**6 * TOKEN)
+    taxed = ground.owner.deploy(ground.contracts.TaxedToken, 10**6 * TOKEN)
     registry = ground.owner.deploy(
-        ground.project.StakeRegistry, taxed, STAKES.as_abi(), [ground.validator.address]
+        ground.contracts.StakeRegistry, taxed, STAKES.as_abi(), [ground.validator.address]
     )
     taxed.approve(registry, 2**256 - 1, sender=ground.owner)
     registry.register("http://me", sender=ground.owner)
