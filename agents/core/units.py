@@ -68,7 +68,7 @@ def format_size(size: int) -> str:
     """``size`` bytes for a person, e.g. ``1.5 GiB``."""
     for name in ("TiB", "GiB", "MiB", "KiB"):
         if size >= SIZES[name]:
-            return f"{size / SIZES[name]:.3g} {name}" if size % SIZES[name] else f"{size // SIZES[name]} {name}"
+            return f"{size / SIZES[name]:.4g} {name}" if size % SIZES[name] else f"{size // SIZES[name]} {name}"
     return f"{size} B"
 
 

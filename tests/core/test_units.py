@@ -45,6 +45,10 @@ def test_sizes_and_times_are_always_readable(number: int) -> None:
     assert units.format_duration(number)
 
 
+def test_a_size_is_never_written_with_an_exponent() -> None:
+    assert units.format_size(1_047_000) == "1022 KiB"
+
+
 def test_every_error_has_its_exit_code_and_words() -> None:
     codes = dict(errors.exit_codes())
     assert list(codes) == list(range(1, 12))

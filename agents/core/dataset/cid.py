@@ -19,13 +19,18 @@ def cid_text(digest: bytes, codec: str = "dag-cbor") -> str:
     return str(CID("base32", 1, codec, ("sha2-256", digest)))
 
 
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
 def digest_of_cid(text: str, codec: str = "dag-cbor") -> bytes:
     """The digest in a CIDv1. Raises CapabilityInvalid for a typo or another kind of CID."""
     try:
         found = CID.decode(text.strip())
         digest, kind = found.raw_digest, (found.version, found.codec.name, found.hashfun.name)
-    except (ValueError, KeyError) as error:
-        raise CapabilityInvalid(f"{text!r} is not a CID", str(error), "Copy it again, whole.") from None
+    except Exception as error:  # for a typo the library raises errors of many kinds, ImportError among them
+        raise CapabilityInvalid(f"{text!r} is not a CID", _first_line(error), "Copy it again, whole.") from None
     if kind != (1, codec, "sha2-256") or len(digest) != DIGEST_BYTES:
         raise CapabilityInvalid(
             f"{text!r} is not the CID of a manifest", f"it is {kind}", "Copy the CID `store` printed."
