@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -61,8 +61,8 @@ def lock_folder(folder: Path) -> IO[str]:
         raise DataDirInUse(
             f"{folder} is in use", f"process {owner} runs on it", "Stop that agent, or choose another --data-dir."
         ) from None
-    handle.seek(0)
-    handle.truncate()
-    handle.write(str(os.getpid()))
-    handle.flush()
+    # The number is a courtesy to whoever is refused: a full disk must not keep an agent from what it holds.
+    with suppress(OSError):
+        os.ftruncate(handle.fileno(), 0)
+        os.write(handle.fileno(), str(os.getpid()).encode())
     return handle

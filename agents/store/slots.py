@@ -11,6 +11,7 @@ leaves it in one of the two. Names are hexadecimal digests and numbers: nothing 
 
 import os
 import shutil
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -176,6 +177,8 @@ class SlotStore:
             for place in (self._slots, self._arriving):
                 place.mkdir(exist_ok=True, mode=0o700)
         self._open: dict[SlotName, ArrivingSlot] = {}
+        self._admitting = threading.Lock()
+        self.sweep()
 
     def close(self) -> None:
         """Let the folder go."""
@@ -211,7 +214,8 @@ class SlotStore:
     def find(self, name: SlotName) -> HeldSlot | None:
         """A slot that is here whole."""
         path = self._slots / str(name)
-        return HeldSlot(path, name) if (path / "tree").exists() else None
+        whole = (path / "tree").exists() and (path / "manifest").exists()  # `drop` takes the manifest first
+        return HeldSlot(path, name) if whole else None
 
     def slot(self, name: SlotName) -> HeldSlot:
         """The same. Raises NotFound."""
@@ -222,8 +226,12 @@ class SlotStore:
 
     def begin(self, name: SlotName, manifest: bytes) -> ArrivingSlot:
         """Make place for a slot, or go on with it. Raises ManifestInvalid, QuotaExceeded, DiskFull, StorageTrouble."""
-        if name in self._open:
+        with self._admitting:  # two slots at once must not both be promised the last of the quota
+            if name not in self._open:
+                self._open[name] = self._admitted(name, manifest)
             return self._open[name]
+
+    def _admitted(self, name: SlotName, manifest: bytes) -> ArrivingSlot:
         path = self._arriving / str(name)
         if not (path / "manifest").exists():
             if digest_of(manifest) != name.manifest:
@@ -239,8 +247,7 @@ class SlotStore:
             with storage_errors(path):
                 path.mkdir(exist_ok=True, mode=0o700)
             write_whole(path / "manifest", manifest)
-        arriving = self._open[name] = ArrivingSlot(path, name)
-        return arriving
+        return ArrivingSlot(path, name)
 
     def commit(self, name: SlotName, manifest: bytes = b"") -> HeldSlot:
         """Check the slot's root and hold it. May be repeated. Raises Corrupt, DiskFull, StorageTrouble."""

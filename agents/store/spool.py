@@ -4,13 +4,16 @@
 
     <spool>/<manifest digest>/   manifest, slot-<i> (data), blocks-<i> (block list)
 
-A dataset appears under its digest whole or not at all.
+A dataset appears under its digest whole or not at all. One in the making is locked by its process, so what a kill left of
+it is told from another's work and removed by the next `Spool`.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +35,8 @@ from agents.store.files import storage_errors, sync_folder, write_whole
 
 BATCH_BLOCKS = 128
 """Blocks sealed, coded and hashed at a time: 8 MiB a slot's share."""
+
+_MAKING = "making-"
 
 Advance = Callable[[str, int, int], None]
 """(what, bytes done, bytes in all)."""
@@ -80,6 +85,12 @@ class Spool:
         self._folder = folder
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._sweep()
+
+    def _sweep(self) -> None:
+        for path in self._folder.glob(f"{_MAKING}*"):
+            with suppress(FileNotFoundError, BlockingIOError), _locked(path):
+                shutil.rmtree(path, ignore_errors=True)
 
     def find(self, manifest: bytes) -> SpooledDataset:
         """The dataset of a manifest's digest. Raises NotFound."""
@@ -95,19 +106,40 @@ class Spool:
 
         Raises FileRejected (empty, unreadable, changed while read), CodeParameters, DiskFull, StorageTrouble.
         """
-        with _opened(file) as source, tempfile.TemporaryDirectory(dir=self._folder, prefix="making-") as folder:
+        with _opened(file) as source, self._making() as folder:
             size = os.fstat(source.fileno()).st_size
             layout = layout_for(sealed_size(_plain_size(file, size), cipher_for(key)), k, m, profile)
-            making = _Making(Path(folder), layout, profile, advance)
+            making = _Making(folder, layout, profile, advance)
             making.data(_sealed(source, file, size, key))
             making.parity()
             manifest = making.manifest(encrypted=key is not None)
             target = self._folder / manifest.digest.hex()
             with storage_errors(self._folder):
                 if not target.exists():
-                    (Path(folder) / "done").rename(target)
+                    making.folder.rename(target)
                 sync_folder(self._folder)
         return SpooledDataset(target)
+
+    @contextmanager
+    def _making(self) -> Iterator[Path]:
+        with storage_errors(self._folder):
+            folder = Path(tempfile.mkdtemp(dir=self._folder, prefix=_MAKING))
+        try:
+            with _locked(folder):
+                yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold ``folder``. Raises FileNotFoundError, BlockingIOError."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _opened(file: Path) -> BinaryIO:
@@ -153,8 +185,9 @@ class _Making:
     """One dataset in the making, in a folder that vanishes with it."""
 
     def __init__(self, folder: Path, layout: Layout, profile: Profile, advance: Advance) -> None:
-        self._folder = folder / "done"
-        self._folder.mkdir()
+        self.folder = folder / "done"
+        with storage_errors(self.folder):
+            self.folder.mkdir()
         self._layout = layout
         self._profile = profile
         self._advance = advance
@@ -182,7 +215,7 @@ class _Making:
         for extra in range(m):
 
             def blocks(extra: int = extra) -> Iterator[bytes]:
-                sources = [(self._folder / f"slot-{index}").open("rb") for index in range(k)]
+                sources = [(self.folder / f"slot-{index}").open("rb") for index in range(k)]
                 try:
                     for stripe in range(count):
                         data = [source.read(BLOCK_BYTES) for source in sources]
@@ -203,7 +236,7 @@ class _Making:
             roots.append(block_roots(b"".join(batch), self._profile.cell_bytes, BLOCK_BYTES))
             batch.clear()
 
-        with storage_errors(self._folder), (self._folder / f"slot-{index}").open("wb") as file:
+        with storage_errors(self.folder), (self.folder / f"slot-{index}").open("wb") as file:
             for block in blocks:
                 file.write(block)
                 digests.append(digest_of(block))
@@ -215,7 +248,7 @@ class _Making:
             file.flush()
             os.fsync(file.fileno())
         listed = block_list(digests)
-        write_whole(self._folder / f"blocks-{index}", listed)
+        write_whole(self.folder / f"blocks-{index}", listed)
         tree = SlotTree(self._profile, np.concatenate(roots))
         self._entries.append(SlotEntry(digest_of(listed), tree.root))
 
@@ -231,5 +264,5 @@ class _Making:
             slots=tuple(self._entries),
             dataset_root=root(dataset_tree([entry.root for entry in self._entries])),
         )
-        write_whole(self._folder / "manifest", manifest.to_bytes())
+        write_whole(self.folder / "manifest", manifest.to_bytes())
         return manifest

@@ -49,12 +49,13 @@ class StateStore:
         self._within = True
         try:
             yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        else:
             with self._errors():
                 self._database.execute("COMMIT")
+        except BaseException:
+            # A full disk may have rolled it back already, or have left a failed COMMIT's transaction open.
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
         finally:
             self._within = False
 

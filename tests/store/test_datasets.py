@@ -1,6 +1,8 @@
 """From a file through the spool and the slot store, and back: encode, push, commit, lose, rebuild, read, prove."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
 
@@ -155,6 +157,24 @@ def test_a_quota_smaller_than_the_slot(tmp_path: Path) -> None:
     store.drop(name)
     assert store.room == 2 * size - 1
     assert held(store, dataset, 1)
+
+
+def test_the_last_of_the_quota_is_promised_once(tmp_path: Path) -> None:
+    dataset = spooled(tmp_path, os.urandom(400_000))
+    store = SlotStore(tmp_path / "agent", dataset.manifest.slot_bytes)
+    start = threading.Barrier(5)
+
+    def begin(index: int) -> bool:
+        start.wait()
+        try:
+            store.begin(SlotName(dataset.manifest.digest, index), dataset.manifest_bytes)
+        except QuotaExceeded:
+            return False
+        return True
+
+    with ThreadPoolExecutor(5) as threads:
+        assert sum(threads.map(begin, range(5))) == 1
+    assert len(store.arriving) == 1
 
 
 def test_an_encrypted_file_needs_its_key(tmp_path: Path) -> None:

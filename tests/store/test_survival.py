@@ -1,11 +1,12 @@
 """Kills, full disks, two agents on one directory, damaged state."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,8 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
 FULL = """
 import sys
 from pathlib import Path
-from agents.core.errors import DiskFull
-from tests.store.test_survival import fill_a_disk
-fill_a_disk(Path(sys.argv[1]))
+from tests.store import test_survival
+getattr(test_survival, sys.argv[1])(Path(sys.argv[2]))
 print("survived")
 """
 
@@ -58,12 +58,51 @@ def fill_a_disk(folder: Path) -> None:
         subprocess.run(["mount", "-o", "remount,size=64M", str(disk)], check=True)
         put_all(store, name, dataset.manifest_bytes, dataset.block_list(0), blocks)
         assert store.slot(name).read(0, len(blocks)) == blocks
+        store.close()
+        (disk / "lock").unlink()
+        fill_up(disk)
+        store = SlotStore(disk, 1 << 30)
+        assert store.slot(name).opening(0)
 
 
-def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+def fill_up(disk: Path) -> None:
+    """Leave not a byte."""
+    with (disk / "filler").open("ab", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 12))
+    assert shutil.disk_usage(disk).free == 0
+
+
+def fill_a_database(folder: Path) -> None:
+    """Run out of space in the middle of transactions; each was kept whole or not at all, and it goes on with room."""
+    with small_disk(folder / "small", 400 * 1024) as disk:
+        store = StateStore(disk / "state.db")
+        count = 0
+
+        def save(size: int) -> None:
+            with store.transaction():
+                store.save("left", str(count), os.urandom(size))
+                store.save("right", str(count), b"")
+
+        with pytest.raises(DiskFull, match=r"full.*Make room"):  # noqa: PT012
+            while True:
+                save(5000)
+                count += 1
+        for size in (5000, 8 << 20):  # fails at COMMIT; fails before it, as the cache cannot hold it
+            with pytest.raises(DiskFull):
+                save(size)
+        assert len(store.load("left")) == len(store.load("right")) == count > 0
+        subprocess.run(["mount", "-o", "remount,size=64M", str(disk)], check=True)
+        store.save("left", "last", b"1")
+        store.close()
+        assert len(StateStore(disk / "state.db").load("left")) == count + 1
+
+
+@pytest.mark.parametrize("story", ["fill_a_disk", "fill_a_database"])
+def test_a_full_disk_loses_nothing(tmp_path: Path, story: str) -> None:
     # A user namespace lets anybody mount a tmpfs of their own; root needs none.
     alone = [] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user"]
-    command = [*alone, "unshare", "--mount", sys.executable, "-c", FULL, str(tmp_path)]
+    command = [*alone, "unshare", "--mount", sys.executable, "-c", FULL, story, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout == "survived\n", done.stderr
 
@@ -133,14 +172,50 @@ def test_two_agents_on_one_directory(tmp_path: Path) -> None:
     SlotStore(tmp_path, 1).close()
 
 
-def test_litter_of_a_killed_deletion_is_swept(tmp_path: Path) -> None:
-    store = SlotStore(tmp_path, 1)
-    litter = tmp_path / "slots" / f"{'00' * 32}-0"
-    litter.mkdir()
-    (litter / "data").write_bytes(b"x")
-    assert store.held == []
-    store.sweep()
-    assert not litter.exists()
+def test_a_killed_deletion_is_finished_by_the_next_start(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(os.urandom(1000))
+    dataset = Spool(tmp_path / "spool").encode(file, 1, 1, None, PROFILE)
+    name = SlotName(dataset.manifest.digest, 0)
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    kept = put_all(store, name, dataset.manifest_bytes, dataset.block_list(0), list(dataset.blocks(0)))
+    (kept.path / "manifest").unlink()  # the first thing `drop` does
+    assert (store.held, store.find(name), store.used) == ([], None, 0)
+    store.close()
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    assert not kept.path.exists()
+    assert put_all(store, name, dataset.manifest_bytes, dataset.block_list(0), list(dataset.blocks(0))).facts
+
+
+ENCODE = """
+import os, signal, sys
+from pathlib import Path
+from agents.core.proofs.profiles import profile_named
+from agents.store.spool import Spool
+def advance(what, done, total):
+    print(what, flush=True)
+    if what == "coding":
+        sys.stdin.read()
+        os.kill(os.getpid(), signal.SIGKILL)
+folder = Path(sys.argv[1])
+Spool(folder / "spool").encode(folder / "file", 1, 1, None, profile_named("devnet"), advance)
+"""
+
+
+def test_what_a_killed_client_was_making_is_removed_but_not_what_another_makes(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(os.urandom(1000))
+    command = [sys.executable, "-c", ENCODE, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        while client.stdout.readline() != "coding\n":
+            assert client.poll() is None
+        Spool(tmp_path / "spool")
+        assert len(list((tmp_path / "spool").iterdir())) == 1
+        client.communicate("", timeout=120)
+    assert client.returncode == -signal.SIGKILL
+    assert len(list((tmp_path / "spool").iterdir())) == 1
+    Spool(tmp_path / "spool")
+    assert list((tmp_path / "spool").iterdir()) == []
 
 
 def test_records_survive_and_transactions_are_whole(tmp_path: Path) -> None:
