@@ -32,6 +32,7 @@ def test_the_books_of_a_random_history(seed: int) -> None:
                 before[n] += 10_000 * TOKEN
             history = History(rpc, deployment, seed)
             await history.post()
+            await history.fill()
             for _ in range(2):
                 for _ in range(30):
                     await history.act()
@@ -55,5 +56,5 @@ def test_the_books_of_a_random_history(seed: int) -> None:
             for lane in history.lanes.values():
                 await lane.close()
 
-    with Anvil(AnvilOptions()) as anvil:
+    with Anvil(AnvilOptions(block_time=None)) as anvil:
         asyncio.run(story(anvil))
