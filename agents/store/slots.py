@@ -13,6 +13,7 @@ import os
 import shutil
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from agents.core.dataset.cid import digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.manifest import Manifest, parse_block_list, parse_manifest
 from agents.core.dataset.slots import SlotTree, slot_facts, slot_tree
-from agents.core.errors import Corrupt, NotFound, QuotaExceeded
+from agents.core.errors import Corrupt, NotFound, QuotaExceeded, StorageTrouble
 from agents.core.proofs.inputs import Opening, SlotFacts
 from agents.core.proofs.profiles import profile_named
 from agents.core.proofs.trees import block_roots
@@ -31,6 +32,8 @@ from agents.store.files import lock_folder, storage_errors, sync_folder, write_w
 
 BATCH_BLOCKS = 128
 """Blocks hashed at a time: 8 MiB."""
+NODE_BYTES = 32
+"""One block's root in the file ``tree``."""
 
 
 @dataclass(frozen=True, order=True)
@@ -86,14 +89,41 @@ class SlotFolder:
             raise Corrupt(f"Slot {self.name} is cut short on disk", "", "It will be repaired by the market.")
         return blocks
 
+    def hashed(self) -> SlotTree:
+        """The tree over the blocks on disk. Raises Corrupt unless they make the manifest's root, StorageTrouble."""
+        profile, count = profile_named(self.manifest.profile), self.manifest.blocks_per_slot
+        parts = []
+        for start in range(0, count, BATCH_BLOCKS):
+            blocks = self.read(start, min(BATCH_BLOCKS, count - start))
+            parts.append(block_roots(b"".join(blocks), profile.cell_bytes, BLOCK_BYTES))
+        tree = SlotTree(profile, np.concatenate(parts))
+        slot_facts(self.manifest, self.name.index, tree)
+        return tree
+
 
 class HeldSlot(SlotFolder):
     """A slot that is here whole. It is what the proving service reads."""
 
     @cached_property
     def tree(self) -> SlotTree:
-        """Its tree, as kept on disk."""
-        return slot_tree(profile_named(self.manifest.profile), (self.path / "tree").read_bytes())
+        """Its tree, as kept on disk; where that was damaged, made again from the blocks. Raises Corrupt, StorageTrouble."""
+        kept = self._kept_tree()
+        if kept is not None:
+            return kept
+        tree = self.hashed()
+        with suppress(StorageTrouble):  # a full disk: it is made again next time
+            write_whole(self.path / "tree", tree.to_bytes())
+        return tree
+
+    def _kept_tree(self) -> SlotTree | None:
+        try:
+            data = (self.path / "tree").read_bytes()
+        except OSError:
+            return None
+        if len(data) != self.manifest.blocks_per_slot * NODE_BYTES:
+            return None
+        tree = slot_tree(profile_named(self.manifest.profile), data)
+        return tree if tree.root == self.manifest.slots[self.name.index].root else None
 
     @cached_property
     def facts(self) -> SlotFacts:
@@ -138,6 +168,8 @@ class ArrivingSlot(SlotFolder):
 
     def put_block(self, index: int, block: bytes) -> None:
         """Keep the next block. Raises Corrupt for one that is not the list's, DiskFull, StorageTrouble."""
+        if not 0 <= index < self.manifest.blocks_per_slot:
+            raise Corrupt(f"There is no block {index}", f"the slot has {self.manifest.blocks_per_slot}")
         if index > self.held:
             raise Corrupt(f"Block {index} comes too early", f"{self.held} are here", "Send them in order.")
         if len(block) != BLOCK_BYTES or digest_of(block) != self.digests[index]:
@@ -156,14 +188,7 @@ class ArrivingSlot(SlotFolder):
         """The tree over the blocks on disk. Raises Corrupt unless all are here and make the manifest's root."""
         if self.held != self.manifest.blocks_per_slot:
             raise Corrupt(f"Slot {self.name} is not whole", f"{self.held} blocks are here", "Send the rest.")
-        profile = profile_named(self.manifest.profile)
-        parts = []
-        for start in range(0, self.held, BATCH_BLOCKS):
-            blocks = self.read(start, min(BATCH_BLOCKS, self.held - start))
-            parts.append(block_roots(b"".join(blocks), profile.cell_bytes, BLOCK_BYTES))
-        tree = SlotTree(profile, np.concatenate(parts))
-        slot_facts(self.manifest, self.name.index, tree)
-        return tree
+        return self.hashed()
 
 
 class SlotStore:
@@ -214,8 +239,7 @@ class SlotStore:
     def find(self, name: SlotName) -> HeldSlot | None:
         """A slot that is here whole."""
         path = self._slots / str(name)
-        whole = (path / "tree").exists() and (path / "manifest").exists()  # `drop` takes the manifest first
-        return HeldSlot(path, name) if whole else None
+        return HeldSlot(path, name) if (path / "manifest").exists() else None  # `drop` takes the manifest first
 
     def slot(self, name: SlotName) -> HeldSlot:
         """The same. Raises NotFound."""
@@ -237,7 +261,7 @@ class SlotStore:
             if digest_of(manifest) != name.manifest:
                 raise Corrupt("The manifest is another dataset's", "", "Send the one the request names.")
             parsed = parse_manifest(manifest)
-            if name.index >= len(parsed.slots):
+            if not 0 <= name.index < len(parsed.slots):
                 raise NotFound(f"The dataset has no slot {name.index}", f"it has {len(parsed.slots)}")
             if parsed.slot_bytes > self.room:
                 raise QuotaExceeded(

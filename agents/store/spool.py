@@ -11,6 +11,7 @@ it is told from another's work and removed by the next `Spool`.
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,7 +28,7 @@ from agents.core.dataset.erasure import parity_block
 from agents.core.dataset.layout import Layout, layout_for
 from agents.core.dataset.manifest import Manifest, SlotEntry, block_list, parse_block_list, parse_manifest
 from agents.core.dataset.slots import SlotTree
-from agents.core.errors import FileRejected, NotFound
+from agents.core.errors import FileRejected, ManifestInvalid, NotFound, StorageTrouble
 from agents.core.proofs.profiles import Profile
 from agents.core.proofs.trees import block_roots, dataset_tree, root
 from agents.kernels.limbs import Limbs
@@ -71,10 +72,27 @@ class SpooledDataset:
         with storage_errors(self.path), (self.path / f"slot-{index}").open("rb") as file:
             file.seek(start * BLOCK_BYTES)
             for _ in range(start, self.manifest.blocks_per_slot):
-                yield file.read(BLOCK_BYTES)
+                block = file.read(BLOCK_BYTES)
+                if len(block) != BLOCK_BYTES:
+                    raise StorageTrouble(f"Slot {index} in {self.path} is cut short", "", "Store the file again.")
+                yield block
+
+    @property
+    def whole(self) -> bool:
+        """Whether every file of it is there in full length."""
+        try:
+            files = [
+                (self.path / f"slot-{index}", self.path / f"blocks-{index}")
+                for index in range(len(self.manifest.slots))
+            ]
+            return all(data.stat().st_size == self.manifest.slot_bytes and listed.exists() for data, listed in files)
+        except (OSError, ManifestInvalid):
+            return False
 
     def remove(self) -> None:
         """Free its disk space."""
+        # The manifest goes first: without it there is no dataset, so a kill in between leaves only litter.
+        (self.path / "manifest").unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
 
@@ -115,7 +133,8 @@ class Spool:
             manifest = making.manifest(encrypted=key is not None)
             target = self._folder / manifest.digest.hex()
             with storage_errors(self._folder):
-                if not target.exists():
+                if not SpooledDataset(target).whole:
+                    shutil.rmtree(target, ignore_errors=True)
                     making.folder.rename(target)
                 sync_folder(self._folder)
         return SpooledDataset(target)
@@ -144,11 +163,15 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _opened(file: Path) -> BinaryIO:
     try:
-        source = file.open("rb")
+        # A pipe without a writer would keep a plain open waiting for ever.
+        source = os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
     except OSError as error:
         raise FileRejected(
             f"Cannot read {file}", error.strerror or str(error), "Name a file that can be read."
         ) from None
+    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+        source.close()
+        raise FileRejected(f"{file} is no ordinary file", "its size must be known first", "Save it as a file.")
     if os.fstat(source.fileno()).st_size == 0:
         source.close()
         raise FileRejected(f"{file} is empty", "there is nothing to store", "Name a file with something in it.")

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from agents.core.dataset.erasure import rebuild
 from agents.core.dataset.reading import FileReader
-from agents.core.errors import CapabilityInvalid, CodeParameters, Corrupt, FileRejected, NotFound, QuotaExceeded
+from agents.core.errors import (
+    CapabilityInvalid,
+    CodeParameters,
+    Corrupt,
+    FileRejected,
+    NotFound,
+    QuotaExceeded,
+    StorageTrouble,
+)
 from agents.core.proofs import poseidon2
 from agents.core.proofs.inputs import Opening
 from agents.core.proofs.profiles import profile_named
@@ -104,6 +112,37 @@ def test_a_damaged_disk_is_noticed_when_a_sample_falls_there(tmp_path: Path) -> 
         slot.opening(300)
 
 
+@pytest.mark.parametrize("damage", ["cut", "altered", "gone"])
+def test_a_damaged_tree_is_made_again_from_the_blocks(tmp_path: Path, damage: str) -> None:
+    dataset = spooled(tmp_path, os.urandom(500_000))
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    name = held(store, dataset, 1)
+    opening, tree = store.slot(name).opening(300), store.slot(name).path / "tree"
+    kept = tree.read_bytes()
+    if damage == "gone":
+        tree.unlink()
+    else:
+        tree.write_bytes(kept[:-3] if damage == "cut" else bytes(len(kept)))
+    assert store.slot(name).opening(300) == opening
+    assert tree.read_bytes() == kept
+
+
+def test_a_public_dataset_half_removed_is_made_again(tmp_path: Path) -> None:
+    data = os.urandom(400_000)
+    dataset = spooled(tmp_path, data, key=None)
+    (dataset.path / "slot-2").unlink()
+    with (dataset.path / "slot-1").open("r+b") as file:
+        file.truncate(70_000)
+    with pytest.raises(StorageTrouble, match=r"cut short.*Store the file again"):
+        list(dataset.blocks(1))
+    again = spooled(tmp_path, data, key=None)
+    assert again == dataset
+    assert read_back(again, (0, 1, 2), None) == data
+    again.remove()
+    with pytest.raises(NotFound, match="not in the spool"):
+        Spool(tmp_path / "spool").find(dataset.manifest.digest)
+
+
 def test_an_upload_goes_on_where_it_stopped(tmp_path: Path) -> None:
     dataset = spooled(tmp_path, os.urandom(800_000))
     name, blocks = SlotName(dataset.manifest.digest, 0), list(dataset.blocks(0))
@@ -137,11 +176,18 @@ def test_wrong_blocks_and_manifests_are_refused(tmp_path: Path) -> None:
         store.begin(SlotName(bytes(32), 0), dataset.manifest_bytes)
     with pytest.raises(NotFound, match="no slot 9"):
         store.begin(SlotName(name.manifest, 9), dataset.manifest_bytes)
+    with pytest.raises(NotFound, match="no slot -1"):
+        store.begin(SlotName(name.manifest, -1), dataset.manifest_bytes)
     arriving = store.begin(name, dataset.manifest_bytes)
     arriving.put_blocks(dataset.block_list(0))
     for index, block in ((0, blocks[1]), (0, blocks[0][:-1]), (1, blocks[1])):
         with pytest.raises(Corrupt, match=f"Block {index} "):
             arriving.put_block(index, block)
+    for index, block in enumerate(blocks):
+        arriving.put_block(index, block)
+    for index in (len(blocks), -1):
+        with pytest.raises(Corrupt, match=f"no block {index}: the slot has {len(blocks)}"):
+            arriving.put_block(index, blocks[-1])
     with pytest.raises(NotFound):
         store.slot(name)
 
@@ -191,6 +237,10 @@ def test_files_that_cannot_be_stored(tmp_path: Path) -> None:
     spool, file = Spool(tmp_path / "spool"), tmp_path / "file"
     with pytest.raises(FileRejected, match="Cannot read"):
         spool.encode(file, 3, 2, KEY, PROFILE)
+    os.mkfifo(tmp_path / "pipe")
+    for odd in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(FileRejected):  # and does not wait for a writer
+            spool.encode(odd, 3, 2, KEY, PROFILE)
     file.write_bytes(b"")
     with pytest.raises(FileRejected, match="is empty"):
         spool.encode(file, 3, 2, KEY, PROFILE)

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
+from unicodedata import category
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -32,9 +33,16 @@ class Header:
     name: str
 
     def to_bytes(self) -> bytes:
-        """Size, length of the name, name in UTF-8."""
-        name = self.name.encode()[:MAX_NAME_BYTES]
+        """Size, length of the name, name in UTF-8: cut between characters, ``?`` for bytes that are no character."""
+        cut = self.name.encode(errors="replace")[:MAX_NAME_BYTES]
+        name = cut.decode(errors="ignore").encode()
         return _HEADER.pack(self.size, len(name)) + name
+
+
+def _harmless(name: str) -> str:
+    """The name is the writer's own words: it never leaves the folder it is written to, nor commands a terminal."""
+    plain = "".join("_" if letter == "/" or category(letter) == "Cc" else letter for letter in name)
+    return "file" if plain in ("", ".", "..") else plain
 
 
 def read_header(start: bytes) -> tuple[Header, int]:
@@ -44,8 +52,7 @@ def read_header(start: bytes) -> tuple[Header, int]:
         name = start[_HEADER.size : _HEADER.size + length]
         if length > MAX_NAME_BYTES or len(name) != length:
             raise ValueError("its name is cut off")
-        # The name is the writer's own words: it never leaves the folder it is written to.
-        return Header(size, name.decode().replace("/", "_").replace("\0", "_")), _HEADER.size + length
+        return Header(size, _harmless(name.decode())), _HEADER.size + length
     except (struct.error, ValueError) as error:
         raise Corrupt("The file's header is damaged", str(error), "Ask whoever gave you the capability.") from None
 

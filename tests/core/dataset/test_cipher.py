@@ -63,6 +63,22 @@ def test_a_header_survives(size: int, name: str) -> None:
     assert "/" not in found.name
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("é" * 200, "é" * 127),  # 254 bytes: no character is cut in two
+        ("a\udcff.bin", "a?.bin"),  # a name on disk that is no UTF-8
+        ("../../etc/passwd", ".._.._etc_passwd"),
+        ("\x1b[2Jname\n", "_[2Jname_"),
+        ("..", "file"),
+        ("", "file"),
+    ],
+    ids=["long", "no UTF-8", "a path", "control characters", "the folder above", "none"],
+)
+def test_no_name_does_harm(written: str, read: str) -> None:
+    assert read_header(Header(1, written).to_bytes())[0] == Header(1, read)
+
+
 @pytest.mark.parametrize("start", [b"", b"123", bytes(8) + b"\xff\xff", bytes(8) + b"\x02\x00\xff\xff"])
 def test_damaged_headers_are_told(start: bytes) -> None:
     with pytest.raises(Corrupt, match="header"):
