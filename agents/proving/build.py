@@ -9,12 +9,13 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from agents.artefacts.files import circuit_folder
-from agents.core.errors import ProverUnavailable, ToolMissing
+from agents.core.errors import Misuse, ProverUnavailable, ToolMissing
 from agents.core.proofs.profiles import Profile
 from agents.proving.development import verification_key, write_zkey
 from agents.proving.r1cs import read_r1cs
@@ -111,7 +112,7 @@ def compile_circuit(tree: Tree, profile: Profile, say: Say) -> None:
 
 def make_key(r1cs: Path, zkey: Path, say: Say) -> None:
     """The development key of ``r1cs``, unless ``zkey`` is it already."""
-    stamp = zkey.with_suffix(".zkey.stamp")
+    stamp = _key_stamp(zkey)
     code = Path(__file__).with_name("development.py").read_bytes()
     digest = _digest(r1cs.read_bytes(), code)
     if zkey.exists() and _is_current(stamp, digest):
@@ -119,6 +120,10 @@ def make_key(r1cs: Path, zkey: Path, say: Say) -> None:
     say(f"making the development key {zkey.name} (INSECURE, for development only)")
     write_zkey(read_r1cs(r1cs), zkey)
     stamp.write_text(digest)
+
+
+def _key_stamp(zkey: Path) -> Path:
+    return zkey.with_name(zkey.name + ".stamp")
 
 
 def data_folder() -> Path:
@@ -130,7 +135,8 @@ def data_folder() -> Path:
 def make_development_key(profile: str, out: Path | None = None, say: Say = lambda _: None) -> Path:
     """The development key from the constraint system that ships with the package; where it is.
 
-    Raises ProverUnavailable for a profile whose constraint system is too large to ship.
+    Raises ProverUnavailable for a profile whose constraint system is too large to ship, Misuse rather than overwrite a file
+    that this did not make.
     """
     packed = circuit_folder(profile) / "storage_proof.r1cs.gz"
     if not packed.exists():
@@ -140,10 +146,13 @@ def make_development_key(profile: str, out: Path | None = None, say: Say = lambd
             "Run scripts/setup in a clone of the project, or name a key with HOLDFAST_ZKEY.",
         )
     zkey = out or data_folder() / f"{profile}.zkey"
+    if zkey.exists() and not _key_stamp(zkey).exists():
+        raise Misuse(f"{zkey} is there already", "it may be a ceremony's key", "Name another file with --out.")
     zkey.parent.mkdir(parents=True, exist_ok=True)
-    r1cs = zkey.with_suffix(".r1cs")
-    r1cs.write_bytes(gzip.decompress(packed.read_bytes()))
-    make_key(r1cs, zkey, say)
+    with tempfile.TemporaryDirectory(prefix="holdfast-key-") as folder:
+        r1cs = Path(folder) / f"{profile}.r1cs"
+        r1cs.write_bytes(gzip.decompress(packed.read_bytes()))
+        make_key(r1cs, zkey, say)
     return zkey
 
 

@@ -7,6 +7,7 @@ The layout is snarkjs' (.zkey version 1, Groth16): points affine, Montgomery wor
 """
 
 import hashlib
+import os
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -184,13 +185,16 @@ def write_zkey(circuit: Circuit, path: Path, seed: bytes = SEED) -> None:
         (9, points_g1(value * by_delta for value in lagrange(2 * size, t.tau, first=1, step=2))),
         (10, bytes(64) + struct.pack("<I", 0)),
     ]
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        file.write(b"zkey" + struct.pack("<II", 1, len(sections)))
-        for kind, data in sections:
-            file.write(struct.pack("<IQ", kind, len(data)))
-            file.write(data)
-    partial.replace(path)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # another process may be making the same key
+    try:
+        with partial.open("wb") as file:
+            file.write(b"zkey" + struct.pack("<II", 1, len(sections)))
+            for kind, data in sections:
+                file.write(struct.pack("<IQ", kind, len(data)))
+                file.write(data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _point_g1(data: bytes) -> list[str]:

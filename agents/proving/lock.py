@@ -7,7 +7,6 @@ is swept by the next one who looks.
 """
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import secrets
@@ -19,11 +18,12 @@ POLL_SECONDS = 0.05
 
 
 def machine_folder() -> Path:
-    """The folder all agents of this user share: HOLDFAST_PROVER_LOCK, or one below the runtime folder."""
+    """The folder all agents of this user share: HOLDFAST_PROVER_LOCK, or one below /tmp.
+
+    Neither XDG_RUNTIME_DIR nor TMPDIR is asked: they differ between a login and a service, and then there were two locks.
+    """
     named = os.environ.get("HOLDFAST_PROVER_LOCK")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"holdfast-prover-{os.getuid()}"
+    return Path(named) if named else Path("/tmp") / f"holdfast-prover-{os.getuid()}"
 
 
 class ProverLock:
@@ -38,8 +38,10 @@ class ProverLock:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._ticket(deadline) as ticket:
             while True:
-                if self._first() == ticket.name:
-                    with _locked(self.folder / "prover", wait=False) as got:
+                first = self._first()
+                # Not "is the first": somebody who cleans the folder must not make us wait for ever.
+                if first is None or first >= ticket.name:
+                    with _locked(self.folder / "prover") as got:
                         if got:
                             yield
                             return
@@ -47,14 +49,19 @@ class ProverLock:
 
     @contextmanager
     def _ticket(self, deadline: float) -> Iterator[Path]:
+        token = secrets.token_hex(8)
         # Fixed width, so that names sort as deadlines do.
-        ticket = self.folder / f"{max(0, int(deadline * 1000)):016d}-{secrets.token_hex(8)}.ticket"
-        handle = os.open(ticket, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        ticket = self.folder / f"{max(0, int(deadline * 1000)):016d}-{token}.ticket"
+        unseen = self.folder / f"{token}.new"
+        handle = os.open(unseen, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         try:
+            # Locked before anybody can see it: an unlocked ticket is a dead one's.
             fcntl.flock(handle, fcntl.LOCK_EX)
+            unseen.rename(ticket)
             yield ticket
         finally:
             ticket.unlink(missing_ok=True)
+            unseen.unlink(missing_ok=True)
             os.close(handle)
 
     def _first(self) -> str | None:
@@ -66,38 +73,31 @@ class ProverLock:
         return None
 
 
-def _abandoned(path: Path) -> bool:
-    """Whether nobody holds ``path``."""
-    with contextlib.suppress(FileNotFoundError):
-        handle = os.open(path, os.O_RDWR)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(handle)
-        # A ticket is young for a moment between its creation and its lock.
-        with contextlib.suppress(FileNotFoundError):
-            return path.stat().st_mtime < _now_of(path.parent) - 1
+def _abandoned(ticket: Path) -> bool:
+    """Whether nobody holds ``ticket``."""
+    try:
+        handle = os.open(ticket, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others may be looking too
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
     return True
 
 
-def _now_of(folder: Path) -> float:
-    """The file system's own clock, which may not be this process's."""
-    probe = folder / f"now-{os.getpid()}"
-    probe.touch()
-    now = probe.stat().st_mtime
-    probe.unlink(missing_ok=True)
-    return now
-
-
 @contextmanager
-def _locked(path: Path, wait: bool) -> Iterator[bool]:
+def _locked(path: Path) -> Iterator[bool]:
+    """Whether ``path`` could be locked; it stays so while the block runs."""
     handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield True
-    except BlockingIOError:
-        yield False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
     finally:
         os.close(handle)

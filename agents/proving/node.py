@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ NICE = 10
 """Proofs yield the machine to everything that answers somebody."""
 
 START_SECONDS = 60.0
+ANSWER_SECONDS = 600.0
+"""A proof that takes longer is given up: its period is over, and others wait for the machine."""
+
 ANSWER_LIMIT = 1 << 20
 """Bytes of one answer at most; a proof has about one thousand."""
 
@@ -32,7 +37,7 @@ def find_snarkjs() -> Path:
     places = [Path(__file__).resolve().parents[2] / "node_modules"]
     if os.environ.get("HOLDFAST_NODE_MODULES"):
         places.insert(0, Path(os.environ["HOLDFAST_NODE_MODULES"]))
-    for place in [*places, *_global_modules()]:
+    for place in chain(places, _global_modules()):
         entry = place / "snarkjs" / "build" / "main.cjs"
         if entry.is_file():
             return entry
@@ -43,11 +48,11 @@ def find_snarkjs() -> Path:
     )
 
 
-def _global_modules() -> list[Path]:
+def _global_modules() -> Iterator[Path]:
+    """npm's global folder, asked for only when it is wanted: npm takes half a second to answer."""
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(["npm", "root", "--global"], capture_output=True, text=True, timeout=20, check=True)
-        return [Path(done.stdout.strip())]
-    return []
+        yield Path(done.stdout.strip())
 
 
 class NodeWorker:
@@ -59,23 +64,33 @@ class NodeWorker:
         self._count = 0
 
     async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The worker's answer. Raises ProofFailed when the circuit refuses the input or the worker dies."""
+        """The worker's answer. Raises ProofFailed when the circuit refuses the input, or the worker dies twice or hangs."""
         async with self._turn:
-            process = await self._running()
-            self._count += 1
             try:
-                answer = await self._exchange(process, {**request, "id": self._count})
-            except (OSError, ValueError, asyncio.IncompleteReadError) as error:
-                await self._end()
+                answer = await self._attempt(request)
+            except TimeoutError as error:
                 raise ProofFailed(
-                    "the prover process died", str(error), "It is started again for the next proof."
+                    f"the prover did not answer in {ANSWER_SECONDS:.0f} s", "", "It is started again for the next proof."
                 ) from error
-            except BaseException:  # cancelled: its answer would be taken for the next one's
-                await self._end()
-                raise
+            except (OSError, ValueError):  # it died, perhaps long before it was asked
+                try:
+                    answer = await self._attempt(request)
+                except (OSError, ValueError) as error:
+                    raise ProofFailed(
+                        "the prover process died", str(error), "It is started again for the next proof."
+                    ) from error
         if "error" in answer:
             raise ProofFailed("no proof can be made of this slot", _first_line(answer["error"]))
         return answer
+
+    async def _attempt(self, request: dict[str, Any]) -> dict[str, Any]:
+        process = await self._running()
+        self._count += 1
+        try:
+            return await asyncio.wait_for(self._exchange(process, {**request, "id": self._count}), ANSWER_SECONDS)
+        except BaseException:  # a late answer would be taken for the next one's
+            await self._end()
+            raise
 
     async def _exchange(self, process: asyncio.subprocess.Process, request: dict[str, Any]) -> dict[str, Any]:
         assert process.stdin is not None and process.stdout is not None
@@ -97,8 +112,9 @@ class NodeWorker:
         assert process.stdout is not None
         try:
             await asyncio.wait_for(_message(process.stdout), START_SECONDS)
-        except (TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
-            process.kill()
+        except (TimeoutError, ValueError) as error:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
             await process.wait()
             raise ProverUnavailable(
                 "snarkjs does not start", str(error), "Run `node --version`: 20 or later."

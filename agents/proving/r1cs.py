@@ -37,10 +37,21 @@ def read_r1cs(path: Path) -> Circuit:
         ) from None
 
 
-def _parse(data: bytes) -> Circuit:
+def constraint_count(path: Path) -> int:
+    """How many constraints the system in ``path`` has, without reading them into objects. Raises BadData."""
+    try:
+        return _header(_sections(path.read_bytes()))[2]
+    except (struct.error, ValueError) as error:
+        raise BadData(
+            f"{path} is not an .r1cs file", str(error), "Build it again with scripts/build_circuits."
+        ) from None
+
+
+def _sections(data: bytes) -> dict[int, bytes]:
     if data[:8] != b"r1cs" + struct.pack("<I", 1):
         raise ValueError("its first bytes are not those of the format")
-    sections, at = {}, 12
+    sections: dict[int, bytes] = {}
+    at = 12
     for _ in range(struct.unpack_from("<I", data, 8)[0]):
         kind, size = struct.unpack_from("<IQ", data, at)
         at += 12
@@ -48,11 +59,22 @@ def _parse(data: bytes) -> Circuit:
             raise ValueError("it ends within a section")
         sections[kind] = data[at : at + size]
         at += size
+    return sections
+
+
+def _header(sections: dict[int, bytes]) -> tuple[int, int, int, int]:
+    """Wires, outputs, constraints, public inputs."""
     header = sections.get(1, b"")
     width = struct.unpack_from("<I", header)[0]
     if width != 32 or int.from_bytes(header[4:36], "little") != SCALAR_ORDER:
         raise ValueError("it is over another field than BN254's")
     wires, outputs, inputs, _private, _labels, count = struct.unpack_from("<IIIIQI", header, 36)
+    return wires, outputs, count, inputs
+
+
+def _parse(data: bytes) -> Circuit:
+    sections = _sections(data)
+    wires, outputs, count, inputs = _header(sections)
     rows, constraints = sections.get(2, b""), []
     position = 0
 

@@ -1,5 +1,5 @@
-// A resident snarkjs: one JSON request a line on stdin, one answer a line on stdout. Ends when stdin does, so it never
-// outlives the agent that started it.
+// A resident snarkjs: one JSON request a line on stdin, one answer a line on stdout. Ends at once when stdin does, so it never
+// outlives the agent that started it, nor keeps the cores from whoever has the machine's prover lock next.
 'use strict';
 const readline = require('readline');
 const [snarkjsPath] = process.argv.slice(2);
@@ -25,5 +25,5 @@ lines.on('line', (line) => {
   const request = JSON.parse(line);
   queue = queue.then(() => serve(request)).then(answer, (error) => answer({ id: request.id, error: String(error && error.message || error) }));
 });
-lines.on('close', () => queue.then(() => process.exit(0)));
+lines.on('close', () => process.exit(0));
 answer({ ready: true });

@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from agents.core.proofs import poseidon2
-from agents.core.proofs.inputs import Opening, SlotFacts
+from agents.core.proofs.inputs import Opening, SlotFacts, circuit_input
 from agents.core.proofs.profiles import Profile
+from agents.core.proofs.sampling import cell_indices, entropy_of
+
+CHALLENGE = bytes(range(32))
 
 
 @dataclass(frozen=True)
@@ -60,3 +64,15 @@ def slot_of(profile: Profile, index: int, slots: int, blocks: int, cell: Callabl
     own = Slot(profile, index, cells, (0,))
     roots = tuple(own.root if i == index else 1000 + i for i in range(slots))
     return Slot(profile, index, cells, roots)
+
+
+def small_cell(slot: int, cell: int) -> bytes:
+    """256 bytes that no other cell has."""
+    return bytes([slot, cell & 255, cell >> 8]) * 85 + b"!"
+
+
+def inputs_for(slot: Slot, entropy: int = entropy_of(CHALLENGE)) -> dict[str, Any]:
+    """The honest input."""
+    facts, profile = slot.facts, slot.profile
+    cells = cell_indices(entropy, facts.slot_root, facts.cells, profile.samples)
+    return circuit_input(profile, entropy, facts, [slot.opening(cell) for cell in cells])

@@ -18,22 +18,10 @@ from agents.core.proofs.proof import public_inputs
 from agents.core.proofs.sampling import cell_indices, entropy_of
 from agents.core.proofs.verification import verify
 from agents.proving.node import NodeWorker
-from agents.proving.prover import SnarkjsProver, prover_for
-from tests.circuits.slots import Slot, codex_cell, slot_of
+from agents.proving.prover import prover_for
+from tests.circuits.slots import CHALLENGE, Slot, codex_cell, inputs_for, slot_of, small_cell
 
 DEVNET, CODEX = profile_named("devnet"), profile_named("codex")
-CHALLENGE = bytes(range(32))
-
-
-def small_cell(slot: int, cell: int) -> bytes:
-    return bytes([slot, cell & 255, cell >> 8]) * 85 + b"!"
-
-
-def inputs_for(slot: Slot, entropy: int = entropy_of(CHALLENGE)) -> dict[str, Any]:
-    facts, profile = slot.facts, slot.profile
-    cells = cell_indices(entropy, facts.slot_root, facts.cells, profile.samples)
-    return circuit_input(profile, entropy, facts, [slot.opening(cell) for cell in cells])
-
 
 @pytest.fixture(scope="module")
 def slot() -> Slot:
@@ -151,34 +139,6 @@ def test_codex_fixture_is_accepted_and_proven() -> None:
     key = verification_key("codex")
     assert verify(key, proof, public_inputs(challenge, facts.dataset_root, 3))
     assert not verify(key, proof, public_inputs(challenge, facts.dataset_root, 4))
-
-
-def test_a_worker_that_is_killed_is_started_again(slot: Slot) -> None:
-    async def run() -> None:
-        prover = prover_for(DEVNET)
-        assert isinstance(prover, SnarkjsProver)
-        first = await prover.prove(inputs_for(slot))
-        pid = prover.worker.pid
-        assert pid is not None
-        import os
-        import signal
-
-        os.kill(pid, signal.SIGKILL)
-        second = None
-        for _ in range(2):  # the death may be noticed by the first request after it
-            try:
-                second = await prover.prove(inputs_for(slot))
-                break
-            except ProofFailed:
-                continue
-        assert second is not None and prover.worker.pid not in (None, pid)
-        assert first != second  # proofs are randomised
-        publics = public_inputs(CHALLENGE, slot.facts.dataset_root, 2)
-        assert verify(verification_key("devnet"), second, publics)
-        assert not verify(verification_key("devnet"), second, (publics[0], publics[1], 3))
-        await prover.close()
-
-    asyncio.run(run())
 
 
 @settings(max_examples=20, deadline=None)
