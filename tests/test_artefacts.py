@@ -71,7 +71,9 @@ def test_the_devnet_circuit_compiles_to_the_shipped_constraint_system() -> None:
         source.write_text(main_source(profile_named("devnet")))
         relative = Path(folder).relative_to(ROOT)
         circom = [str(ROOT / "node_modules" / "circom2" / "cli.js"), str(relative / "devnet.circom"), "--O2", "--r1cs"]
-        done = subprocess.run(["node", *circom, "-o", str(relative)], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["node", *circom, "-o", str(relative)], cwd=ROOT, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         packed = circuit_folder("devnet") / "storage_proof.r1cs.gz"
         assert source.with_suffix(".r1cs").read_bytes() == gzip.decompress(packed.read_bytes())

@@ -70,7 +70,9 @@ class NodeWorker:
                 answer = await self._attempt(request)
             except TimeoutError as error:
                 raise ProofFailed(
-                    f"the prover did not answer in {ANSWER_SECONDS:.0f} s", "", "It is started again for the next proof."
+                    f"the prover did not answer in {ANSWER_SECONDS:.0f} s",
+                    "",
+                    "It is started again for the next proof.",
                 ) from error
             except (OSError, ValueError):  # it died, perhaps long before it was asked
                 try:

@@ -85,7 +85,11 @@ def test_the_drawn_index_has_one_reading_only() -> None:
         )
         circom = ["node", str(ROOT / "node_modules" / "circom2" / "cli.js"), str(place / "bits.circom")]
         done = subprocess.run(
-            [*circom, "--O0", "--r1cs", "--sym", "-o", str(place)], cwd=ROOT, capture_output=True, text=True, check=False
+            [*circom, "--O0", "--r1cs", "--sym", "-o", str(place)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         circuit = read_r1cs(source.with_suffix(".r1cs"))

@@ -23,6 +23,7 @@ from tests.circuits.slots import CHALLENGE, Slot, codex_cell, inputs_for, slot_o
 
 DEVNET, CODEX = profile_named("devnet"), profile_named("codex")
 
+
 @pytest.fixture(scope="module")
 def slot() -> Slot:
     return slot_of(DEVNET, index=2, slots=5, blocks=4, cell=small_cell)

@@ -29,7 +29,10 @@ class Contracts:
 
     def __getattr__(self, name: str) -> ContractContainer:
         made = json.loads((self._built / f"{name}.sol" / f"{name}.json").read_text())
-        codes = {"deploymentBytecode": made["bytecode"]["object"], "runtimeBytecode": made["deployedBytecode"]["object"]}
+        codes = {
+            "deploymentBytecode": made["bytecode"]["object"],
+            "runtimeBytecode": made["deployedBytecode"]["object"],
+        }
         described = {kind: {"bytecode": code} for kind, code in codes.items()}
         return ContractContainer(ContractType.model_validate({"abi": made["abi"], "contractName": name} | described))
 

@@ -72,9 +72,7 @@ def test_refuses_a_verifier_without_code_and_a_vault_that_does_not_know_it(groun
 
 
 def test_accepts_rules_at_their_limits(ground: Ground) -> None:
-    edges = replace(
-        MARKET, mark_blocks=320, settle_seconds=660, bounty_bps=8_400, bond_bps=10_000, period_blocks=10
-    )
+    edges = replace(MARKET, mark_blocks=320, settle_seconds=660, bounty_bps=8_400, bond_bps=10_000, period_blocks=10)
     market = ground.owner.deploy(
         ground.contracts.Marketplace, registry_of(ground), ground.market.verifier(), edges.as_abi()
     )

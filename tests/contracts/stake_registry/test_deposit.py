@@ -9,9 +9,7 @@ from tests.contracts.ground import Ground, fields, permit
 from tests.examples import STAKES
 
 
-def test_a_deposit_is_free_stake_and_counts_from_the_minimum_on(
-    ground: Ground, registry: Any, token: Any
-) -> None:
+def test_a_deposit_is_free_stake_and_counts_from_the_minimum_on(ground: Ground, registry: Any, token: Any) -> None:
     who = ground.stranger
     registry.register("http://me", sender=who)
     owed, held = registry.liabilities(), token.balanceOf(who)
@@ -58,9 +56,7 @@ def test_refuses_strangers_nothing_and_too_much(ground: Ground, registry: Any) -
 
 def test_refuses_a_token_that_arrives_in_part(ground: Ground) -> None:
     taxed = ground.owner.deploy(ground.contracts.TaxedToken, 10**6 * TOKEN)
-    registry = ground.owner.deploy(
-        ground.contracts.StakeRegistry, taxed, STAKES.as_abi(), [ground.validator.address]
-    )
+    registry = ground.owner.deploy(ground.contracts.StakeRegistry, taxed, STAKES.as_abi(), [ground.validator.address])
     taxed.approve(registry, 2**256 - 1, sender=ground.owner)
     registry.register("http://me", sender=ground.owner)
     ground.refused(

@@ -23,9 +23,7 @@ def test_nobody_else_may_call_them(ground: Ground, registry: Any, vault: Vault) 
                 target.StakeRegistry_NotModule, method, vault.provider, 1, by=stranger, caller=stranger.address
             )
         signed = (2**40, 27, b"\1" * 32, b"\2" * 32)
-        ground.refused(
-            target.StakeRegistry_NotModule, target.pullWithPermit, vault.provider, 1, *signed, by=stranger
-        )
+        ground.refused(target.StakeRegistry_NotModule, target.pullWithPermit, vault.provider, 1, *signed, by=stranger)
 
 
 def test_lock_and_unlock_move_stake_to_and_fro(ground: Ground, vault: Vault) -> None:

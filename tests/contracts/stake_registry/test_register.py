@@ -37,12 +37,8 @@ def test_an_endpoint_can_change(ground: Ground, registry: Any) -> None:
 def test_refuses_endpoints_of_no_or_absurd_length_and_strangers(ground: Ground, registry: Any) -> None:
     for endpoint in ("", "x" * 257):
         length = {"length": len(endpoint)}
-        ground.refused(
-            registry.StakeRegistry_BadEndpoint, registry.register, endpoint, by=ground.stranger, **length
-        )
-        ground.refused(
-            registry.StakeRegistry_BadEndpoint, registry.setEndpoint, endpoint, by=ground.hosts[0], **length
-        )
+        ground.refused(registry.StakeRegistry_BadEndpoint, registry.register, endpoint, by=ground.stranger, **length)
+        ground.refused(registry.StakeRegistry_BadEndpoint, registry.setEndpoint, endpoint, by=ground.hosts[0], **length)
     ground.refused(
         registry.StakeRegistry_NotRegistered, registry.setEndpoint, "http://x", by=ground.stranger,
         provider=ground.stranger.address,

@@ -18,9 +18,7 @@ def test_sends_all_credit_wherever_its_owner_says(ground: Ground, registry: Any,
 
     receipt = registry.withdraw(to, sender=host)
 
-    assert fields(receipt, registry.Withdrawn) == [
-        {"account": host.address, "to": to.address, "amount": 7 * TOKEN}
-    ]
+    assert fields(receipt, registry.Withdrawn) == [{"account": host.address, "to": to.address, "amount": 7 * TOKEN}]
     assert token.balanceOf(to) - held == 7 * TOKEN == owed - registry.liabilities()
     assert ground.credit(host) == 0
     ground.refused(registry.StakeRegistry_NothingToWithdraw, registry.withdraw, to, by=host)
@@ -29,6 +27,4 @@ def test_sends_all_credit_wherever_its_owner_says(ground: Ground, registry: Any,
 def test_refuses_to_send_where_tokens_would_be_nobodys(ground: Ground, registry: Any, token: Any) -> None:
     zero = "0x0000000000000000000000000000000000000000"
     for nobody in (zero, registry.address, token.address):
-        ground.refused(
-            registry.StakeRegistry_BadRecipient, registry.withdraw, nobody, by=ground.hosts[0], to=nobody
-        )
+        ground.refused(registry.StakeRegistry_BadRecipient, registry.withdraw, nobody, by=ground.hosts[0], to=nobody)
