@@ -4,35 +4,45 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.dataset.manifest import check_bought, parse_manifest
 from agents.core.errors import NotFound
 from agents.core.market.types import SlotState
-from agents.core.market.view import MarketView
+from agents.core.market.view import MarketView, RequestView
 from agents.net.host import Denied, SlotPlan
+from agents.roles.fitting import Fitting
 from agents.store.slots import ArrivingSlot, HeldSlot, SlotFolder, SlotName, SlotStore
 
 
 class Hosting:
     """The callbacks of a peer server (agents/net/host.py) over a slot store and the market's view."""
 
-    def __init__(self, address: str, store: SlotStore, view: Callable[[], MarketView]) -> None:
+    def __init__(self, address: str, store: SlotStore, view: Callable[[], MarketView], profile: str) -> None:
         self._address = address
         self._store = store
         self._view = view
+        self._profile = profile
+        self._fitting = Fitting(profile)
 
     @property
     def address(self) -> str:
         """The provider's address."""
         return self._address
 
-    def _name(self, request_id: bytes, slot_index: int) -> SlotName:
+    def _request(self, request_id: bytes) -> RequestView:
         request = self._view().requests.get(request_id)
         if request is None:
             raise NotFound("The request is not known here", "", "Wait for the next block and try again.")
-        return SlotName(request.content.cid, slot_index)
+        return request
+
+    def _name(self, request_id: bytes, slot_index: int) -> SlotName:
+        return SlotName(self._request(request_id).content.cid, slot_index)
 
     def _arriving(self, request_id: bytes, slot_index: int) -> ArrivingSlot | None:
         name = self._name(request_id, slot_index)
         return self._store.begin(name, b"") if name in self._store.arriving else None
+
+    def _folder(self, request_id: bytes, slot_index: int) -> SlotFolder | None:
+        return self._store.find(self._name(request_id, slot_index)) or self._arriving(request_id, slot_index)
 
     # --- uploads ---
 
@@ -46,10 +56,15 @@ class Hosting:
             raise Denied("Only the request's client may upload", f"it is {request.client}")
         if slot.host != self._address or slot.state is not SlotState.RESERVED:
             raise Denied("This provider has not reserved that slot", "", "Upload to the provider that has.")
+        # Another request for the same content may have brought the manifest, and this one lie about it.
+        here = self._folder(request_id, slot_index)
+        if here is not None:
+            self._fitting.check(request, here)
 
     async def put_manifest(self, request_id: bytes, slot_index: int, manifest: bytes) -> None:
-        """Keep the manifest whose digest the request names."""
-        name = self._name(request_id, slot_index)
+        """Keep the manifest whose digest the request names, if slots of it can be proven for that request."""
+        request, name = self._request(request_id), self._name(request_id, slot_index)
+        check_bought(parse_manifest(manifest), request.ask, request.content, self._profile)
         if self._store.find(name) is None:
             await asyncio.to_thread(self._store.begin, name, manifest)
 
@@ -61,13 +76,11 @@ class Hosting:
 
     async def has_manifest(self, request_id: bytes, slot_index: int) -> bool:
         """Whether the manifest is held."""
-        name = self._name(request_id, slot_index)
-        return name in self._store.arriving or self._store.find(name) is not None
+        return self._folder(request_id, slot_index) is not None
 
     async def upload_plan(self, request_id: bytes, slot_index: int) -> SlotPlan | None:
         """The slot's blocks."""
-        name = self._name(request_id, slot_index)
-        folder: SlotFolder | None = self._store.find(name) or self._arriving(request_id, slot_index)
+        folder = self._folder(request_id, slot_index)
         return _plan(folder) if folder is not None and folder.has_blocks else None
 
     async def blocks_held(self, request_id: bytes, slot_index: int) -> int:

@@ -20,7 +20,7 @@ from agents.core.agents.provider import (
 )  # fmt: skip
 from agents.core.dataset.cid import digest_of
 from agents.core.dataset.erasure import rebuild
-from agents.core.dataset.manifest import block_list
+from agents.core.dataset.manifest import block_list, check_bought
 from agents.core.errors import ChainUnavailable, Corrupt, NotFound
 from agents.core.market.periods import challenge, first_block, period_of
 from agents.core.market.types import slot_id
@@ -28,6 +28,7 @@ from agents.core.market.view import MarketView, SlotKey
 from agents.net.client import PeerClient
 from agents.proving.service import ProvingService
 from agents.roles.actor import Actor, Tasks
+from agents.roles.fitting import Fitting
 from agents.roles.reading import fetch_manifest, hosts_of, stripes
 from agents.store.slots import SlotName, SlotStore
 
@@ -52,19 +53,21 @@ class Provider:
         self._proving = proving
         self._peers = peers
         self._policy = policy
+        self._fitting = Fitting(actor.deployment.profile)
         self._tasks = Tasks()
         self._useless_since: dict[Forget, int] = {}
         self.view: MarketView | None = None
         """The newest view; what the peer server answers from."""
 
     def _held(self, view: MarketView) -> set[SlotKey]:
-        names = set(self._store.held)
-        return {
-            (request.id, index)
-            for request in view.requests.values()
-            for index in range(len(request.slots))
-            if SlotName(request.content.cid, index) in names
-        }
+        folders = {name: self._store.slot(name) for name in self._store.held}
+        found = set()
+        for request in view.requests.values():
+            for index in range(len(request.slots)):
+                folder = folders.get(SlotName(request.content.cid, index))
+                if folder is not None and self._fitting.fits(request, folder):
+                    found.add((request.id, index))
+        return found
 
     async def step(self, view: MarketView, block: int, now: int, reorged: bool = False) -> None:
         """Start whatever is due after ``block``."""
@@ -142,6 +145,7 @@ class Provider:
         request = view.requests[duty.request]
         hosts = hosts_of(view, request.content.cid)
         manifest = await fetch_manifest(self._peers, hosts, request.content.cid)
+        check_bought(manifest, request.ask, request.content, self._actor.deployment.profile)
         name, k, m = SlotName(manifest.digest, duty.index), manifest.data_slots, manifest.parity_slots
         arriving = await asyncio.to_thread(self._store.begin, name, manifest.to_bytes())
         blocks: list[bytes] = []

@@ -30,7 +30,6 @@ async def provide(settings: ProviderSettings, say: Say, verbose: bool) -> None:
     """Run a provider until it is stopped."""
     async with session(settings.place, "provider", verbose) as found:
         store = SlotStore(found.folder, settings.quota)
-        store.sweep()
         profile = profile_named(found.network.deployment.profile)
         zkey = settings.proving.zkey
         key = verification_key(profile.name) if zkey is None else key_of(zkey)
@@ -40,7 +39,8 @@ async def provide(settings: ProviderSettings, say: Say, verbose: bool) -> None:
         async with PeerClient(reference, found.signer) as peers:
             provider = Provider(found.actor, store, proving, peers, policy)
             first = await Follower(found.network).now()
-            server = PeerServer(Hosting(found.actor.address, store, _view_of(provider, first.view)), reference)
+            hosting = Hosting(found.actor.address, store, _view_of(provider, first.view), profile.name)
+            server = PeerServer(hosting, reference)
             endpoint = await _listen(found, server, settings)
             try:
                 await _join(found, first.view, endpoint, settings.stake, say)

@@ -12,7 +12,7 @@ import dag_cbor
 from agents.core.dataset.cid import DIGEST_BYTES, digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.errors import ManifestInvalid
-from agents.core.market.types import MAX_SLOTS
+from agents.core.market.types import MAX_SLOTS, Ask, Content
 from agents.core.proofs.field import SCALAR_ORDER
 from agents.core.proofs.profiles import PROFILES, Profile
 from agents.core.proofs.trees import dataset_tree, root
@@ -157,6 +157,29 @@ def _check(manifest: Manifest, fields: int) -> None:
         raise _invalid("its size does not fit its slots")
     if root(dataset_tree([slot.root for slot in manifest.slots])) != manifest.dataset_root:
         raise _invalid("its dataset root is not that of its slots")
+
+
+def check_bought(manifest: Manifest, ask: Ask, content: Content, profile: str) -> None:
+    """Raises ManifestInvalid unless ``manifest`` is what a request on a market of ``profile`` bought storage for.
+
+    A request is its client's word alone: one that names another dataset root or other sizes than its manifest can be
+    reserved, but never be proven.
+    """
+    compared = (
+        ("content", content.cid.hex(), manifest.digest.hex()),
+        ("dataset root", content.root, manifest.dataset_root),
+        ("slot size", ask.slot_size, manifest.slot_bytes),
+        ("number of slots", ask.slots, len(manifest.slots)),
+        ("number of slots that may be lost", ask.max_slot_loss, manifest.parity_slots),
+        ("circuit profile", profile, manifest.profile),
+    )
+    for name, bought, found in compared:
+        if bought != found:
+            raise ManifestInvalid(
+                "The manifest is not what the request pays for",
+                f"its {name} is {found}, the request's is {bought}",
+                "Nobody can prove such slots: post the request again for the file's own manifest.",
+            )
 
 
 def block_list(digests: Sequence[bytes]) -> bytes:

@@ -15,10 +15,12 @@ from agents.core.dataset.manifest import (
     Manifest,
     SlotEntry,
     block_list,
+    check_bought,
     parse_block_list,
     parse_manifest,
 )  # fmt: skip
 from agents.core.errors import ManifestInvalid
+from agents.core.market.types import Ask, Content
 from agents.core.proofs.field import SCALAR_ORDER
 from agents.core.proofs.trees import dataset_tree, root
 
@@ -108,3 +110,29 @@ def test_block_lists() -> None:
     odd = bytes(dag_cbor.encode([b"short"] * 4))
     with pytest.raises(ManifestInvalid, match="no digest"):
         parse_block_list(odd, replace(entry, blocks=digest_of(odd)), 4)
+
+
+ASK = Ask(1, 3, 1, 1, 5000, MANIFEST.slot_bytes, 1_000, 5, 1)
+CONTENT = Content(MANIFEST.digest, MANIFEST.dataset_root)
+
+
+def test_a_request_pays_for_its_own_manifest() -> None:
+    check_bought(MANIFEST, ASK, CONTENT, "devnet")
+
+
+@pytest.mark.parametrize(
+    ("ask", "content", "profile", "named"),
+    [
+        (ASK, replace(CONTENT, cid=bytes(32)), "devnet", "content"),
+        (ASK, replace(CONTENT, root=12_345), "devnet", "dataset root"),
+        (replace(ASK, slot_size=65_536), CONTENT, "devnet", "slot size"),
+        (replace(ASK, slots=4, max_slot_loss=2), CONTENT, "devnet", "number of slots"),
+        (replace(ASK, max_slot_loss=2), CONTENT, "devnet", "may be lost"),
+        (ASK, CONTENT, "codex", "circuit profile"),
+    ],
+)
+def test_a_request_that_lies_about_its_manifest_is_refused(
+    ask: Ask, content: Content, profile: str, named: str
+) -> None:
+    with pytest.raises(ManifestInvalid, match=f"not what the request pays for: its .*{named}"):
+        check_bought(MANIFEST, ask, content, profile)

@@ -1,0 +1,39 @@
+"""Whether the slots on disk are what requests for them pay for, found out once a request."""
+
+from agents.core.dataset.manifest import check_bought
+from agents.core.errors import ManifestInvalid, StorageTrouble
+from agents.core.market.view import RequestView
+from agents.store.slots import SlotFolder
+
+
+class Fitting:
+    """Remembers which requests were compared with the manifest they name. ``profile`` is the market's."""
+
+    def __init__(self, profile: str) -> None:
+        self._profile = profile
+        self._found: dict[bytes, ManifestInvalid | None] = {}
+
+    def check(self, request: RequestView, folder: SlotFolder) -> None:
+        """Raises ManifestInvalid unless the slot in ``folder`` can be proven for ``request``; StorageTrouble."""
+        if request.id not in self._found:
+            try:
+                check_bought(folder.manifest, request.ask, request.content, self._profile)
+                self._found[request.id] = None
+            except ManifestInvalid as refused:
+                self._found[request.id] = refused
+        refused_before = self._found[request.id]
+        if refused_before is not None:
+            raise refused_before
+
+    def fits(self, request: RequestView, folder: SlotFolder) -> bool:
+        """Whether the slot in ``folder`` can be proven for ``request``."""
+        try:
+            self.check(request, folder)
+        except (ManifestInvalid, StorageTrouble):
+            return False
+        return True
+
+    @property
+    def refused(self) -> frozenset[bytes]:
+        """Requests whose manifest is another than they say."""
+        return frozenset(id for id, refused in self._found.items() if refused is not None)

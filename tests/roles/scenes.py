@@ -1,0 +1,84 @@
+"""Views of a market made of events by hand, for one dataset on disk and one provider."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agents.core.market import events as e
+from agents.core.market.types import Ask, Content, Request, StakeConfig
+from agents.core.market.view import MarketView
+from agents.core.proofs.profiles import profile_named
+from agents.store.slots import SlotName, SlotStore, put_all
+from agents.store.spool import Spool, SpooledDataset
+from tests.roles.town import CONFIG
+
+PROFILE = profile_named("devnet")
+ME, OTHER, THIRD, CLIENT = ("0x" + letter * 40 for letter in "abcd")
+STAKES = StakeConfig(100, 1, 30, "0x" + "e" * 40)
+START = 1_000_000
+
+
+def at(block: int, log: int = 0) -> e.EventPlace:
+    """A place whose timestamp is a second a block after START."""
+    return e.EventPlace(block, log, timestamp=START + block)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A dataset, a request for it, and what the market shows."""
+
+    dataset: SpooledDataset
+    request: Request
+    view: MarketView
+
+    def name(self, index: int) -> SlotName:
+        return SlotName(self.request.content.cid, index)
+
+    def after(self, *events: e.Event) -> "Scene":
+        return replace(self, view=self.view.after_all(events))
+
+    def reserved(self, index: int, who: str, block: int) -> "Scene":
+        reservations = self.view.requests[self.request.id].slots[index].reservations
+        return self.after(
+            e.SlotReserved(
+                at=at(block), request_id=self.request.id, slot_index=index, provider=who, bond=1,
+                deadline=START + block + CONFIG.reserve_seconds, reservation_index=reservations,
+            )
+        )  # fmt: skip
+
+    def filled(self, index: int, who: str, block: int) -> "Scene":
+        return self.reserved(index, who, block).after(
+            e.SlotFilled(at=at(block, 1), request_id=self.request.id, slot_index=index, host=who, bounty=0, to_client=0)
+        )
+
+    def keep(self, store: SlotStore, index: int) -> None:
+        """Put a slot of the dataset into ``store``."""
+        dataset = self.dataset
+        put_all(store, self.name(index), dataset.manifest_bytes, dataset.block_list(index), list(dataset.blocks(index)))
+
+
+def scene(folder: Path, root: int | None = None, slot_size: int | None = None, k: int = 2, m: int = 1) -> Scene:
+    """A file of 300 kB, posted in block 10; ``root`` and ``slot_size`` are what the client lies about."""
+    file = folder / "file"
+    file.write_bytes(os.urandom(300_000))
+    dataset = Spool(folder / "spool").encode(file, k, m, None, PROFILE)
+    manifest = dataset.manifest
+    ask = Ask(1, k + m, m, 1, 9_900, slot_size or manifest.slot_bytes, 10_000, 1, 1)
+    content = Content(manifest.digest, manifest.dataset_root if root is None else root)
+    request = Request(CLIENT, ask, content, 240, bytes(32))
+    view = MarketView(CONFIG, STAKES)
+    for number, who in enumerate((ME, OTHER, THIRD)):
+        view = view.after(e.Registered(at=at(number), provider=who, id=bytes([number + 1]) * 32, endpoint="http://x"))
+        view = view.after(e.Deposited(at=at(number, 1), provider=who, amount=10**9))
+    return Scene(dataset, request, posted(view, request, 10))
+
+
+def posted(view: MarketView, request: Request, block: int) -> MarketView:
+    """``request`` posted in ``block``."""
+    return view.after(
+        e.StorageRequested(
+            at=at(block), request_id=request.id, client=request.client, ask=request.ask, content=request.content,
+            expires_at=START + block + request.expiry, ends_at=START + block + request.ask.duration,
+            deposit=request.ask.price,
+        )
+    )  # fmt: skip

@@ -1,0 +1,41 @@
+"""What a provider takes from clients and shows its peers."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agents.core.errors import ManifestInvalid
+from agents.roles.hosting import Hosting
+from agents.store.slots import SlotStore
+from tests.roles.scenes import CLIENT, ME, PROFILE, Scene, posted, scene
+
+
+def hosting_of(place: Scene, store: SlotStore) -> Hosting:
+    return Hosting(ME, store, lambda: place.view, PROFILE.name)
+
+
+@pytest.mark.parametrize("lie", [{"root": 12_345}, {"slot_size": 65_536}])
+def test_a_manifest_that_is_not_the_requests_is_refused_before_anything_is_kept(
+    tmp_path: Path, lie: dict[str, int]
+) -> None:
+    place = scene(tmp_path, **lie).reserved(0, ME, 20)
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    id, manifest = place.request.id, place.dataset.manifest_bytes
+    with pytest.raises(ManifestInvalid, match="not what the request pays for"):
+        asyncio.run(hosting_of(place, store).put_manifest(id, 0, manifest))
+    assert store.arriving == []
+    assert store.used == 0
+
+
+def test_a_second_request_that_lies_about_a_manifest_held_is_not_served_by_the_first(tmp_path: Path) -> None:
+    place = scene(tmp_path)
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    place.keep(store, 0)
+    liar = replace(place.request, content=replace(place.request.content, root=12_345))
+    place = replace(place, view=posted(place.view, liar, 11))
+    honest, lying = place.reserved(0, ME, 20), replace(place, request=liar).reserved(0, ME, 20)
+    asyncio.run(hosting_of(honest, store).admit_upload(CLIENT, place.request.id, 0))
+    with pytest.raises(ManifestInvalid, match="dataset root"):
+        asyncio.run(hosting_of(lying, store).admit_upload(CLIENT, liar.id, 0))
