@@ -27,7 +27,7 @@ KNOWS = {
     "roles": {"core", "chain", "net", "store", "proving"},
     "runtime": {"roles", "core", "chain", "net", "store", "proving", "artefacts"},
     "cli": {"runtime", "roles", "core", "chain", "net", "store", "proving", "artefacts", "demo"},
-    "demo": {"runtime", "core", "chain", "cli", "proving"},
+    "demo": {"runtime", "core", "chain", "proving", "store", "artefacts"},
 }
 """Room -> the rooms, or modules, it may import from, besides itself. An adapter never knows another one."""
 

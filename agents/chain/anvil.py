@@ -168,12 +168,13 @@ def _spawn(binary: Path, options: AnvilOptions, port: int) -> subprocess.Popen[b
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        preexec_fn=die_with_parent if sys.platform == "linux" else None,
         start_new_session=True,
     )
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """For a child process: be killed when the process that started it ends, however that ends (prctl(2), Linux)."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

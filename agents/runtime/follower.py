@@ -7,6 +7,7 @@ from agents.chain.blocks import latest
 from agents.chain.contracts import Market, Registry
 from agents.chain.cursor import Batch, EventCursor, Reorged
 from agents.chain.logs import market_decoder
+from agents.core.market.events import Event
 from agents.core.market.view import MarketView
 from agents.runtime.network import Network
 
@@ -20,6 +21,8 @@ class Moment:
     timestamp: int
     reorged: bool = False
     """The chain went back before it came here."""
+    events: tuple[Event, ...] = ()
+    """What happened since the moment before."""
 
 
 class Follower:
@@ -60,7 +63,7 @@ class Follower:
             if isinstance(step, Reorged):
                 reorged = True
             else:
-                yield Moment(self._views[-1][1], step.head.number, step.timestamp, reorged)
+                yield Moment(self._views[-1][1], step.head.number, step.timestamp, reorged, step.events)
                 reorged = False
 
     def _take(self, step: Batch | Reorged) -> None:

@@ -1,0 +1,360 @@
+"""The story: a file is stored, proven, loses a host, is repaired, is read back; then everybody is paid."""
+
+import asyncio
+import filecmp
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.chain.contracts import Market
+from agents.chain.devnet import Devnet
+from agents.chain.reverts import revert_of
+from agents.chain.rpc import RpcError, to_hex
+from agents.core.errors import FileRejected, HoldfastError
+from agents.core.market import events as e
+from agents.core.market.ledger import ledger_of
+from agents.core.market.periods import period_of
+from agents.core.market.types import RequestState, SlotState, slot_index_of
+from agents.core.market.view import RequestView
+from agents.core.proofs.profiles import profile_named
+from agents.core.units import format_duration, format_size
+from agents.demo.cast import Agent, agent, end
+from agents.demo.screen import Screen, amount
+from agents.demo.sheet import Account, balance_sheet, wealth
+from agents.demo.sources import archive_sources
+from agents.demo.terms import DATA, PARITY, Terms, rules, seconds_per_proof, terms
+from agents.runtime.follower import Follower, Moment
+from agents.runtime.network import Network
+
+PROVIDERS = 7
+CLIENT, VALIDATOR, FIRST_PROVIDER = 1, 2, 3
+"""Which of the devnet's accounts they are."""
+STAKE = "2000"
+PROFILE = "devnet"
+
+
+class StoryBroken(HoldfastError):
+    """A step of the demo did not happen as it should."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the demo found, for --json."""
+
+    file: str
+    size: int
+    proof_seconds: float
+    period_blocks: int
+    request: str
+    placed_after: list[int]
+    story_seconds: float
+    accounts: Sequence[Account]
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON; amounts as strings of base units."""
+        sheet = [
+            {
+                "party": account.name,
+                "address": account.address,
+                "lines": {line: str(value) for line, value in account.lines.items()},
+                "change": str(account.change),
+                "chain": str(account.chain),
+            }
+            for account in self.accounts
+        ]
+        kept = {name: value for name, value in vars(self).items() if name != "accounts"}
+        return {**kept, "accounts": sheet}
+
+
+class Story:
+    """One demo, from an empty chain to the balance sheet."""
+
+    def __init__(self, folder: Path, file: Path, screen: Screen) -> None:
+        self._folder = folder
+        self._file = file
+        self._screen = screen
+        self._network: Network
+        self._now: Moment
+        self._events: list[e.Event] = []
+        self._placed: dict[int, int] = {}
+        self._cast: list[Agent] = []
+        self._names: dict[str, str] = {}
+        self._changed = asyncio.Condition()
+
+    # --- watching ---
+
+    @property
+    def _request(self) -> RequestView | None:
+        return next(iter(self._now.view.requests.values()), None)
+
+    @property
+    def _slots(self) -> RequestView:
+        assert self._request is not None
+        return self._request
+
+    async def _watch(self) -> None:
+        async for moment in Follower(self._network, poll=0.3).follow():
+            if moment.reorged:
+                raise StoryBroken("The devnet's chain went back", "nobody should do that to it", "Run the demo again.")
+            self._now = moment
+            for event in moment.events:
+                self._events.append(event)
+                self._tell(event)
+            if self._request is not None:
+                self._screen.slots(self._request, self._names, self._placed)
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def _until(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait for ``condition``; every agent that should be running must be. Raises StoryBroken after ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    for each in self._cast:
+                        each.must_run()
+                    async with self._changed:
+                        await self._changed.wait()
+        except TimeoutError:
+            raise StoryBroken(
+                f"{what} has not happened after {seconds:.0f} s", "", f"The agents' logs are in {self._folder}."
+            ) from None
+
+    def _name(self, address: str | None) -> str:
+        return self._names.get(address or "", address or "nobody")
+
+    def _tell(self, event: e.Event) -> None:
+        """What an event means, in a line; those that say nothing new are left out."""
+        say, request = self._screen.say, self._request
+        id = getattr(event, "slot_id", None)
+        index = slot_index_of(id) if id is not None else getattr(event, "slot_index", 0)
+        match event:
+            case e.StorageRequested():
+                say(f"the client pays {amount(-event.deposit)[1:]} for {event.ask.slots} slots: request "
+                    f"{event.request_id.hex()[:12]}")  # fmt: skip
+            case e.SlotReserved():
+                sale = request.sale(index, self._now.view.config) if request else None
+                self._placed[index] = event.at.timestamp - (sale.start if sale else event.at.timestamp)
+                say(f"slot {index} is reserved by {self._name(event.provider)}, {self._placed[index]} s into its sale")
+            case e.SlotFilled():
+                bounty = f", bounty {amount(event.bounty)}" if event.bounty else ""
+                say(f"slot {index} is filled by {self._name(event.host)}, with a proof{bounty}")
+            case e.ProofMissed():
+                say(f"slot {index} missed period {event.period}: {amount(event.slashed)[1:]} slashed, "
+                    f"{amount(event.reward)} to the validator")  # fmt: skip
+            case e.SlotLost():
+                say(f"slot {index} is lost: {self._name(event.host)} loses the other {amount(event.slashed)[1:]} too, "
+                    f"keeps {amount(event.paid)} it earned")  # fmt: skip
+            case e.SlotSettled():
+                say(f"slot {index} is settled: {amount(event.paid)} to {self._name(event.host)}")
+            case e.RequestClosed():
+                say(f"the request is closed: {amount(event.refund)} unearned and {amount(event.pots)} slashed "
+                    f"go back to the client")  # fmt: skip
+
+    # --- the acts ---
+
+    async def tell(self) -> Told:
+        """Tell it. Raises StoryBroken, AgentGone, LedgerMismatch, and what the tools raise."""
+        profile, screen = profile_named(PROFILE), self._screen
+        screen.act("A market on this machine")
+        proof = await seconds_per_proof(self._folder / "measure", profile)
+        config = rules(proof)
+        bought = terms(self._file, profile, config, proof)
+        screen.say(f"one proof takes {proof:.1f} s here, so a period is {config.period_blocks} blocks of one second")
+        async with AsyncExitStack() as stack:
+            devnet = await stack.enter_async_context(await Devnet.start(self._folder / "devnet", market=config))
+            self._network = Network(devnet.rpc, devnet.deployment)
+            screen.say(f"anvil at {devnet.anvil.url}, market {devnet.deployment.reference}")
+            screen.say("verifier of the DEVELOPMENT key: insecure, for local chains only")
+            self._now = await Follower(self._network).now()
+            watching = asyncio.create_task(self._watch())
+            telling = asyncio.create_task(self._acts(devnet, bought, proof))
+            try:
+                done, _ = await asyncio.wait({watching, telling}, return_when=asyncio.FIRST_COMPLETED)
+                if watching in done:
+                    watching.result()
+                return await telling
+            finally:
+                screen.still()
+                for task in (watching, telling):
+                    task.cancel()
+                await asyncio.gather(watching, telling, return_exceptions=True)
+                await end(self._cast)
+
+    async def _acts(self, devnet: Devnet, bought: Terms, proof: float) -> Told:
+        place = {"HOLDFAST_RPC": devnet.anvil.url, "HOLDFAST_MARKET": devnet.deployment.reference}
+        client = agent("client", self._order(bought), self._folder, CLIENT, place)
+        validator = agent("validator", ["validator"], self._folder, VALIDATOR, place)
+        providers = [
+            agent(f"provider {letter}", ["provider", "--stake", STAKE], self._folder, FIRST_PROVIDER + at, place)
+            for at, letter in enumerate("ABCDEFG"[:PROVIDERS])
+        ]
+        parties = {each.name: each.address for each in (client, validator, *providers)}
+        parties["sink"] = self._now.view.stake.sink
+        self._names = {address: name for name, address in parties.items()}
+        before = {address: await wealth(self._network, address) for address in parties.values()}
+
+        await self._open(validator, providers)
+        started = self._screen.elapsed
+        capability = await self._store(client, bought)
+        victim = await self._prove(providers)
+        index = await self._lose(victim)
+        await self._repair(index, victim)
+        await self._read(client, capability, index, providers, place)
+        accounts = await self._settle(parties, before)
+        seconds = self._screen.elapsed - started
+        self._screen.say(f"from store to balance sheet: {seconds:.0f} s")
+        return Told(
+            str(self._file), self._file.stat().st_size, round(proof, 2), self._now.view.config.period_blocks,
+            self._slots.id.hex(), [self._placed[at] for at in sorted(self._placed)], round(seconds, 1), accounts,
+        )  # fmt: skip
+
+    def _order(self, bought: Terms) -> list[str]:
+        return [
+            "client", "store", str(self._file), "--json", "--slots", str(DATA), "--parity", str(PARITY),
+            "--duration", f"{bought.duration}s", "--expiry", f"{bought.expiry}s",
+            "--price", str(bought.price), "--collateral", str(bought.collateral),
+        ]  # fmt: skip
+
+    async def _open(self, validator: Agent, providers: Sequence[Agent]) -> None:
+        self._screen.act(f"{len(providers)} providers stake {STAKE} each; a validator watches")
+        for each in (validator, *providers):
+            each.start()
+            self._cast.append(each)
+        await self._until(
+            "Every provider's registration",
+            lambda: sum(provider.staked_since > 0 for provider in self._now.view.providers.values()) == len(providers),
+            120,
+        )
+        self._screen.say(f"{len(providers)} provider processes are registered, staked and listening")
+
+    async def _store(self, client: Agent, bought: Terms) -> str:
+        size, slot = format_size(self._file.stat().st_size), format_size(bought.layout.slot_bytes)
+        self._screen.act(f"The client stores {self._file.name} ({size}) for {format_duration(bought.duration)}")
+        self._screen.say(f"encrypted, coded into {DATA}+{PARITY} slots of {slot}; any {DATA} of them rebuild it")
+        client.start()
+        await self._until("The request", lambda: self._request is not None or not client.running, 120)
+        if self._request is not None:
+            await self._refused()
+        result = await client.result(bought.expiry + 60)
+        await self._until("The start", lambda: self._slots.started, 30)
+        self._screen.say("every slot has a host that proved it: the request has started")
+        return str(json.loads(result)["capability"])
+
+    async def _refused(self) -> None:
+        """Ask the contract what it says to a provider that runs ahead of its turn: a call, not a transaction."""
+        market = Market(self._network.rpc, self._network.deployment.marketplace)
+        request = self._slots
+        for index, slot in enumerate(request.slots):
+            for address in self._now.view.providers:
+                distance, threshold = await market.placement_of(address, request.id, index)
+                if slot.state is not SlotState.FREE or request.holds(address) or distance < threshold:
+                    continue
+                call = market.reserve_slot(request.id, index)
+                try:
+                    await self._network.rpc.call(
+                        "eth_call", {"from": address, "to": call.to, "data": to_hex(call.data)}, "latest"
+                    )
+                except RpcError as refusal:
+                    name = str(getattr(revert_of(call.label, refusal), "name", ""))
+                    if name == "Marketplace_NotEligible":
+                        self._screen.say(f"slot {index} is not yet {self._name(address)}'s to reserve: {name}")
+                        return
+        raise StoryBroken("No reservation out of turn was refused", "every provider was eligible at once")
+
+    async def _prove(self, providers: Sequence[Agent]) -> Agent:
+        self._screen.act("Every period each slot is sampled anew, and proven")
+        await self._until("A proof of every slot", lambda: all(slot.proven for slot in self._slots.slots), 240)
+        self._screen.say("every slot is proven, each with a Groth16 proof that the contract verified")
+        self._screen.keep(self._slots, self._names, self._placed)
+        host = self._slots.slots[0].host
+        return next(each for each in providers if each.address == host)
+
+    async def _lose(self, victim: Agent) -> int:
+        index = next(at for at, slot in enumerate(self._slots.slots) if slot.host == victim.address)
+        self._screen.act(f"{victim.name.capitalize()}, host of slot {index}, is killed and its disk wiped")
+        self._cast.remove(victim)
+        victim.kill()
+        victim.wipe()
+        self._screen.say(f"SIGKILL to {victim.name}; {victim.folder.name}/ is gone")
+        await self._until("The loss", lambda: self._slots.slots[index].state is not SlotState.FILLED, 400)
+        return index
+
+    async def _repair(self, index: int, victim: Agent) -> None:
+        held = {host for slot in self._slots.slots for host in slot.former_hosts}
+        self._screen.act("Lazy repair: a provider that never held a slot of it rebuilds it from any three others")
+        await self._until("The repair", lambda: self._slots.slots[index].state is SlotState.FILLED, 120)
+        host = self._slots.slots[index].host
+        if host is None or host in held or host == victim.address:
+            raise StoryBroken("The repairer held a slot before", self._name(host))
+        self._screen.keep(self._slots, self._names, self._placed)
+
+    async def _read(
+        self, client: Agent, capability: str, repaired: int, providers: Sequence[Agent], place: dict[str, str]
+    ) -> None:
+        self._screen.act("The file is read back by a stranger to this machine's past")
+        shutil.rmtree(client.folder)
+        self._screen.say("the client's directory is deleted: capability, RPC and market are all that is left")
+        others = [slot.host for at, slot in enumerate(self._slots.slots) if at != repaired][
+            : len(self._slots.slots) - DATA
+        ]
+        stopped = [each for each in providers if each.address in others]
+        await self._until("Their proofs of this period", lambda: self._proven_now(others), 240)
+        for each in stopped:
+            self._cast.remove(each)
+        await end(stopped)
+        names = " and ".join(each.name for each in stopped)
+        self._screen.say(f"{names} are stopped: slot {repaired}, the repaired one, is needed")
+        back = self._folder / "back"
+        reader = agent("reader", ["client", "get", capability, "-o", str(back), "--json"], self._folder, CLIENT, place)
+        reader.start()
+        await reader.result(120)
+        for each in stopped:
+            each.start()
+            self._cast.append(each)
+        if not filecmp.cmp(self._file, back, shallow=False):
+            raise StoryBroken("The file read back is not the file stored", f"compare {self._file} and {back}")
+        self._screen.say(f"read back: {format_size(back.stat().st_size)}, every byte the same; {names} start again")
+
+    def _proven_now(self, hosts: Sequence[str | None]) -> bool:
+        period = period_of(self._now.block, self._now.view.config)
+        return all(
+            period in slot.proven or period <= slot.fill_period for slot in self._slots.slots if slot.host in hosts
+        )
+
+    async def _settle(self, parties: dict[str, str], before: dict[str, int]) -> Sequence[Account]:
+        self._screen.act("The request ends, and everybody is paid")
+        ends = lambda: self._slots.state(self._now.timestamp) is RequestState.FINISHED  # noqa: E731
+        await self._until("The end", ends, 600)
+        delay = self._now.view.config.settle_seconds
+        await self._network.rpc.call("evm_increaseTime", delay)
+        self._screen.say(f"it is over; the settlement delay of {delay} s, and nothing before it, is SKIPPED")
+        await self._until("The settlement", lambda: self._slots.closed, 120)
+        view = self._now.view
+        ledger = ledger_of(self._events, view.config, view.stake)
+        accounts = await balance_sheet(self._network, ledger, parties, before)
+        self._screen.keep(self._slots, self._names, self._placed)
+        self._screen.act("Balance sheet: the books made of the events, beside the chain's own balances")
+        self._screen.sheet(accounts)
+        self._screen.say("every change is explained, and the market holds nothing that is not somebody's")
+        return accounts
+
+
+def tell(file: Path | None, json: bool) -> Told:
+    """Run the demo; its folder is kept only if it fails. Raises whatever went wrong."""
+    if file is not None and not (file.is_file() and file.stat().st_size):
+        raise FileRejected(f"Cannot store {file}", "it is no file with something in it", "Name another.")
+    folder = Path(tempfile.mkdtemp(prefix="holdfast-demo-"))
+    chosen = file.resolve() if file is not None else archive_sources(folder / "holdfast-sources.tar.gz")
+    screen = Screen(json)
+    try:
+        told = asyncio.run(Story(folder, chosen, screen).tell())
+    except BaseException:
+        screen.say(f"the demo stopped; what the agents wrote is in {folder}")
+        raise
+    shutil.rmtree(folder)
+    return told
