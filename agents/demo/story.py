@@ -248,6 +248,7 @@ class Story:
     async def _refused(self) -> None:
         """Ask the contract what it says to a provider that runs ahead of its turn: a call, not a transaction."""
         market = Market(self._network.rpc, self._network.deployment.marketplace)
+        await self._until("The next block", lambda: self._now.block > self._slots.created_block, 30)
         request = self._slots
         for index, slot in enumerate(request.slots):
             for address in self._now.view.providers:
@@ -276,7 +277,7 @@ class Story:
 
     async def _lose(self, victim: Agent) -> int:
         index = next(at for at, slot in enumerate(self._slots.slots) if slot.host == victim.address)
-        self._screen.act(f"{victim.name.capitalize()}, host of slot {index}, is killed and its disk wiped")
+        self._screen.act(f"The host of slot {index}, {victim.name}, is killed and its disk wiped")
         self._cast.remove(victim)
         victim.kill()
         victim.wipe()
@@ -286,7 +287,7 @@ class Story:
 
     async def _repair(self, index: int, victim: Agent) -> None:
         held = {host for slot in self._slots.slots for host in slot.former_hosts}
-        self._screen.act("Lazy repair: a provider that never held a slot of it rebuilds it from any three others")
+        self._screen.act("Lazy repair, by a provider that never held a slot of it, from any three others")
         await self._until("The repair", lambda: self._slots.slots[index].state is SlotState.FILLED, 120)
         host = self._slots.slots[index].host
         if host is None or host in held or host == victim.address:
