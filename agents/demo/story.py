@@ -152,8 +152,8 @@ class Story:
             case e.SlotSettled():
                 say(f"slot {index} is settled: {amount(event.paid)} to {self._name(event.host)}")
             case e.RequestClosed():
-                say(f"the request is closed: {amount(event.refund)} unearned and {amount(event.pots)} slashed "
-                    f"go back to the client")  # fmt: skip
+                pots = f" and {amount(event.pots)} slashed" if event.pots else ""
+                say(f"the request is closed: {amount(event.refund)} unearned{pots} back to the client")
 
     # --- the acts ---
 
