@@ -15,7 +15,7 @@ from agents.chain.contracts import Market
 from agents.chain.devnet import Devnet
 from agents.chain.reverts import revert_of
 from agents.chain.rpc import RpcError, to_hex
-from agents.core.errors import FileRejected, HoldfastError
+from agents.core.errors import FileRejected
 from agents.core.market import events as e
 from agents.core.market.ledger import ledger_of
 from agents.core.market.periods import period_of
@@ -28,7 +28,8 @@ from agents.demo.screen import Screen, amount
 from agents.demo.sheet import Account, balance_sheet, wealth
 from agents.demo.sources import archive_sources
 from agents.demo.terms import DATA, PARITY, Terms, rules, seconds_per_proof, terms
-from agents.runtime.follower import Follower, Moment
+from agents.demo.watch import StoryBroken, Watch
+from agents.runtime.follower import Moment
 from agents.runtime.network import Network
 
 PROVIDERS = 7
@@ -36,10 +37,6 @@ CLIENT, VALIDATOR, FIRST_PROVIDER = 1, 2, 3
 """Which of the devnet's accounts they are."""
 STAKE = "2000"
 PROFILE = "devnet"
-
-
-class StoryBroken(HoldfastError):
-    """A step of the demo did not happen as it should."""
 
 
 @dataclass(frozen=True)
@@ -79,57 +76,38 @@ class Story:
         self._file = file
         self._screen = screen
         self._network: Network
-        self._now: Moment
-        self._events: list[e.Event] = []
+        self._watch: Watch
         self._placed: dict[int, int] = {}
         self._cast: list[Agent] = []
         self._names: dict[str, str] = {}
-        self._changed = asyncio.Condition()
 
     # --- watching ---
 
     @property
-    def _request(self) -> RequestView | None:
-        return next(iter(self._now.view.requests.values()), None)
+    def _request(self) -> RequestView:
+        return self._watch.request
 
-    @property
-    def _slots(self) -> RequestView:
-        assert self._request is not None
-        return self._request
-
-    async def _watch(self) -> None:
-        async for moment in Follower(self._network, poll=0.3).follow():
-            if moment.reorged:
-                raise StoryBroken("The devnet's chain went back", "nobody should do that to it", "Run the demo again.")
-            self._now = moment
-            for event in moment.events:
-                self._events.append(event)
-                self._tell(event)
-            if self._request is not None:
-                self._screen.slots(self._request, self._names, self._placed)
-            async with self._changed:
-                self._changed.notify_all()
+    def _told(self, moment: Moment) -> None:
+        for event in moment.events:
+            self._tell(event)
+        if self._watch.posted:
+            self._screen.slots(self._request, self._names, self._placed)
 
     async def _until(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
-        """Wait for ``condition``; every agent that should be running must be. Raises StoryBroken after ``seconds``."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not condition():
-                    for each in self._cast:
-                        each.must_run()
-                    async with self._changed:
-                        await self._changed.wait()
-        except TimeoutError:
-            raise StoryBroken(
-                f"{what} has not happened after {seconds:.0f} s", "", f"The agents' logs are in {self._folder}."
-            ) from None
+        """Wait for ``condition``; every agent that should be running must be. Raises StoryBroken, AgentGone."""
+
+        def check() -> None:
+            for each in self._cast:
+                each.must_run()
+
+        await self._watch.until(what, condition, seconds, check)
 
     def _name(self, address: str | None) -> str:
         return self._names.get(address or "", address or "nobody")
 
     def _tell(self, event: e.Event) -> None:
         """What an event means, in a line; those that say nothing new are left out."""
-        say, request = self._screen.say, self._request
+        say = self._screen.say
         id = getattr(event, "slot_id", None)
         index = slot_index_of(id) if id is not None else getattr(event, "slot_index", 0)
         match event:
@@ -137,8 +115,8 @@ class Story:
                 say(f"the client pays {amount(-event.deposit)[1:]} for {event.ask.slots} slots: request "
                     f"{event.request_id.hex()[:12]}")  # fmt: skip
             case e.SlotReserved():
-                sale = request.sale(index, self._now.view.config) if request else None
-                self._placed[index] = event.at.timestamp - (sale.start if sale else event.at.timestamp)
+                sale = self._request.sale(index, self._watch.view.config)
+                self._placed[index] = event.at.timestamp - sale.start if sale else 0
                 say(f"slot {index} is reserved by {self._name(event.provider)}, {self._placed[index]} s into its sale")
             case e.SlotFilled():
                 bounty = f", bounty {amount(event.bounty)}" if event.bounty else ""
@@ -170,8 +148,8 @@ class Story:
             self._network = Network(devnet.rpc, devnet.deployment)
             screen.say(f"anvil at {devnet.anvil.url}, market {devnet.deployment.reference}")
             screen.say("verifier of the DEVELOPMENT key: insecure, for local chains only")
-            self._now = await Follower(self._network).now()
-            watching = asyncio.create_task(self._watch())
+            self._watch = Watch(self._network, self._told)
+            watching = asyncio.create_task(self._watch.run())
             telling = asyncio.create_task(self._acts(devnet, bought, proof))
             try:
                 done, _ = await asyncio.wait({watching, telling}, return_when=asyncio.FIRST_COMPLETED)
@@ -194,7 +172,8 @@ class Story:
             for at, letter in enumerate("ABCDEFG"[:PROVIDERS])
         ]
         parties = {each.name: each.address for each in (client, validator, *providers)}
-        parties["sink"] = self._now.view.stake.sink
+        await self._until("The first block", lambda: True, 30)
+        parties["sink"] = self._watch.view.stake.sink
         self._names = {address: name for name, address in parties.items()}
         before = {address: await wealth(self._network, address) for address in parties.values()}
 
@@ -209,8 +188,8 @@ class Story:
         seconds = self._screen.elapsed - started
         self._screen.say(f"from store to balance sheet: {seconds:.0f} s")
         return Told(
-            str(self._file), self._file.stat().st_size, round(proof, 2), self._now.view.config.period_blocks,
-            self._slots.id.hex(), [self._placed[at] for at in sorted(self._placed)], round(seconds, 1), accounts,
+            str(self._file), self._file.stat().st_size, round(proof, 2), self._watch.view.config.period_blocks,
+            self._request.id.hex(), [self._placed[at] for at in sorted(self._placed)], round(seconds, 1), accounts,
         )  # fmt: skip
 
     def _order(self, bought: Terms) -> list[str]:
@@ -227,7 +206,9 @@ class Story:
             self._cast.append(each)
         await self._until(
             "Every provider's registration",
-            lambda: sum(provider.staked_since > 0 for provider in self._now.view.providers.values()) == len(providers),
+            lambda: (
+                sum(provider.staked_since > 0 for provider in self._watch.view.providers.values()) == len(providers)
+            ),
             120,
         )
         self._screen.say(f"{len(providers)} provider processes are registered, staked and listening")
@@ -237,21 +218,21 @@ class Story:
         self._screen.act(f"The client stores {self._file.name} ({size}) for {format_duration(bought.duration)}")
         self._screen.say(f"encrypted, coded into {DATA}+{PARITY} slots of {slot}; any {DATA} of them rebuild it")
         client.start()
-        await self._until("The request", lambda: self._request is not None or not client.running, 120)
-        if self._request is not None:
+        await self._until("The request", lambda: self._watch.posted or not client.running, 120)
+        if self._watch.posted:
             await self._refused()
         result = await client.result(bought.expiry + 60)
-        await self._until("The start", lambda: self._slots.started, 30)
+        await self._until("The start", lambda: self._request.started, 30)
         self._screen.say("every slot has a host that proved it: the request has started")
         return str(json.loads(result)["capability"])
 
     async def _refused(self) -> None:
         """Ask the contract what it says to a provider that runs ahead of its turn: a call, not a transaction."""
         market = Market(self._network.rpc, self._network.deployment.marketplace)
-        await self._until("The next block", lambda: self._now.block > self._slots.created_block, 30)
-        request = self._slots
+        await self._until("The next block", lambda: self._watch.moment.block > self._request.created_block, 30)
+        request = self._request
         for index, slot in enumerate(request.slots):
-            for address in self._now.view.providers:
+            for address in self._watch.view.providers:
                 distance, threshold = await market.placement_of(address, request.id, index)
                 if slot.state is not SlotState.FREE or request.holds(address) or distance < threshold:
                     continue
@@ -269,30 +250,30 @@ class Story:
 
     async def _prove(self, providers: Sequence[Agent]) -> Agent:
         self._screen.act("Every period each slot is sampled anew, and proven")
-        await self._until("A proof of every slot", lambda: all(slot.proven for slot in self._slots.slots), 240)
+        await self._until("A proof of every slot", lambda: all(slot.proven for slot in self._request.slots), 240)
         self._screen.say("every slot is proven, each with a Groth16 proof that the contract verified")
-        self._screen.keep(self._slots, self._names, self._placed)
-        host = self._slots.slots[0].host
+        self._screen.keep(self._request, self._names, self._placed)
+        host = self._request.slots[0].host
         return next(each for each in providers if each.address == host)
 
     async def _lose(self, victim: Agent) -> int:
-        index = next(at for at, slot in enumerate(self._slots.slots) if slot.host == victim.address)
+        index = next(at for at, slot in enumerate(self._request.slots) if slot.host == victim.address)
         self._screen.act(f"The host of slot {index}, {victim.name}, is killed and its disk wiped")
         self._cast.remove(victim)
         victim.kill()
         victim.wipe()
         self._screen.say(f"SIGKILL to {victim.name}; {victim.folder.name}/ is gone")
-        await self._until("The loss", lambda: self._slots.slots[index].state is not SlotState.FILLED, 400)
+        await self._until("The loss", lambda: self._request.slots[index].state is not SlotState.FILLED, 400)
         return index
 
     async def _repair(self, index: int, victim: Agent) -> None:
-        held = {host for slot in self._slots.slots for host in slot.former_hosts}
+        held = {host for slot in self._request.slots for host in slot.former_hosts}
         self._screen.act("Lazy repair, by a provider that never held a slot of it, from any three others")
-        await self._until("The repair", lambda: self._slots.slots[index].state is SlotState.FILLED, 120)
-        host = self._slots.slots[index].host
+        await self._until("The repair", lambda: self._request.slots[index].state is SlotState.FILLED, 120)
+        host = self._request.slots[index].host
         if host is None or host in held or host == victim.address:
             raise StoryBroken("The repairer held a slot before", self._name(host))
-        self._screen.keep(self._slots, self._names, self._placed)
+        self._screen.keep(self._request, self._names, self._placed)
 
     async def _read(
         self, client: Agent, capability: str, repaired: int, providers: Sequence[Agent], place: dict[str, str]
@@ -300,8 +281,8 @@ class Story:
         self._screen.act("The file is read back by a stranger to this machine's past")
         shutil.rmtree(client.folder)
         self._screen.say("the client's directory is deleted: capability, RPC and market are all that is left")
-        others = [slot.host for at, slot in enumerate(self._slots.slots) if at != repaired][
-            : len(self._slots.slots) - DATA
+        others = [slot.host for at, slot in enumerate(self._request.slots) if at != repaired][
+            : len(self._request.slots) - DATA
         ]
         stopped = [each for each in providers if each.address in others]
         await self._until("Their proofs of this period", lambda: self._proven_now(others), 240)
@@ -322,23 +303,23 @@ class Story:
         self._screen.say(f"read back: {format_size(back.stat().st_size)}, every byte the same; {names} start again")
 
     def _proven_now(self, hosts: Sequence[str | None]) -> bool:
-        period = period_of(self._now.block, self._now.view.config)
+        period = period_of(self._watch.moment.block, self._watch.view.config)
         return all(
-            period in slot.proven or period <= slot.fill_period for slot in self._slots.slots if slot.host in hosts
+            period in slot.proven or period <= slot.fill_period for slot in self._request.slots if slot.host in hosts
         )
 
     async def _settle(self, parties: dict[str, str], before: dict[str, int]) -> Sequence[Account]:
         self._screen.act("The request ends, and everybody is paid")
-        ends = lambda: self._slots.state(self._now.timestamp) is RequestState.FINISHED  # noqa: E731
+        ends = lambda: self._request.state(self._watch.moment.timestamp) is RequestState.FINISHED  # noqa: E731
         await self._until("The end", ends, 600)
-        delay = self._now.view.config.settle_seconds
+        delay = self._watch.view.config.settle_seconds
         await self._network.rpc.call("evm_increaseTime", delay)
         self._screen.say(f"it is over; the settlement delay of {delay} s, and nothing before it, is SKIPPED")
-        await self._until("The settlement", lambda: self._slots.closed, 120)
-        view = self._now.view
-        ledger = ledger_of(self._events, view.config, view.stake)
+        await self._until("The settlement", lambda: self._request.closed, 120)
+        view = self._watch.view
+        ledger = ledger_of(self._watch.events, view.config, view.stake)
         accounts = await balance_sheet(self._network, ledger, parties, before)
-        self._screen.keep(self._slots, self._names, self._placed)
+        self._screen.keep(self._request, self._names, self._placed)
         self._screen.act("Balance sheet: the books made of the events, beside the chain's own balances")
         self._screen.sheet(accounts)
         self._screen.say("every change is explained, and the market holds nothing that is not somebody's")
