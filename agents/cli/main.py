@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from agents.cli import client, demo, devnet, keys, market, wallet, working
+from agents.cli import client, devnet, keys, market, wallet, working
 from agents.cli.arguments import normalise
 from agents.core.errors import HoldfastError, exit_codes
 
@@ -25,7 +25,6 @@ app = typer.Typer(
 )
 app.command(name="provider")(working.provider)
 app.command(name="validator")(working.validator)
-app.command(name="demo")(demo.demo)
 app.add_typer(client.app, name="client")
 app.add_typer(market.app, name="market")
 app.add_typer(wallet.app, name="wallet")
