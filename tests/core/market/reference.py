@@ -292,7 +292,7 @@ class Reference(Vault):
         return misses * (deal.ask.collateral * self.config.slash_bps // 10_000)
 
     def _bond(self, deal: Deal, slot: Slot) -> int:
-        factor = 2 ** min(slot.expired, 6)
+        factor = 1 << min(slot.expired, 6)
         return min(deal.ask.collateral, deal.ask.collateral * self.config.bond_bps * factor // 10_000)
 
     def _bounty(self, deal: Deal, slot: Slot) -> int:
