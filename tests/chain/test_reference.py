@@ -1,7 +1,7 @@
-"""Random histories on real contracts and on the reference side by side: the same calls succeed, with the same events, and the same
-are refused, for the same reasons.
+"""Random histories on real contracts and on the reference side by side.
 
-Times, calls and parties follow a seed; block hashes do not, as anvil dates its first block by the clock.
+The same calls succeed, with the same events, and the same are refused, for the same reasons. Times, calls and parties
+follow a seed; block hashes do not, as anvil dates its first block by the clock.
 """
 
 import asyncio
