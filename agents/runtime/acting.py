@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.net.signing import AccountSigner
+from agents.roles import drill
 from agents.roles.actor import Actor
 from agents.runtime.accounts import signing_account
 from agents.runtime.follower import Follower, Moment
@@ -34,6 +35,7 @@ class Session:
 @asynccontextmanager
 async def session(place: Place, role: str, verbose: bool = False) -> AsyncIterator[Session]:
     """Everything an agent acts with, below its own data directory. Raises DataDirInUse while another one uses it."""
+    drill.check()
     account = signing_account(place)
     folder = place.data_dir or home() / role / str(account.address).lower()
     # The lock comes first: two lanes that take up the same journal would send everything twice.
