@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from agents.cli import client, devnet, keys, market, wallet, working
+from agents.cli import client, devnet, keys, market, provider, validator, wallet
 from agents.cli.arguments import normalise
 from agents.core.errors import HoldfastError, exit_codes
 
@@ -23,8 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command(name="provider")(working.provider)
-app.command(name="validator")(working.validator)
+app.command(name="validator")(validator.validator)
+app.add_typer(provider.app, name="provider")
 app.add_typer(client.app, name="client")
 app.add_typer(market.app, name="market")
 app.add_typer(wallet.app, name="wallet")

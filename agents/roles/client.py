@@ -14,6 +14,7 @@ from agents.net.endpoint import Peer
 from agents.net.host import SlotPlan
 from agents.net.upload import push_slot
 from agents.roles.actor import Actor, Tasks
+from agents.roles.drill import reached
 from agents.store.spool import SpooledDataset
 
 log = logging.getLogger(__name__)
@@ -29,21 +30,27 @@ class Client:
         self._peers = peers
         self._tasks = Tasks()
 
-    async def post(self, request: Request) -> None:
-        """Pay for ``request`` and post it; once, however often it is called. Raises NotEnoughTokens, Refused."""
-        price, key = request.ask.price, request.id.hex()
-        token, registry = self._actor.token, self._actor.deployment.registry
-        balance = await token.balance_of(self._actor.address)
-        posted = f"post:{key}" in self._actor.lane.pending()
-        if balance < price and not posted:
+    async def check_funds(self, price: int) -> None:
+        """Raises NotEnoughTokens where the account cannot pay ``price``."""
+        balance = await self._actor.token.balance_of(self._actor.address)
+        if balance < price:
             raise NotEnoughTokens(
                 "There are not enough tokens",
                 f"the request costs {format_amount(price)} and {self._actor.address} has {format_amount(balance)}",
-                "Fund the account, or store for a shorter time.",
+                "Fund the account (on a devnet: `agent devnet faucet ADDRESS`), or store for a shorter time.",
             )
+
+    async def post(self, request: Request) -> None:
+        """Pay for ``request`` and post it; once, however often it is called. Raises NotEnoughTokens, NotEnoughGas, Refused."""
+        reached("encoded")
+        price, key = request.ask.price, request.id.hex()
+        token, registry = self._actor.token, self._actor.deployment.registry
+        # A request under way takes its price from the allowance and the balance at any moment: neither can be asked then.
+        posted = f"post:{key}" in self._actor.lane.pending()
         if await token.allowance(self._actor.address, registry) < price and not posted:
             await self._actor.lane.send(token.approve(registry, price), f"approve:{key}")
         await self._actor.lane.send(self._actor.market.request_storage(request), f"post:{key}")
+        reached("posted")
 
     def upload(self, view: MarketView, request: RequestView, dataset: SpooledDataset, advance: Advance) -> None:
         """Push every reserved slot to its reserver; each once at a time."""
@@ -69,6 +76,7 @@ class Client:
             self._peers, peer, request, index, dataset.manifest_bytes, dataset.block_list(index), plan, blocks,
             on_progress=progress,
         )  # fmt: skip
+        reached("pushed")
         await asyncio.sleep(1)  # the fill is on its way; until it is seen there is nothing to push again
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """Whether the slots on disk are what requests for them pay for, found out once a request."""
 
 from agents.core.dataset.manifest import check_bought
-from agents.core.errors import ManifestInvalid, StorageTrouble
+from agents.core.errors import BadData, ManifestInvalid, StorageTrouble
 from agents.core.market.view import RequestView
 from agents.store.slots import SlotFolder
 
@@ -14,7 +14,7 @@ class Fitting:
         self._found: dict[bytes, ManifestInvalid | None] = {}
 
     def check(self, request: RequestView, folder: SlotFolder) -> None:
-        """Raises ManifestInvalid unless the slot in ``folder`` can be proven for ``request``; StorageTrouble."""
+        """Raises ManifestInvalid unless the slot in ``folder`` can be proven for ``request``; Corrupt, StorageTrouble."""
         if request.id not in self._found:
             try:
                 check_bought(folder.manifest, request.ask, request.content, self._profile)
@@ -29,7 +29,7 @@ class Fitting:
         """Whether the slot in ``folder`` can be proven for ``request``."""
         try:
             self.check(request, folder)
-        except (ManifestInvalid, StorageTrouble):
+        except (BadData, StorageTrouble):
             return False
         return True
 

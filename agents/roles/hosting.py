@@ -9,6 +9,7 @@ from agents.core.errors import NotFound
 from agents.core.market.types import SlotState
 from agents.core.market.view import MarketView, RequestView
 from agents.net.host import Denied, SlotPlan
+from agents.roles.drill import reached
 from agents.roles.fitting import Fitting
 from agents.store.slots import ArrivingSlot, HeldSlot, SlotFolder, SlotName, SlotStore
 
@@ -101,6 +102,7 @@ class Hosting:
         """Check the slot's root and hold it."""
         name = self._name(request_id, slot_index)
         await asyncio.to_thread(self._store.commit, name)
+        reached("upload.committed")
 
     async def is_finished(self, request_id: bytes, slot_index: int) -> bool:
         """Whether the slot is here whole."""

@@ -4,7 +4,9 @@ import asyncio
 import logging
 
 from agents.chain.blocks import header_of
-from agents.core.agents.provider import (
+from agents.core.agents.provider import blocks_needed, duties
+from agents.core.agents.provider_duties import (
+    Claim,
     Clock,
     Duty,
     Fill,
@@ -15,28 +17,21 @@ from agents.core.agents.provider import (
     Release,
     Reserve,
     Settle,
-    blocks_needed,
-    duties,
 )  # fmt: skip
-from agents.core.dataset.cid import digest_of
-from agents.core.dataset.erasure import rebuild
-from agents.core.dataset.manifest import block_list, check_bought
-from agents.core.errors import ChainUnavailable, Corrupt, NotFound
+from agents.core.errors import ChainUnavailable, NotFound
 from agents.core.market.periods import challenge, first_block, period_of
 from agents.core.market.types import slot_id
 from agents.core.market.view import MarketView, SlotKey
 from agents.net.client import PeerClient
 from agents.proving.service import ProvingService
 from agents.roles.actor import Actor, Tasks
+from agents.roles.begun import Begun
+from agents.roles.drill import reached
 from agents.roles.fitting import Fitting
-from agents.roles.reading import fetch_manifest, hosts_of, stripes
+from agents.roles.rebuilding import rebuild_slot
 from agents.store.slots import SlotName, SlotStore
 
 log = logging.getLogger(__name__)
-
-GAS_FOR_A_PROOF = 500_000
-"""Gas a call with a proof is given at least: a verifier that runs short of gas must not look like a wrong proof."""
-
 
 FORGET_AFTER_BLOCKS = 64
 """Data is deleted once it was of no use for so long: the chain may go back to where it was."""
@@ -55,6 +50,7 @@ class Provider:
         self._policy = policy
         self._fitting = Fitting(actor.deployment.profile)
         self._tasks = Tasks()
+        self._begun = Begun(actor.address)
         self._useless_since: dict[Forget, int] = {}
         self.view: MarketView | None = None
         """The newest view; what the peer server answers from."""
@@ -75,7 +71,10 @@ class Provider:
         me = self._actor.address
         hashes = await self._actor.hashes(blocks_needed(view, me, block), reorged)
         held = await asyncio.to_thread(self._held, view)
-        due = duties(view, me, self._policy, held, Clock(block, now, hashes))
+        self._begun.look(view, now, reorged)
+        arriving = await asyncio.to_thread(lambda: self._store.arriving)
+        begun = self._begun.under_way(view, block, self._actor.lane.pending(), arriving, self._fitting.refused)
+        due = duties(view, me, self._policy, held, Clock(block, now, hashes), begun)
         since = self._useless_since
         self._useless_since = {duty: since.get(duty, block) for duty in due if isinstance(duty, Forget)}
         for duty in due:
@@ -90,24 +89,35 @@ class Provider:
             await asyncio.to_thread(self._store.drop, name)
         elif isinstance(duty, (Fill, Prove)):
             await self._prove(view, duty)
+        elif isinstance(duty, Reserve):
+            await self._reserve(duty)
         else:
             await self._send(duty)
         log.info("%s done", duty.key)
 
-    async def _send(self, duty: Reserve | Release | Settle) -> None:
-        market = self._actor.market
-        if isinstance(duty, Reserve):
-            call = market.reserve_slot(duty.request, duty.index)
-        elif isinstance(duty, Release):
-            call = market.close_reservation(slot_id(duty.request, duty.index))
+    async def _reserve(self, duty: Reserve) -> None:
+        key = (duty.request, duty.index)
+        with self._begun.reserving(key):
+            reached("reserve.before")
+            receipt = await self._actor.lane.send(self._actor.market.reserve_slot(*key), duty.key)
+            self._begun.reserved(key, receipt.block_number)
+        reached("reserve.sent")
+
+    async def _send(self, duty: Release | Claim | Settle) -> None:
+        market, id = self._actor.market, slot_id(duty.request, duty.index)
+        if isinstance(duty, Release):
+            call = market.close_reservation(id)
+        elif isinstance(duty, Claim):
+            call = market.claim(id)
         else:
-            call = market.settle(slot_id(duty.request, duty.index))
+            reached("settle.before")
+            call = market.settle(id)
         await self._actor.lane.send(call, duty.key)
 
     async def _prove(self, view: MarketView, duty: Fill | Prove) -> None:
         """Prove a slot for the period the chain is in when it is this proof's turn, and submit it."""
         config, id = view.config, slot_id(duty.request, duty.index)
-        drawn: list[int] = []
+        depth, drawn = self._policy.depth(config), list[int]()
 
         async def read_challenge() -> bytes:
             head = await self._actor.rpc.block_number()
@@ -115,8 +125,8 @@ class Provider:
             if isinstance(duty, Prove) and period != duty.period:
                 raise NotFound(f"Period {duty.period} is over", "other proofs came first")
             header = await header_of(self._actor.rpc, first_block(period, config))
-            if header is None or header.number == head + 1:
-                raise ChainUnavailable("The period's first block is not there yet")
+            if header is None or head - header.number < depth:
+                raise ChainUnavailable("The period has only begun", "its first block may still be another")
             drawn.append(period)
             return challenge(header.hash, id)
 
@@ -126,11 +136,15 @@ class Provider:
         proof = await self._proving.prove_slot(slot, self._deadline(view, duty), read_challenge)
         market = self._actor.market
         if isinstance(duty, Prove):
+            reached("prove.proven")
             call = market.submit_proof(id, drawn[-1], proof.as_abi())
             await self._actor.lane.send(call, duty.key)
+            reached("prove.sent")
         else:
+            reached("fill.proven")
             # A fill whose period ended while it was proven is proven again: it needs a key of its own.
             await self._actor.lane.send(market.fill_slot(id, proof.as_abi()), f"{duty.key}:{drawn[-1]}")
+            reached("fill.sent")
 
     @staticmethod
     def _deadline(view: MarketView, duty: Fill | Prove) -> float:
@@ -141,38 +155,12 @@ class Provider:
         return (last.timestamp if last else 0) + ahead * view.config.block_seconds
 
     async def _rebuild(self, view: MarketView, duty: Rebuild) -> None:
-        """Rebuild a lost slot from any k others; its root is checked when it is committed, before anything is reserved."""
-        request = view.requests[duty.request]
-        hosts = hosts_of(view, request.content.cid)
-        manifest = await fetch_manifest(self._peers, hosts, request.content.cid)
-        check_bought(manifest, request.ask, request.content, self._actor.deployment.profile)
-        name, k, m = SlotName(manifest.digest, duty.index), manifest.data_slots, manifest.parity_slots
-        arriving = await asyncio.to_thread(self._store.begin, name, manifest.to_bytes())
-        blocks: list[bytes] = []
-        aside = arriving.path / "rebuilt"
-        with aside.open("wb") as file:
-            async for stripe in stripes(self._peers, hosts, manifest):
-                block = await asyncio.to_thread(rebuild, dict(stripe), k, m, duty.index)
-                file.write(block)
-                blocks.append(digest_of(block))
-        listed = block_list(blocks)
-        if digest_of(listed) != manifest.slots[duty.index].blocks:
-            self._store.drop(name)
-            raise Corrupt(f"Slot {duty.index} cannot be rebuilt", "the hosts' blocks do not make it")
-        await asyncio.to_thread(self._keep, name, listed)
-        log.info("slot %d of %s rebuilt from %d hosts", duty.index, duty.request.hex(), len(hosts))
-
-    def _keep(self, name: SlotName, listed: bytes) -> None:
-        arriving = self._store.begin(name, b"")
-        arriving.put_blocks(listed)
-        aside = arriving.path / "rebuilt"
-        with aside.open("rb") as file:
-            for index in range(arriving.manifest.blocks_per_slot):
-                block = file.read(65_536)
-                if index >= arriving.held:
-                    arriving.put_block(index, block)
-        aside.unlink()
-        self._store.commit(name)
+        """Rebuild a lost slot before anything is reserved."""
+        with self._begun.rebuilding((duty.request, duty.index)):
+            profile = self._actor.deployment.profile
+            asked = await rebuild_slot(self._peers, self._store, view, duty.request, duty.index, profile)
+        reached("rebuild.done")
+        log.info("slot %d of %s rebuilt from %d hosts", duty.index, duty.request.hex(), asked)
 
     async def close(self) -> None:
         """Stop what is under way; disk, journal and chain remember all of it."""

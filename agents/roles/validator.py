@@ -14,6 +14,7 @@ from agents.core.agents.validator import (
 from agents.core.market.types import slot_id
 from agents.core.market.view import MarketView
 from agents.roles.actor import Actor, Tasks
+from agents.roles.drill import reached
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Validator:
     async def _run(self, duty: Duty) -> None:
         market = self._actor.market
         if isinstance(duty, MarkMissing):
+            reached("mark.before")
             call = market.mark_proof_missing(slot_id(duty.request, duty.index), duty.period)
         elif isinstance(duty, CloseReservation):
             call = market.close_reservation(slot_id(duty.request, duty.index))
@@ -42,6 +44,8 @@ class Validator:
         elif isinstance(duty, CloseRequest):
             call = market.close_request(duty.request)
         await self._actor.lane.send(call, duty.key)
+        if isinstance(duty, MarkMissing):
+            reached("mark.sent")
         log.info("%s done", duty.key)
 
     async def close(self) -> None:

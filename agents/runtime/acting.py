@@ -3,17 +3,19 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from agents.net.signing import AccountSigner
+from agents.roles import drill
 from agents.roles.actor import Actor
 from agents.runtime.accounts import signing_account
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.logs import logged
 from agents.runtime.network import Network, home, network
 from agents.runtime.settings import Place
+from agents.store.files import lock_folder
 from agents.store.state import StateStore
 
 Say = Callable[[str], None]
@@ -32,10 +34,12 @@ class Session:
 
 @asynccontextmanager
 async def session(place: Place, role: str, verbose: bool = False) -> AsyncIterator[Session]:
-    """Everything an agent acts with, below its own data directory."""
+    """Everything an agent acts with, below its own data directory. Raises DataDirInUse while another one uses it."""
+    drill.check()
     account = signing_account(place)
     folder = place.data_dir or home() / role / str(account.address).lower()
-    with logged(folder, role, verbose):
+    # The lock comes first: two lanes that take up the same journal would send everything twice.
+    with closing(lock_folder(folder, "agent.lock")), logged(folder, role, verbose):
         async with network(place) as found:
             # One market's nonces and effects mean nothing on another.
             market = found.deployment.reference.replace(":", "-")

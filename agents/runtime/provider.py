@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from agents.artefacts.files import verification_key
-from agents.core.agents.provider import Policy
+from agents.core.agents.provider_duties import Policy
 from agents.core.errors import Misuse, NotEnoughTokens
 from agents.core.market.view import MarketView
 from agents.core.proofs.profiles import profile_named

@@ -47,11 +47,14 @@ def write_whole(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
 
 
-def lock_folder(folder: Path) -> IO[str]:
-    """Hold ``folder`` for this process until the result is closed. Raises DataDirInUse, StorageTrouble."""
+def lock_folder(folder: Path, name: str = "lock") -> IO[str]:
+    """Hold ``folder`` for this process until the result is closed. Raises DataDirInUse, StorageTrouble.
+
+    Locks of different names are different locks: the agent's own is held around that of its slots.
+    """
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = (folder / "lock").open("a+")
+        handle = (folder / name).open("a+")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -59,8 +62,9 @@ def lock_folder(folder: Path) -> IO[str]:
         owner = handle.read().strip() or "another process"
         handle.close()
         raise DataDirInUse(
-            f"{folder} is in use", f"process {owner} runs on it", "Stop that agent, or choose another --data-dir."
-        ) from None
+            f"{folder} is in use", f"process {owner} runs on it",
+            "Wait until that command is done or stop that agent, or choose another --data-dir.",
+        ) from None  # fmt: skip
     # The number is a courtesy to whoever is refused: a full disk must not keep an agent from what it holds.
     with suppress(OSError):
         os.ftruncate(handle.fileno(), 0)

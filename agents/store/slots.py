@@ -4,11 +4,13 @@
 
     slots/<manifest digest>-<index>/      held: manifest, blocks, data, tree
     arriving/<manifest digest>-<index>/   on the way: manifest, blocks, data so far
+    damaged/<manifest digest>-<index>/    set aside: its manifest is not the one it is named after
 
 A slot moves from one to the other by rename, after its root was checked and its bytes were flushed, so a kill at any moment
 leaves it in one of the two. Names are hexadecimal digests and numbers: nothing a peer says becomes a path.
 """
 
+import logging
 import os
 import shutil
 import threading
@@ -24,11 +26,13 @@ from agents.core.dataset.cid import digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.manifest import Manifest, parse_block_list, parse_manifest
 from agents.core.dataset.slots import SlotTree, slot_facts, slot_tree
-from agents.core.errors import Corrupt, NotFound, QuotaExceeded, StorageTrouble
+from agents.core.errors import BadData, Corrupt, NotFound, QuotaExceeded, StorageTrouble
 from agents.core.proofs.inputs import Opening, SlotFacts
 from agents.core.proofs.profiles import profile_named
 from agents.core.proofs.trees import block_roots
 from agents.store.files import lock_folder, storage_errors, sync_folder, write_whole
+
+log = logging.getLogger(__name__)
 
 BATCH_BLOCKS = 128
 """Blocks hashed at a time: 8 MiB."""
@@ -66,14 +70,20 @@ class SlotFolder:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """The dataset's manifest, checked when it was put."""
-        return parse_manifest((self.path / "manifest").read_bytes())
+        """The dataset's manifest. Raises Corrupt where the disk has changed it, StorageTrouble."""
+        with storage_errors(self.path):
+            data = (self.path / "manifest").read_bytes()
+        if digest_of(data) != self.name.manifest:
+            raise Corrupt(f"The manifest of slot {self.name} is damaged on disk")
+        return parse_manifest(data)
 
     @cached_property
     def digests(self) -> list[bytes]:
         """The slot's blocks, in order."""
         entry = self.manifest.slots[self.name.index]
-        return parse_block_list((self.path / "blocks").read_bytes(), entry, self.manifest.blocks_per_slot)
+        with storage_errors(self.path):
+            data = (self.path / "blocks").read_bytes()
+        return parse_block_list(data, entry, self.manifest.blocks_per_slot)
 
     @property
     def has_blocks(self) -> bool:
@@ -147,6 +157,8 @@ class ArrivingSlot(SlotFolder):
     def put_blocks(self, block_list: bytes) -> None:
         """Keep the slot's block list. Raises ManifestInvalid, StorageTrouble."""
         parse_block_list(block_list, self.manifest.slots[self.name.index], self.manifest.blocks_per_slot)
+        if not self.has_blocks:
+            self._held = None  # blocks put before can be told right from wrong now
         write_whole(self.path / "blocks", block_list)
 
     @property
@@ -168,12 +180,29 @@ class ArrivingSlot(SlotFolder):
 
     def put_block(self, index: int, block: bytes) -> None:
         """Keep the next block. Raises Corrupt for one that is not the list's, DiskFull, StorageTrouble."""
-        if not 0 <= index < self.manifest.blocks_per_slot:
-            raise Corrupt(f"There is no block {index}", f"the slot has {self.manifest.blocks_per_slot}")
+        self._check_place(index)
         if index > self.held:
             raise Corrupt(f"Block {index} comes too early", f"{self.held} are here", "Send them in order.")
         if len(block) != BLOCK_BYTES or digest_of(block) != self.digests[index]:
             raise Corrupt(f"Block {index} is not the slot's", "its digest is another", "Send it again.")
+        self._write(index, block)
+        self._held = max(self.held, index + 1)
+
+    def put_unlisted(self, index: int, block: bytes) -> None:
+        """Keep a block that was rebuilt while nobody has the slot's block list: once it is put, it tells what is right.
+
+        Raises Corrupt, DiskFull, StorageTrouble.
+        """
+        self._check_place(index)
+        if len(block) != BLOCK_BYTES:
+            raise Corrupt(f"Block {index} is not the slot's", f"it has {len(block)} bytes")
+        self._write(index, block)
+
+    def _check_place(self, index: int) -> None:
+        if not 0 <= index < self.manifest.blocks_per_slot:
+            raise Corrupt(f"There is no block {index}", f"the slot has {self.manifest.blocks_per_slot}")
+
+    def _write(self, index: int, block: bytes) -> None:
         with storage_errors(self.path):
             handle = os.open(self.path / "data", os.O_CREAT | os.O_WRONLY, 0o600)
             try:
@@ -182,7 +211,6 @@ class ArrivingSlot(SlotFolder):
                     written += os.pwrite(handle, block[written:], index * BLOCK_BYTES + written)
             finally:
                 os.close(handle)
-        self._held = max(self.held, index + 1)
 
     def roots(self) -> SlotTree:
         """The tree over the blocks on disk. Raises Corrupt unless all are here and make the manifest's root."""
@@ -197,13 +225,15 @@ class SlotStore:
     def __init__(self, folder: Path, quota: int) -> None:
         self._lock = lock_folder(folder)
         self._quota = quota
-        self._slots, self._arriving = folder / "slots", folder / "arriving"
+        self._slots, self._arriving, self._damaged = folder / "slots", folder / "arriving", folder / "damaged"
         with storage_errors(folder):
             for place in (self._slots, self._arriving):
                 place.mkdir(exist_ok=True, mode=0o700)
         self._open: dict[SlotName, ArrivingSlot] = {}
+        self._sizes: dict[SlotName, int] = {}
         self._admitting = threading.Lock()
         self.sweep()
+        self._inspect()
 
     def close(self) -> None:
         """Let the folder go."""
@@ -227,9 +257,7 @@ class SlotStore:
     @property
     def used(self) -> int:
         """Bytes promised to slots, here or on their way."""
-        folders = [SlotFolder(self._slots / str(name), name) for name in self.held]
-        folders += [SlotFolder(self._arriving / str(name), name) for name in self.arriving]
-        return sum(folder.manifest.slot_bytes for folder in folders)
+        return sum(self._sizes[name] for name in [*self.held, *self.arriving] if name in self._sizes)
 
     @property
     def room(self) -> int:
@@ -271,6 +299,7 @@ class SlotStore:
             with storage_errors(path):
                 path.mkdir(exist_ok=True, mode=0o700)
             write_whole(path / "manifest", manifest)
+            self._sizes[name] = parsed.slot_bytes
         return ArrivingSlot(path, name)
 
     def commit(self, name: SlotName, manifest: bytes = b"") -> HeldSlot:
@@ -299,6 +328,21 @@ class SlotStore:
                 # The manifest goes first: a folder without one is no slot, so a kill in between leaves only litter.
                 (place / str(name) / "manifest").unlink(missing_ok=True)
                 shutil.rmtree(place / str(name), ignore_errors=True)
+
+    def _inspect(self) -> None:
+        """Learn the sizes of what is here; a slot whose manifest the disk has changed is set aside, the others go on."""
+        for place, names in ((self._slots, self.held), (self._arriving, self.arriving)):
+            for name in names:
+                folder = SlotFolder(place / str(name), name)
+                try:
+                    self._sizes[name] = folder.manifest.slot_bytes
+                except (BadData, StorageTrouble) as error:
+                    aside = self._damaged / str(name)
+                    log.error("slot %s is set aside in %s and not proven any more: %s", name, aside, error)
+                    with storage_errors(aside):
+                        self._damaged.mkdir(exist_ok=True, mode=0o700)
+                        shutil.rmtree(aside, ignore_errors=True)
+                        folder.path.rename(aside)
 
     def sweep(self) -> None:
         """Remove what a kill left half deleted."""

@@ -12,7 +12,7 @@ from agents.chain.anvil import Anvil, AnvilOptions, dev_account
 from agents.chain.deploy import Deployment, deploy
 from agents.chain.journal import MemoryJournal
 from agents.chain.rpc import Rpc
-from agents.core.agents.provider import Policy
+from agents.core.agents.provider_duties import Policy
 from agents.core.market.types import MarketConfig, StakeConfig
 from agents.core.market.view import MarketView
 from agents.core.proofs.profiles import profile_named

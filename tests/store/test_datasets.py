@@ -83,6 +83,27 @@ def test_a_rebuilt_slot_has_the_root_the_manifest_names(tmp_path: Path) -> None:
     assert store.held == [name]
 
 
+def test_a_slot_rebuilt_without_its_block_list_is_checked_once_the_list_is_made(tmp_path: Path) -> None:
+    dataset = spooled(tmp_path, os.urandom(300_000))
+    name, blocks = SlotName(dataset.manifest.digest, 1), list(dataset.blocks(1))
+    store = SlotStore(tmp_path / "agent", dataset.manifest.slot_bytes)
+    arriving = store.begin(name, dataset.manifest_bytes)
+    for index, block in enumerate([*blocks[:-1], bytes(65_536)]):
+        arriving.put_unlisted(index, block)
+    with pytest.raises(Corrupt, match="There is no block"):
+        arriving.put_unlisted(len(blocks), bytes(65_536))
+    with pytest.raises(Corrupt, match="7 bytes"):
+        arriving.put_unlisted(0, bytes(7))
+    assert arriving.held == 0
+    arriving.put_blocks(dataset.block_list(1))
+    assert arriving.held == len(blocks) - 1
+    with pytest.raises(Corrupt, match="not whole"):
+        store.commit(name)
+    arriving.put_block(len(blocks) - 1, blocks[-1])
+    assert store.commit(name).read(0, len(blocks)) == blocks
+    assert store.room == 0
+
+
 def test_openings_are_paths_of_the_reference_tree(tmp_path: Path) -> None:
     dataset = spooled(tmp_path, os.urandom(100), k=2, m=1)  # one block a slot: the tree is padded to two
     store = SlotStore(tmp_path / "agent", 1 << 30)

@@ -187,6 +187,32 @@ def test_a_killed_deletion_is_finished_by_the_next_start(tmp_path: Path) -> None
     assert put_all(store, name, dataset.manifest_bytes, dataset.block_list(0), list(dataset.blocks(0))).facts
 
 
+def test_a_slot_whose_manifest_rotted_is_set_aside_and_the_others_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_bytes(os.urandom(1000))
+    dataset = Spool(tmp_path / "spool").encode(tmp_path / "file", 1, 1, None, PROFILE)
+    name, other = (SlotName(dataset.manifest.digest, index) for index in (0, 1))
+    store = SlotStore(tmp_path / "agent", 1 << 17)
+    kept = put_all(store, name, dataset.manifest_bytes, dataset.block_list(0), list(dataset.blocks(0)))
+    sound = put_all(store, other, dataset.manifest_bytes, dataset.block_list(1), list(dataset.blocks(1)))
+    manifest = bytearray((kept.path / "manifest").read_bytes())
+    manifest[-1] ^= 1
+    (kept.path / "manifest").write_bytes(manifest)
+    assert store.used == 1 << 17  # nobody minds while it runs
+    store.close()
+    for _ in range(2):
+        store = SlotStore(tmp_path / "agent", 1 << 17)
+        assert (store.held, store.used) == ([other], 1 << 16)
+        assert store.slot(other).read(0, 1) == sound.read(0, 1)
+        assert f"slot {name} is set aside" in caplog.text
+        # Its place is free: it can come back, and rot again.
+        back = put_all(store, name, dataset.manifest_bytes, dataset.block_list(0), list(dataset.blocks(0)))
+        (back.path / "manifest").write_bytes(manifest)
+        store.close()
+        assert (tmp_path / "agent" / "damaged" / str(name) / "data").exists()
+
+
 ENCODE = """
 import os, signal, sys
 from pathlib import Path

@@ -1,136 +1,30 @@
-"""A provider's duties: reserve, receive or rebuild, fill, prove, settle (Codex, algorithm 1)."""
+"""A provider's duties: reserve, receive or rebuild, fill, prove, claim, settle (Codex, algorithm 1)."""
 
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Set
 
+from agents.core.agents.provider_duties import (
+    NOTHING,
+    Claim,
+    Clock,
+    Duty,
+    Fill,
+    Forget,
+    Policy,
+    Prove,
+    Rebuild,
+    Release,
+    Reserve,
+    Settle,
+    UnderWay,
+)  # fmt: skip
 from agents.core.market.economics import minimal_term
 from agents.core.market.periods import challenge, first_block, period_of, required
 from agents.core.market.placement import position
 from agents.core.market.types import RequestState, SlotState, slot_id
 from agents.core.market.view import MarketView, RequestView, SlotKey
 
-
-@dataclass(frozen=True)
-class Policy:
-    """Which requests a provider takes."""
-
-    quota: int
-    """Bytes of slots at most."""
-    min_price: int = 0
-    """Base units per byte per second at least."""
-    max_duration: int | None = None
-    """Seconds left at most; None: any."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Where the chain is."""
-
-    block: int
-    now: int
-    """Timestamp of ``block``."""
-    hashes: Mapping[int, bytes]
-    """Hashes of the blocks whose hashes matter, as far as they are known: see `blocks_needed`."""
-
-
-@dataclass(frozen=True)
-class Reserve:
-    """Reserve a slot."""
-
-    request: bytes
-    index: int
-    turn: int
-    """Which reservation of the slot it would be, over all its sales."""
-
-    @property
-    def key(self) -> str:
-        """Once a turn."""
-        return f"reserve:{self.request.hex()}:{self.index}:{self.turn}"
-
-
-@dataclass(frozen=True)
-class Rebuild:
-    """Rebuild a lost slot from any k others, and check its root, before it is reserved."""
-
-    request: bytes
-    index: int
-
-    @property
-    def key(self) -> str:
-        """One rebuilding of a slot at a time."""
-        return f"rebuild:{self.request.hex()}:{self.index}"
-
-
-@dataclass(frozen=True)
-class Fill:
-    """Prove a reserved slot for the current period and fill it."""
-
-    request: bytes
-    index: int
-    deadline: int
-
-    @property
-    def key(self) -> str:
-        """Once a reservation."""
-        return f"fill:{self.request.hex()}:{self.index}:{self.deadline}"
-
-
-@dataclass(frozen=True)
-class Prove:
-    """Prove a filled slot for ``period``."""
-
-    request: bytes
-    index: int
-    period: int
-
-    @property
-    def key(self) -> str:
-        """Once a period."""
-        return f"prove:{self.request.hex()}:{self.index}:{self.period}"
-
-
-@dataclass(frozen=True)
-class Settle:
-    """Be paid and released."""
-
-    request: bytes
-    index: int
-    filled_at: int
-
-    @property
-    def key(self) -> str:
-        """Once a tenure."""
-        return f"settle:{self.request.hex()}:{self.index}:{self.filled_at}"
-
-
-@dataclass(frozen=True)
-class Release:
-    """Close one's own reservation that expired or became pointless."""
-
-    request: bytes
-    index: int
-    deadline: int
-
-    @property
-    def key(self) -> str:
-        """Once a reservation."""
-        return f"release:{self.request.hex()}:{self.index}:{self.deadline}"
-
-
-@dataclass(frozen=True)
-class Forget:
-    """Delete a slot that nobody pays for any more."""
-
-    request: bytes
-    index: int
-
-    @property
-    def key(self) -> str:
-        """Once a slot."""
-        return f"forget:{self.request.hex()}:{self.index}"
-
-
-Duty = Reserve | Rebuild | Fill | Prove | Settle | Release | Forget
+CLAIMS = 10
+"""Running pay is claimed at most so often during a request."""
 
 
 def blocks_needed(view: MarketView, me: str, block: int) -> set[int]:
@@ -144,33 +38,56 @@ def blocks_needed(view: MarketView, me: str, block: int) -> set[int]:
     return {number for number in needed if 0 <= number < block}
 
 
-def duties(view: MarketView, me: str, policy: Policy, held: Set[SlotKey], clock: Clock) -> list[Duty]:
+def duties(
+    view: MarketView, me: str, policy: Policy, held: Set[SlotKey], clock: Clock, begun: UnderWay = NOTHING
+) -> list[Duty]:
     """What provider ``me``, which holds the data of ``held`` whole, has to do now; proofs first."""
     found: list[Duty] = []
     for request in view.requests.values():
-        found.extend(_own(view, request, me, held, clock))
+        found.extend(_own(view, request, me, policy, held, clock, begun))
     found.sort(key=lambda duty: not isinstance(duty, Prove))
-    found.extend(_wanted(view, me, policy, held, clock))
+    found.extend(_wanted(view, me, policy, held, clock, begun))
     return found
 
 
-def _own(view: MarketView, request: RequestView, me: str, held: Set[SlotKey], clock: Clock) -> Iterator[Duty]:
+def _own(
+    view: MarketView,
+    request: RequestView,
+    me: str,
+    policy: Policy,
+    held: Set[SlotKey],
+    clock: Clock,
+    begun: UnderWay,
+) -> Iterator[Duty]:
     """Duties of slots reserved or hosted, and of data kept for nothing."""
     config, state = view.config, request.state(clock.now)
+    period = period_of(clock.block, config)
+    settled = clock.block - first_block(period, config) >= policy.depth(config)
+    kept = (held | begun.arriving) - begun.rebuilding
     for index, slot in enumerate(request.slots):
         key = (request.id, index)
         if slot.host == me and slot.state is SlotState.RESERVED:
             if clock.now >= slot.deadline or state.terminal:
                 yield Release(*key, slot.deadline)
-            elif key in held:
+            elif key in held and settled:
                 yield Fill(*key, slot.deadline)
         elif slot.host == me and slot.state is SlotState.FILLED:
             if clock.now >= request.end(clock.now) + config.settle_seconds:
                 yield Settle(*key, slot.filled_at)
-            elif key in held and clock.now < request.end(clock.now):
-                yield from _proof(view, request, index, clock)
-        elif key in held and _is_useless(view, request, index, me, clock.now):
+            elif clock.now < request.end(clock.now):
+                if key in held and settled:
+                    yield from _proof(view, request, index, clock)
+                if _is_worth_claiming(view, request, index, clock.now):
+                    yield Claim(*key, slot.filled_at, slot.claimed)
+        elif key in kept and _is_useless(view, request, index, me, clock.now):
             yield Forget(*key)
+
+
+def _is_worth_claiming(view: MarketView, request: RequestView, index: int, now: int) -> bool:
+    """Whether a claim is worth its gas: a part of what the slot earns in all, and its end, which pays the rest, is far."""
+    part = request.ask.rate * request.ask.duration // CLAIMS
+    far = request.ends_at - now > request.ask.duration // CLAIMS
+    return far and request.claimable(index, now, view.config) >= max(1, part)
 
 
 def _is_useless(view: MarketView, request: RequestView, index: int, me: str, now: int) -> bool:
@@ -201,33 +118,73 @@ def _proof(view: MarketView, request: RequestView, index: int, clock: Clock) -> 
         yield Prove(request.id, index, period)
 
 
-def _wanted(view: MarketView, me: str, policy: Policy, held: Set[SlotKey], clock: Clock) -> Iterator[Duty]:
+def _wanted(
+    view: MarketView, me: str, policy: Policy, held: Set[SlotKey], clock: Clock, begun: UnderWay
+) -> Iterator[Duty]:
     """Slots to sell storage for, as far as stake and quota go."""
     provider = view.providers.get(me)
     if provider is None or not provider.staked_since:
         return
-    free = provider.free
-    room = policy.quota - sum(
-        request.ask.slot_size
-        for request in view.requests.values()
-        for index, slot in enumerate(request.slots)
-        if slot.host == me or (request.id, index) in held
-    )
+    promised = _promised(view, me, held, begun)
+    room = policy.quota - sum(promised.values())
+    free = provider.free - _bound(view, me, begun)
     for request in view.requests.values():
-        if not _acceptable(request, me, policy, clock) or request.ask.collateral > free:
+        if not _acceptable(request, me, policy, clock, begun) or request.ask.collateral > free:
             continue
         choices = _eligible(view, request, me, provider.id, provider.staked_since, clock)
-        repairs = [index for index in choices if request.slots[index].vacated_at]
-        ready = [index for index in repairs if (request.id, index) in held]
-        if ready:
-            yield _reserve(request, ready[0])
-            free -= request.ask.collateral
-        elif room >= request.ask.slot_size and choices:
-            # The place in the list depends on who asks, so that providers do not all run for the same slot.
-            chosen = choices[int.from_bytes(provider.id[-4:], "big") % len(choices)]
-            yield Rebuild(request.id, chosen) if chosen in repairs else _reserve(request, chosen)
-            free -= request.ask.collateral
-            room -= request.ask.slot_size
+        ready = [index for index in choices if request.slots[index].vacated_at and (request.id, index) in held]
+        chosen = ready[0] if ready else _choice(view, request, choices, me, provider.id, begun)
+        if chosen is None:
+            continue
+        needed = 0 if (request.content.cid, chosen) in promised else request.ask.slot_size
+        if needed > room:
+            continue
+        if ready or not request.slots[chosen].vacated_at:
+            yield _reserve(request, chosen)
+        else:
+            yield Rebuild(request.id, chosen)
+        promised[request.content.cid, chosen] = needed
+        free -= request.ask.collateral
+        room -= needed
+
+
+def _promised(view: MarketView, me: str, held: Set[SlotKey], begun: UnderWay) -> dict[tuple[bytes, int], int]:
+    """Bytes of quota by content and slot: two requests for the same content share their slots' data."""
+    begun_or_held = held | begun.reserving | begun.rebuilding | begun.arriving
+    return {
+        (request.content.cid, index): request.ask.slot_size
+        for request in view.requests.values()
+        for index, slot in enumerate(request.slots)
+        if slot.host == me or (request.id, index) in begun_or_held
+    }
+
+
+def _bound(view: MarketView, me: str, begun: UnderWay) -> int:
+    """Stake that reservations on their way are going to lock."""
+    return sum(
+        request.ask.collateral
+        for request in view.requests.values()
+        for index, slot in enumerate(request.slots)
+        if (request.id, index) in begun.reserving and slot.host != me
+    )
+
+
+def _choice(
+    view: MarketView, request: RequestView, choices: list[int], me: str, id: bytes, begun: UnderWay
+) -> int | None:
+    """The slot to go for; one that is being rebuilt first."""
+    begun_before = [index for index in choices if (request.id, index) in begun.rebuilding]
+    if begun_before:
+        return begun_before[0]
+    open_ = [
+        index
+        for index in choices
+        if (request.id, index) not in begun.resting
+        # Data another request brings here is waited for, not rebuilt as well.
+        and not (request.slots[index].vacated_at and _needed_elsewhere(view, request, index, me))
+    ]
+    # The place in the list depends on who asks, so that providers do not all run for the same slot.
+    return open_[int.from_bytes(id[-4:], "big") % len(open_)] if open_ else None
 
 
 def _reserve(request: RequestView, index: int) -> Reserve:
@@ -235,7 +192,9 @@ def _reserve(request: RequestView, index: int) -> Reserve:
     return Reserve(request.id, index, (slot.vacated_block << 16) + slot.reservations)
 
 
-def _acceptable(request: RequestView, me: str, policy: Policy, clock: Clock) -> bool:
+def _acceptable(request: RequestView, me: str, policy: Policy, clock: Clock, begun: UnderWay) -> bool:
+    if request.id in begun.refused or any((request.id, index) in begun.reserving for index in range(request.ask.slots)):
+        return False
     if request.state(clock.now) not in (RequestState.NEW, RequestState.STARTED) or request.holds(me):
         return False
     if any(me in slot.former_hosts for slot in request.slots):

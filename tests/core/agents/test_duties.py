@@ -3,7 +3,20 @@
 from dataclasses import replace
 
 from agents.core.agents import provider, validator
-from agents.core.agents.provider import Clock, Fill, Forget, Policy, Prove, Rebuild, Release, Reserve, Settle
+from agents.core.agents.provider_duties import (
+    NOTHING,
+    Claim,
+    Clock,
+    Fill,
+    Forget,
+    Policy,
+    Prove,
+    Rebuild,
+    Release,
+    Reserve,
+    Settle,
+    UnderWay,
+)  # fmt: skip
 from agents.core.agents.validator import CloseRequest, CloseReservation, MarkMissing, SettleSlot
 from agents.core.market import events as e
 from agents.core.market.types import Ask, Content, MarketConfig, StakeConfig, slot_id
@@ -60,9 +73,13 @@ def clock(block: int) -> Clock:
 
 
 def mine(
-    view: MarketView, block: int, held: frozenset[tuple[bytes, int]] = frozenset(), policy: Policy = POLICY
+    view: MarketView,
+    block: int,
+    held: frozenset[tuple[bytes, int]] = frozenset(),
+    policy: Policy = POLICY,
+    begun: UnderWay = NOTHING,
 ) -> list[object]:
-    return list(provider.duties(view, ME, policy, held, clock(block)))
+    return list(provider.duties(view, ME, policy, held, clock(block), begun))
 
 
 HELD = frozenset({(ID, 0)})
@@ -96,7 +113,7 @@ def test_one_slot_of_a_request_each() -> None:
 def test_a_reserved_slot_is_filled_when_its_data_is_here_and_released_when_it_is_late() -> None:
     view = reserved(market(), 0, ME, BLOCK + 50)
     assert mine(view, BLOCK + 60) == []
-    assert mine(view, BLOCK + 60, HELD) == [Fill(ID, 0, START + 110)]
+    assert mine(view, BLOCK + 61, HELD) == [Fill(ID, 0, START + 110)]
     assert mine(view, BLOCK + 110, HELD)[0] == Release(ID, 0, START + 110)
 
 
@@ -139,6 +156,126 @@ def test_data_nobody_pays_for_is_deleted() -> None:
     view = filled(market(), 0, OTHER, BLOCK + 50)
     assert Forget(ID, 0) in mine(view, BLOCK + 60, HELD)
     assert Forget(ID, 0) in mine(market(), BLOCK + 250, HELD)  # cancelled
+
+
+OTHER_ID = bytes(range(31, 0, -1)) + b"\0"
+
+
+def posted_too(view: MarketView, cid: bytes = b"\1" * 32, ask: Ask = ASK, block: int = BLOCK + 1) -> MarketView:
+    """A second request."""
+    return view.after(
+        e.StorageRequested(
+            at=at(block), request_id=OTHER_ID, client=CLIENT, ask=ask, content=Content(cid, 1),
+            expires_at=at(block + 200).timestamp, ends_at=at(block + ask.duration).timestamp, deposit=ask.price,
+        )
+    )  # fmt: skip
+
+
+def test_a_reservation_on_its_way_counts_against_stake_quota_and_its_request() -> None:
+    ask = replace(ASK, collateral_per_byte=6)  # 600 of 1,000
+    one, two = market(ask), posted_too(market(ask), ask=ask)
+    (first,) = mine(two, BLOCK + 100)  # stake for one
+    assert isinstance(first, Reserve)
+    begun = UnderWay(reserving={(first.request, first.index)})
+    assert mine(two, BLOCK + 101, begun=begun) == []
+    seen = reserved(one, first.index, ME, BLOCK + 101)
+    assert mine(seen, BLOCK + 102, begun=begun) == []
+    cheap = posted_too(market())
+    assert len(mine(cheap, BLOCK + 100)) == 2
+    assert len(mine(cheap, BLOCK + 100, policy=Policy(quota=199))) == 1
+    assert mine(cheap, BLOCK + 101, policy=Policy(quota=199), begun=begun) == []
+    (other,) = mine(cheap, BLOCK + 101, begun=begun)
+    assert isinstance(other, Reserve)
+    assert other.request == OTHER_ID
+
+
+def test_a_request_that_costs_bonds_is_left_alone() -> None:
+    assert mine(market(), BLOCK + 100, begun=UnderWay(refused={ID})) == []
+    view = lost(market())
+    assert mine(view, BLOCK + 145, begun=UnderWay(refused={ID})) == []
+
+
+def test_a_rebuild_that_fails_lets_another_slot_have_its_turn_and_one_that_runs_is_kept_to() -> None:
+    ask = replace(ASK, slots=4, max_slot_loss=3, repair_threshold=2)
+    view = market(ask)
+    for index, who in enumerate("1234"):
+        view = filled(view, index, "0x" + who * 40, BLOCK + 20 + 2 * index)
+    view = view.after(e.RequestStarted(at=at(BLOCK + 62), request_id=ID))
+    for index in (0, 2):
+        view = view.after(
+            e.SlotLost(
+                at=at(BLOCK + 90, index), request_id=ID, slot_index=index, host="0x" + "1234"[index] * 40, paid=0,
+                slashed=10,
+            )
+        )  # fmt: skip
+    view = view.after(e.RepairOpened(at=at(BLOCK + 90, 5), request_id=ID))
+    (first,) = mine(view, BLOCK + 145)
+    assert isinstance(first, Rebuild)
+    other = Rebuild(ID, 2 - first.index)
+    assert mine(view, BLOCK + 145, begun=UnderWay(resting={(ID, first.index)})) == [other]
+    assert mine(view, BLOCK + 145, begun=UnderWay(resting={(ID, 0), (ID, 2)})) == []
+    # What was begun is gone on with, in the room it has already.
+    begun = UnderWay(rebuilding={(ID, other.index)}, arriving={(ID, other.index)})
+    assert mine(view, BLOCK + 146, begun=begun, policy=Policy(quota=100)) == [other]
+
+
+def test_what_arrived_in_part_is_deleted_when_nobody_pays_for_it_and_counts_until_then() -> None:
+    begun = UnderWay(arriving={(ID, 0)})
+    assert mine(reserved(market(), 0, ME, BLOCK + 50), BLOCK + 60, begun=begun) == []
+    view = filled(market(), 0, OTHER, BLOCK + 50)
+    assert mine(view, BLOCK + 100, begun=begun, policy=Policy(quota=199)) == [Forget(ID, 0)]
+    assert Forget(ID, 0) not in mine(lost(market()), BLOCK + 145, begun=begun)  # it is rebuilt again
+    assert Forget(ID, 0) not in mine(view, BLOCK + 60, begun=UnderWay(arriving={(ID, 0)}, rebuilding={(ID, 0)}))
+
+
+def test_data_of_the_same_content_is_promised_once_and_not_rebuilt_while_it_arrives() -> None:
+    view = posted_too(lost(market()), cid=bytes(32), block=BLOCK + 95)
+    both = frozenset({(ID, 0), (OTHER_ID, 0)})
+    duties = mine(view, BLOCK + 195, both, policy=Policy(quota=200))
+    assert [type(duty) for duty in duties if not isinstance(duty, Forget)] == [Reserve, Reserve]
+    coming = view.after(
+        e.SlotReserved(
+            at=at(BLOCK + 191), request_id=OTHER_ID, slot_index=0, provider=ME, deadline=START + 251, bond=5,
+            reservation_index=0,
+        )
+    )  # fmt: skip
+    assert mine(coming, BLOCK + 195) == []
+
+
+def test_running_pay_is_claimed_in_parts_and_not_when_the_settlement_is_near() -> None:
+    ask = replace(ASK, duration=1_000)  # 500 a second a slot, 500,000 in all
+    view = filled(market(ask), 0, ME, BLOCK + 50)
+
+    def proven(until: int, claimed: int = 0) -> MarketView:
+        after = view.after(e.ProofSubmitted(at=at(BLOCK + until), slot_id=slot_id(ID, 0), period=(BLOCK + until) // 10))
+        paid = e.PayClaimed(at=at(BLOCK + until, 1), slot_id=slot_id(ID, 0), host=ME, amount=claimed)
+        return after.after(paid) if claimed else after
+
+    def claims(view: MarketView, block: int) -> list[object]:
+        return [duty for duty in mine(view, block) if isinstance(duty, Claim)]
+
+    started = START + 51
+    assert claims(proven(150), BLOCK + 150) == []
+    assert claims(proven(151), BLOCK + 151) == [Claim(ID, 0, started, 0)]
+    assert claims(proven(151, claimed=50_000), BLOCK + 152) == []
+    assert claims(proven(899, claimed=1), BLOCK + 899) == []
+    started_ = proven(850).after(e.RequestStarted(at=at(BLOCK + 851), request_id=ID))
+    assert claims(started_, BLOCK + 899) == [Claim(ID, 0, started, 0)]
+    assert claims(started_, BLOCK + 900) == []
+
+
+def test_a_challenge_is_proven_once_blocks_are_on_top_of_it() -> None:
+    view = filled(market(), 0, ME, BLOCK + 50)
+    deep = Policy(quota=1_000, confirmations=3)
+    assert mine(view, 560, HELD) == []  # block 560 is the period's first
+    assert mine(view, 561, HELD) == [Prove(ID, 0, 56)]
+    assert mine(view, 562, HELD, deep) == []
+    assert mine(view, 563, HELD, deep) == [Prove(ID, 0, 56)]
+    waiting = reserved(market(), 0, ME, BLOCK + 50)
+    assert mine(waiting, 562, HELD, deep) == []
+    assert mine(waiting, 563, HELD, deep) == [Fill(ID, 0, START + 110)]
+    slow = replace(CONFIG, block_seconds=12, period_blocks=300)
+    assert (POLICY.depth(CONFIG), POLICY.depth(slow), deep.depth(slow)) == (1, 2, 3)
 
 
 def checks(view: MarketView, block: int) -> list[object]:
