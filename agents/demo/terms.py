@@ -55,9 +55,12 @@ async def seconds_per_proof(folder: Path, profile: Profile) -> float:
         store.close()
 
 
-def rules(proof: float) -> MarketConfig:
-    """Market rules under which this machine, at ``proof`` seconds each, proves every slot in time, one after the other."""
-    period = max(12, math.ceil((DATA + PARITY) * proof * 1.25 + VERIFY_SECONDS) + 3)
+def rules(proof: float, rest: int = 0) -> MarketConfig:
+    """Market rules under which this machine, at ``proof`` seconds each, proves every slot in time, one after the other.
+
+    ``rest`` is how many blocks of a period are to be left over.
+    """
+    period = max(12, math.ceil((DATA + PARITY) * proof * 1.25 + VERIFY_SECONDS) + 3) + rest
     return MarketConfig(
         period_blocks=period,
         block_seconds=1,
@@ -68,7 +71,7 @@ def rules(proof: float) -> MarketConfig:
         validator_bps=1000,
         bounty_bps=5000,
         bond_bps=500,
-        reserve_seconds=period + 4,
+        reserve_seconds=period + 10,
         repair_window=8,
         min_term_periods=1,
         max_duration=86_400,
