@@ -1,8 +1,9 @@
-"""``agent client``: store files and read them back."""
+"""``agent client``: store files, read them back, and see what became of them."""
 
 import asyncio
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,9 +12,16 @@ from agents.cli.options import DataDir, Json, Market, Rpc, Wallet
 from agents.cli.parsing import maybe, read
 from agents.cli.progress import progress
 from agents.core import units
+from agents.core.errors import DiskFull, Misuse
 from agents.runtime.settings import Place, StoreOrder
 
+if TYPE_CHECKING:
+    from agents.runtime.pricing import Quote
+    from agents.runtime.reading import Bought, Purchase
+
 app = typer.Typer(help="Buy durability for files, and read them back.", no_args_is_help=True)
+
+STDOUT = Path("-")
 
 
 @app.command()
@@ -41,7 +49,10 @@ def store(
     wallet: Wallet = None,
     json: Json = False,
 ) -> None:
-    """Store a file; prints the capability that reads it back. Typed again after a kill, it goes on where it was."""
+    """Store a file; prints the capability that reads it back.
+
+    Typed again after a kill it goes on where it was; typed again for a file that is stored, it prints its capability again.
+    """
     order = StoreOrder(
         file=file,
         slots=slots,
@@ -57,18 +68,14 @@ def store(
         encrypt=not no_encrypt,
     )
     place = Place(rpc, market, wallet, data_dir)
+    if dry_run:
+        from agents.runtime import pricing
+
+        quoted = asyncio.run(pricing.quote(place, order))
+        output.Output(json).result(_quote_facts(quoted), lambda: _show_quote(quoted))
+        return
     from agents.runtime import storing
 
-    if dry_run:
-        quoted = asyncio.run(storing.quote(place, order))
-        facts = {"price": str(quoted.price), "slots": quoted.slots, "slotSize": quoted.slot_bytes}
-
-        def quote_text() -> None:
-            output.line(f"price  {units.format_amount(quoted.price)}")
-            output.line(f"slots  {quoted.slots} of {units.format_size(quoted.slot_bytes)}")
-
-        output.Output(json).result(facts, quote_text)
-        return
     with progress() as advance:
         stored = asyncio.run(storing.store(place, order, advance))
     facts = {
@@ -77,30 +84,215 @@ def store(
         "capability": stored.capability,
         "price": str(stored.price),
         "endsAt": stored.ends_at,
+        "again": stored.again,
     }
 
     def text() -> None:
         output.line(stored.capability if order.encrypt else stored.cid)
-        output.note(f"Stored until {units.format_time(stored.ends_at)} for {units.format_amount(stored.price)}.")
+        until, paid = units.format_time(stored.ends_at), units.format_amount(stored.price)
+        if stored.again:
+            output.note(f"It is stored already, until {until} (request {stored.request[:12]}); nothing was paid now.")
+        else:
+            output.note(f"Stored until {until} for {paid} (request {stored.request[:12]}).")
         if order.encrypt:
             output.note("Keep the line above: whoever has it can read the file, and nobody can without it.")
 
     output.Output(json).result(facts, text)
 
 
+def _quote_facts(quoted: "Quote") -> dict[str, Any]:
+    return {
+        "price": str(quoted.price),
+        "slots": quoted.slots,
+        "slotSize": quoted.slot_bytes,
+        "fileSize": quoted.file_bytes,
+        "storedSize": quoted.stored_bytes,
+        "expansion": round(quoted.expansion, 3),
+        "collateral": str(quoted.collateral),
+        "gas": str(quoted.wei),
+        "balance": str(quoted.balance),
+        "allowance": str(quoted.allowance),
+        "ether": str(quoted.ether),
+        "hosts": quoted.hosts,
+        "warnings": _warnings(quoted),
+    }
+
+
+def _warnings(quoted: "Quote") -> list[str]:
+    found = []
+    if quoted.hosts < quoted.slots:
+        found.append(
+            f"Only {quoted.hosts} providers have stake free for a slot and {quoted.slots} are needed, each another one: "
+            "unless more come in time, the request expires and its price is refunded."
+        )
+    if quoted.balance < quoted.price:
+        lacking = units.format_amount(quoted.price - quoted.balance)
+        found.append(f"The account lacks {lacking}: fund it first.")
+    if quoted.ether < quoted.wei:
+        found.append(f"The account has {quoted.ether / 1e18:.6f} ETH: too little for the gas.")
+    return found
+
+
+def _show_quote(quoted: "Quote") -> None:
+    output.line(f"price       {units.format_amount(quoted.price)}")
+    output.line(f"slots       {quoted.slots} of {units.format_size(quoted.slot_bytes)}")
+    sizes = f"{units.format_size(quoted.stored_bytes)} for {units.format_size(quoted.file_bytes)}"
+    output.line(f"stored      {sizes}, {quoted.expansion:.2f} times the file")
+    output.line(f"collateral  {units.format_amount(quoted.collateral)} locked by each host")
+    output.line(f"gas         about {quoted.wei / 1e18:.6f} ETH of {quoted.ether / 1e18:.6f}")
+    output.line(f"balance     {units.format_amount(quoted.balance)}")
+    output.line(f"allowance   {units.format_amount(quoted.allowance)}")
+    output.line(f"hosts       {quoted.hosts} could take a slot")
+    for warning in _warnings(quoted):
+        output.note(f"warning: {warning}")
+
+
 @app.command()
 def get(
     name: Annotated[str, typer.Argument(metavar="CAPABILITY", help="What `store` printed.")],
     out: Annotated[
-        Path | None, typer.Option("-o", metavar="FILE", help="Default: the file's own name, in this folder.")
+        Path | None,
+        typer.Option("-o", metavar="FILE|-", help="Default: the file's own name, in this folder; -: stdout."),
     ] = None,
     rpc: Rpc = None,
     market: Market = None,
     json: Json = False,
 ) -> None:
-    """Read a file back. Needs no account: the capability, the chain and any k hosts are enough."""
-    from agents.runtime import storing
+    """Read a file back. Needs no account: the capability, the chain and any k hosts are enough.
 
+    Nothing is overwritten. Typed again after it was stopped, it goes on where it was.
+    """
+    from agents.runtime import reading
+
+    place = Place(rpc, market)
+    if out == STDOUT:
+        if json:
+            raise Misuse("--json and -o - both want stdout", "", "Leave one of them out.")
+        with progress() as advance:
+            asyncio.run(reading.get_into(place, name, _to_stdout, advance))
+        return
     with progress() as advance:
-        found = asyncio.run(storing.get(Place(rpc, market), name, out, advance))
+        found = asyncio.run(reading.get(place, name, out, advance))
     output.Output(json).result({"file": str(found)}, lambda: output.line(str(found)))
+
+
+def _to_stdout(piece: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise DiskFull("Cannot write to stdout", why, "Make room where it leads, and type it again.") from None
+
+
+@app.command("ls")
+def list_(
+    capabilities: Annotated[
+        bool, typer.Option("--capabilities", help="Show them: whoever sees one can read the file.")
+    ] = False,
+    data_dir: DataDir = None,
+    rpc: Rpc = None,
+    market: Market = None,
+    wallet: Wallet = None,
+    json: Json = False,
+) -> None:
+    """Every request of this client, from the chain; names and capabilities where this machine knows them."""
+    from agents.runtime import reading
+
+    found = asyncio.run(reading.purchases(Place(rpc, market, wallet, data_dir)))
+    data = [_bought_facts(bought, found.now, capabilities) for bought in found.bought]
+    columns = ["request", "file", "state", "filled", "price", "ends in", "capability"]
+    rows = [_bought_row(bought, found.now, capabilities) for bought in found.bought]
+    output.Output(json).result(data, lambda: output.table(columns, rows, "nothing stored yet"))
+    if found.credit and not json:
+        output.note(f"{units.format_amount(found.credit)} are owed to you: `agent client withdraw` takes them.")
+
+
+def _bought_facts(bought: "Bought", now: int, capabilities: bool) -> dict[str, Any]:
+    from agents.runtime.market import request_facts
+
+    order = bought.order
+    facts = request_facts(bought.request, now) | {"file": order.file if order else None, "capabilityKnown": bool(order)}
+    return facts | ({"capability": order.capability if order else None} if capabilities else {})
+
+
+def _bought_row(bought: "Bought", now: int, capabilities: bool) -> list[str]:
+    facts, order = _bought_facts(bought, now, capabilities), bought.order
+    known = (order.capability if capabilities else "known") if order else "not known here"
+    return [
+        facts["request"][:12],
+        order.name if order else "-",
+        facts["state"] + (", closed" if facts["closed"] else ""),
+        f"{facts['filled']}/{facts['slots']}",
+        units.format_amount(int(facts["price"])),
+        units.format_duration(facts["endsAt"] - now) if facts["endsAt"] > now else "over",
+        known,
+    ]
+
+
+@app.command()
+def status(
+    request: Annotated[str, typer.Argument(help="A request's id, or its beginning.")],
+    data_dir: DataDir = None,
+    rpc: Rpc = None,
+    market: Market = None,
+    json: Json = False,
+) -> None:
+    """One request: its slots, and where its money is."""
+    from agents.runtime import market as lists
+    from agents.runtime import reading
+
+    found = asyncio.run(reading.purchase(Place(rpc, market, None, data_dir), request))
+    slots = lists.slots(found.moment, found.bought.request.id.hex())
+    facts = _bought_facts(found.bought, found.moment.timestamp, False)
+
+    def text() -> None:
+        for name, value in _money(found).items():
+            output.line(f"{name:<10} {value}")
+        output.line("")
+        output.table(slots.columns, slots.rows, "no slots")
+
+    money = {name: str(getattr(found, name)) for name in ("claimable", "pots", "unspent", "refunded")}
+    paid = {"paid": str(found.bought.request.paid)}
+    output.Output(json).result(facts | money | paid | {"slotList": list(slots.data)}, text)
+
+
+def _money(found: "Purchase") -> dict[str, str]:
+    bought, now = found.bought, found.moment.timestamp
+    request = bought.request
+    lines = {
+        "request": request.id.hex(),
+        "file": bought.order.name if bought.order else "not known here",
+        "state": bought.state.name.lower() + (", closed" if request.closed else ""),
+        "ends": units.format_time(request.end(now)),
+        "price": units.format_amount(request.deposit),
+        "paid": f"{units.format_amount(request.paid)} to hosts, {units.format_amount(found.claimable)} more to claim",
+        "pots": units.format_amount(found.pots),
+    }
+    if request.closed:
+        return lines | {"refunded": units.format_amount(found.refunded)}
+    return lines | {"unspent": units.format_amount(found.unspent)}
+
+
+@app.command()
+def withdraw(
+    to: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Default: the wallet's own address.")] = None,
+    data_dir: DataDir = None,
+    rpc: Rpc = None,
+    market: Market = None,
+    wallet: Wallet = None,
+    json: Json = False,
+) -> None:
+    """Close requests that are over, and take what they leave: refunds, and what hosts lost."""
+    from agents.runtime import earning, refunding
+
+    target = None if to is None else read("--to", to, earning.parse_address)
+    found = asyncio.run(refunding.take_back(Place(rpc, market, wallet, data_dir), target))
+
+    def text() -> None:
+        output.line(units.format_amount(found.amount))
+        output.note(f"paid to {found.to}" if found.amount else "Nothing is owed to this account yet.")
+
+    output.Output(json).result({"to": found.to, "withdrawn": str(found.amount)}, text)

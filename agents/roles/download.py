@@ -1,17 +1,21 @@
 """A file back from any k of its slots: capability, chain and hosts are all it takes."""
 
 import asyncio
-import os
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 from agents.core.dataset.capability import Capability
+from agents.core.dataset.cipher import BLOCK_BYTES, Header
+from agents.core.dataset.erasure import data_of
+from agents.core.dataset.manifest import Manifest
 from agents.core.dataset.reading import FileReader
-from agents.core.errors import FileRejected
+from agents.core.errors import Corrupt, PeerError
 from agents.core.market.view import MarketView
 from agents.net.client import PeerClient
-from agents.roles.reading import fetch_manifest, hosts_of, stripes
-from agents.store.files import storage_errors, sync_folder
+from agents.net.fetch import PeerSlot, fetch_any_k
+from agents.roles.reading import HostedSlot, fetch_manifest, hosts_of, sources_of, stripes_of
+from agents.store.partial import PartialFile, must_be_new
 
 Advance = Callable[[str, int, int], None]
 
@@ -26,39 +30,89 @@ async def download(
 ) -> Path:
     """Write the file to ``target``, by default under its own name in this folder; where it is.
 
-    ``but`` names hosts not to ask. The file appears whole or not at all, and nothing is overwritten.
+    ``but`` names hosts not to ask. The file appears whole or not at all, and nothing is overwritten. What a kill, a full disk
+    or absent hosts leave half done is gone on with the next time.
     Raises FileRejected, NotFound, PeerError, Corrupt, DiskFull.
     """
     if target is not None:
-        _must_be_new(target)
-    hosts = hosts_of(view, capability.manifest, but)
-    manifest = await fetch_manifest(peers, hosts, capability.manifest)
-    reader = FileReader(manifest, capability.key)
-    folder = target.parent if target is not None else Path.cwd()
-    partial = folder / f".{capability.manifest.hex()[:16]}.partial"
-    with storage_errors(partial):
-        handle = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600)
-        try:
-            stripe = 0
-            async for blocks in stripes(peers, hosts, manifest):
-                for offset, piece in await asyncio.to_thread(reader.open_stripe, stripe, dict(blocks)):
-                    os.pwrite(handle, piece, offset)
-                stripe += 1
-                advance("reading", stripe, manifest.blocks_per_slot)
-            os.fsync(handle)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        finally:
-            os.close(handle)
-        own = reader.header.name if reader.header else "file"
-        final = target if target is not None else folder / Path(own).name
-        _must_be_new(final)
-        partial.rename(final)
-        sync_folder(folder)
+        must_be_new(target)
+    dataset = await _Dataset.find(peers, hosts_of(view, capability.manifest, but), capability)
+    header = await dataset.start()
+    final = target if target is not None else Path.cwd() / Path(header.name).name
+    must_be_new(final)
+    count = dataset.manifest.blocks_per_slot
+    with PartialFile(final.parent, capability.manifest, header.size, count) as partial:
+        advance("reading", partial.stripes, count)
+        async with aclosing(stripes_of(dataset.sources, dataset.manifest, partial.stripes)) as running:
+            async for blocks in running:
+                pieces = await asyncio.to_thread(dataset.reader.open_stripe, partial.stripes, dict(blocks))
+                await asyncio.to_thread(partial.write, pieces)
+                advance("reading", partial.stripes, count)
+        partial.finish(final)
     return final
 
 
-def _must_be_new(path: Path) -> None:
-    if path.exists():
-        raise FileRejected(f"{path} exists", "nothing is overwritten", "Name another file with -o, or move it away.")
+async def pour(
+    peers: PeerClient, view: MarketView, capability: Capability, write: Callable[[bytes], object], advance: Advance
+) -> None:
+    """Give the file's bytes to ``write``, in order. Raises NotFound, PeerError, Corrupt, and what ``write`` raises."""
+    dataset = await _Dataset.find(peers, hosts_of(view, capability.manifest), capability)
+    total = -(-dataset.manifest.size // BLOCK_BYTES)
+    async with aclosing(dataset.blocks_in_order()) as running:
+        index = 0
+        async for block in running:
+            _, piece = await asyncio.to_thread(dataset.reader.open, index, block)
+            await asyncio.to_thread(write, piece)
+            index += 1
+            advance("reading", index, total)
+            if index == total:
+                return
+
+
+class _Dataset:
+    """A dataset within reach."""
+
+    def __init__(self, manifest: Manifest, sources: list[PeerSlot], key: bytes | None) -> None:
+        self.manifest = manifest
+        self.sources = sources
+        self.reader = FileReader(manifest, key)
+
+    @classmethod
+    async def find(cls, peers: PeerClient, hosts: list[HostedSlot], capability: Capability) -> "_Dataset":
+        manifest = await fetch_manifest(peers, hosts, capability.manifest)
+        return cls(manifest, await sources_of(peers, hosts, manifest), capability.key)
+
+    async def start(self) -> Header:
+        """Open the first stripe: it tells the file's name and size."""
+        async with aclosing(stripes_of(self.sources, self.manifest, 0, 1)) as running:
+            async for blocks in running:
+                await asyncio.to_thread(self.reader.open_stripe, 0, dict(blocks))
+        if self.reader.header is None:
+            raise Corrupt(
+                "The file has no header", "its first block is missing", "Ask whoever gave you the capability."
+            )
+        return self.reader.header
+
+    async def blocks_in_order(self) -> AsyncGenerator[bytes, None]:
+        """Blocks of the sealed file, one data slot after the other.
+
+        A slot that its host gives is read once; one that nobody gives is made of k others, which costs k times its traffic.
+        """
+        manifest = self.manifest
+        for index in range(manifest.data_slots):
+            done = 0
+            own = [source for source in self.sources if source.slot_index == index]
+            try:
+                if own:
+                    async with aclosing(fetch_any_k(own, 1, manifest.blocks_per_slot, BLOCK_BYTES)) as running:
+                        async for ((_, block),) in running:
+                            yield block
+                            done += 1
+            except PeerError:
+                self.sources = [source for source in self.sources if source.slot_index != index]
+            if done == manifest.blocks_per_slot:
+                continue
+            async with aclosing(stripes_of(self.sources, manifest, done)) as running:
+                async for blocks in running:
+                    data = await asyncio.to_thread(data_of, dict(blocks), manifest.data_slots, manifest.parity_slots)
+                    yield data[index]

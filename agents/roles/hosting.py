@@ -1,6 +1,7 @@
 """A provider towards its peers: takes the slots it reserved, serves the slots it holds."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from agents.core.dataset.cipher import BLOCK_BYTES
@@ -11,7 +12,11 @@ from agents.core.market.view import MarketView, RequestView
 from agents.net.host import Denied, SlotPlan
 from agents.roles.drill import reached
 from agents.roles.fitting import Fitting
+from agents.store.files import storage_errors
 from agents.store.slots import ArrivingSlot, HeldSlot, SlotFolder, SlotName, SlotStore
+
+CACHED_BLOCKS = 1 << 18
+"""Blocks whose digests are kept at hand: 16 GiB of slots, 20 MiB of memory."""
 
 
 class Hosting:
@@ -23,6 +28,7 @@ class Hosting:
         self._view = view
         self._profile = profile
         self._fitting = Fitting(profile)
+        self._plans = PlanCache()
 
     @property
     def address(self) -> str:
@@ -119,22 +125,56 @@ class Hosting:
     async def manifest(self, manifest_digest: bytes) -> bytes | None:
         """The manifest, if a slot of its dataset is held."""
         names = [name for name in self._store.held if name.manifest == manifest_digest]
-        return self._store.slot(names[0]).manifest.to_bytes() if names else None
+        return await _document(self._store.slot(names[0]), "manifest") if names else None
 
     async def block_list(self, manifest_digest: bytes, slot_index: int) -> bytes | None:
         """The block list of a slot that is held."""
         held = self._held(manifest_digest, slot_index)
-        return (held.path / "blocks").read_bytes() if held else None
+        return await _document(held, "blocks") if held else None
 
     async def slot_plan(self, manifest_digest: bytes, slot_index: int) -> SlotPlan | None:
         """The blocks of a slot that is held."""
         held = self._held(manifest_digest, slot_index)
-        return _plan(held) if held else None
+        return await self._plans.get(held) if held else None
 
     async def read_blocks(self, manifest_digest: bytes, slot_index: int, start: int, count: int) -> Sequence[bytes]:
         """Blocks of a slot that is held."""
         slot = self._store.slot(SlotName(manifest_digest, slot_index))
         return await asyncio.to_thread(slot.read, start, count)
+
+
+class PlanCache:
+    """The plans of the slots read last, as far as their digests number at most ``limit``; the newest is always kept."""
+
+    def __init__(self, limit: int = CACHED_BLOCKS) -> None:
+        self._limit = limit
+        self._blocks = 0
+        self._plans: OrderedDict[SlotName, SlotPlan] = OrderedDict()
+
+    async def get(self, folder: SlotFolder) -> SlotPlan:
+        """The blocks of the slot in ``folder``. A slot's name is their digest: they never change."""
+        name = folder.name
+        plan = self._plans.get(name)
+        if plan is None:
+            plan = await asyncio.to_thread(_plan, folder)
+        if name not in self._plans:  # nor did another reader bring it meanwhile
+            self._blocks += len(plan.digests)
+            self._plans[name] = plan
+        self._plans.move_to_end(name)
+        while self._blocks > self._limit and len(self._plans) > 1:
+            _, oldest = self._plans.popitem(last=False)
+            self._blocks -= len(oldest.digests)
+        return plan
+
+
+async def _document(folder: SlotFolder, name: str) -> bytes:
+    """A slot's manifest or block list as it is on disk: the server compares it with its digest. Raises StorageTrouble."""
+
+    def read() -> bytes:
+        with storage_errors(folder.path):
+            return (folder.path / name).read_bytes()
+
+    return await asyncio.to_thread(read)
 
 
 def _plan(folder: SlotFolder) -> SlotPlan:

@@ -1,7 +1,7 @@
 """Any k slots of a dataset from the hosts that hold them, stripe by stripe."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -48,10 +48,8 @@ async def fetch_manifest(client: PeerClient, hosts: Sequence[HostedSlot], digest
     raise NotFound("Nobody has the file's manifest", why, "Check the capability, or try again later.")
 
 
-async def stripes(
-    client: PeerClient, hosts: Sequence[HostedSlot], manifest: Manifest, start: int = 0
-) -> AsyncIterator[Stripe]:
-    """Stripes from ``start``, each of any k blocks by slot index. Raises TooFewPeers."""
+async def sources_of(client: PeerClient, hosts: Sequence[HostedSlot], manifest: Manifest) -> list[PeerSlot]:
+    """The slots whose hosts have their block lists."""
 
     async def source(host: HostedSlot) -> PeerSlot | None:
         try:
@@ -63,9 +61,24 @@ async def stripes(
         return PeerSlot(client, host.peer, manifest.digest, host.index, digests, BLOCK_BYTES)
 
     found = await asyncio.gather(*(source(host) for host in hosts))
-    sources = [slot for slot in found if slot is not None]
+    return [slot for slot in found if slot is not None]
 
-    fetching = fetch_any_k(sources, manifest.data_slots, manifest.blocks_per_slot, BLOCK_BYTES, start=start)
+
+async def stripes_of(
+    sources: Sequence[PeerSlot], manifest: Manifest, start: int = 0, stop: int | None = None
+) -> AsyncGenerator[Stripe, None]:
+    """Stripes ``start`` to ``stop`` (all), each of any k blocks by slot index. Raises TooFewPeers."""
+    count = manifest.blocks_per_slot if stop is None else stop
+    fetching = fetch_any_k(sources, manifest.data_slots, count, BLOCK_BYTES, start=start)
     async with aclosing(fetching) as running:
+        async for stripe in running:
+            yield stripe
+
+
+async def stripes(
+    client: PeerClient, hosts: Sequence[HostedSlot], manifest: Manifest, start: int = 0
+) -> AsyncIterator[Stripe]:
+    """Stripes from ``start``, each of any k blocks by slot index. Raises TooFewPeers."""
+    async with aclosing(stripes_of(await sources_of(client, hosts, manifest), manifest, start)) as running:
         async for stripe in running:
             yield stripe

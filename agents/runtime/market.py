@@ -32,7 +32,8 @@ def _left(until: int, now: int) -> str:
     return units.format_duration(until - now) if until > now else "over"
 
 
-def _request(request: RequestView, now: int) -> dict[str, Any]:
+def request_facts(request: RequestView, now: int) -> dict[str, Any]:
+    """A request as data; amounts as strings."""
     filled = sum(slot.state is SlotState.FILLED for slot in request.slots)
     return {
         "request": request.id.hex(),
@@ -52,7 +53,7 @@ def _request(request: RequestView, now: int) -> dict[str, Any]:
 def requests(now: Moment) -> Listing:
     """Every request, newest first."""
     ordered = sorted(now.view.requests.values(), key=lambda request: -request.created_at)
-    data = [_request(request, now.timestamp) for request in ordered]
+    data = [request_facts(request, now.timestamp) for request in ordered]
     rows = tuple(
         (
             row["request"][:12],

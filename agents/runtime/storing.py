@@ -1,30 +1,25 @@
-"""`agent client`: store a file until its request has started, read one back, and what was stored."""
+"""`agent client store`: a file onto the market, once, however often it is typed and whatever was killed in between."""
 
 import asyncio
 import json
 import os
+from collections.abc import Set
 from dataclasses import dataclass
-from pathlib import Path
 
 from agents.core.dataset.capability import Capability, parse_capability
-from agents.core.dataset.cid import cid_text, digest_of_cid
-from agents.core.dataset.cipher import Header, cipher_for, sealed_size
-from agents.core.dataset.layout import layout_for
-from agents.core.errors import FileRejected, NotFound, TooDear
-from agents.core.market.types import BPS, Ask, Content, Request, RequestState
-from agents.core.proofs.profiles import profile_named
-from agents.core.units import format_amount
+from agents.core.dataset.cid import cid_text
+from agents.core.errors import FileRejected, NotFound
+from agents.core.market.types import Content, Request, RequestState
 from agents.net.client import PeerClient
 from agents.roles.client import Advance, Client
-from agents.roles.download import download
 from agents.runtime.acting import Session, session
-from agents.runtime.follower import Follower
+from agents.runtime.follower import Follower, Moment
 from agents.runtime.logs import hide
-from agents.runtime.network import network
+from agents.runtime.orders import ROLE, Order, OrderBook, state_of
+from agents.runtime.pricing import Terms, check_cost, terms_of
+from agents.runtime.refunding import expired
 from agents.runtime.settings import Place, StoreOrder
-from agents.store.spool import Spool
-
-ORDERS = "orders"
+from agents.store.spool import Spool, SpooledDataset
 
 
 @dataclass(frozen=True)
@@ -36,121 +31,130 @@ class Stored:
     capability: str
     price: int
     ends_at: int
-
-
-@dataclass(frozen=True)
-class Quote:
-    """What an order costs."""
-
-    slots: int
-    slot_bytes: int
-    price: int
-    collateral: int
-    """What each host locks."""
-
-
-async def _ask(found: Session, order: StoreOrder, slot_bytes: int) -> Ask:
-    stake = await found.actor.registry.config()
-    collateral = order.collateral if order.collateral is not None else stake.stake_per_byte
-    return Ask(
-        proof_probability=order.proof_probability,
-        slots=order.slots + order.parity,
-        max_slot_loss=order.parity,
-        repair_threshold=order.repair_threshold,
-        dispersal=round(order.dispersal * BPS),
-        slot_size=slot_bytes,
-        duration=order.duration,
-        price_per_byte_per_second=order.price,
-        collateral_per_byte=collateral,
-    )
-
-
-async def _quoted(found: Session, order: StoreOrder) -> tuple[Ask, Quote]:
-    profile = profile_named(order.profile or found.network.deployment.profile)
-    try:
-        size = order.file.stat().st_size
-    except OSError as error:
-        raise FileRejected(f"Cannot read {order.file}", error.strerror or str(error), "Name a readable file.") from None
-    if size == 0:
-        raise FileRejected(f"{order.file} is empty", "there is nothing to store", "Name a file with something in it.")
-    plain = len(Header(size, order.file.name).to_bytes()) + size
-    cipher = cipher_for(bytes(32) if order.encrypt else None)
-    layout = layout_for(sealed_size(plain, cipher), order.slots, order.parity, profile)
-    ask = await _ask(found, order, layout.slot_bytes)
-    if order.max_cost is not None and ask.price > order.max_cost:
-        raise TooDear(
-            f"It costs {format_amount(ask.price)}", f"more than --max-cost {format_amount(order.max_cost)}",
-            "Store for a shorter time, at a lower price, or raise --max-cost.",
-        )  # fmt: skip
-    return ask, Quote(layout.slots, layout.slot_bytes, ask.price, ask.collateral)
-
-
-async def quote(place: Place, order: StoreOrder) -> Quote:
-    """What ``order`` costs; nothing is sent."""
-    async with session(place, "client") as found:
-        return (await _quoted(found, order))[1]
+    again: bool = False
+    """It was stored before, and nothing was paid this time."""
 
 
 async def store(place: Place, order: StoreOrder, advance: Advance) -> Stored:
     """Encode, pay, upload, and wait until every slot is filled. Typed again after a kill it goes on where it was.
 
-    Raises NotFound when the request expires unfilled: then its price is refunded.
+    Typed again while its request lives it pays nothing and tells the capability again. Raises NotFound when the request
+    expires unfilled: then its price was taken back.
     """
-    async with session(place, "client") as found:
-        ask, _ = await _quoted(found, order)
-        spool = Spool(found.folder / "spool")
-        mark = json.dumps([str(order.file.resolve()), order.file.stat().st_mtime_ns, ask.as_abi(), order.encrypt])
-        kept = found.state.load(ORDERS).get(mark)
-        if kept is None:
-            key = os.urandom(32) if order.encrypt else None
-            profile = profile_named(order.profile or found.network.deployment.profile)
-            dataset = await asyncio.to_thread(
-                spool.encode, order.file, order.slots, order.parity, key, profile, advance
-            )
-            # Key and nonce are on disk before anything is paid: a kill between the two costs nothing.
-            kept = json.dumps([str(Capability(dataset.manifest.digest, key)), os.urandom(32).hex()]).encode()
-            found.state.save(ORDERS, mark, kept)
-        text, nonce = json.loads(kept)
-        hide(text)
-        dataset = spool.find(parse_capability(text).manifest)
-        content = Content(dataset.manifest.digest, dataset.manifest.dataset_root)
-        request = Request(found.actor.address, ask, content, order.expiry, bytes.fromhex(nonce))
+    async with session(place, ROLE) as found:
+        # What is not under way before the view was taken, and not in it, was never posted.
+        under_way = frozenset(found.actor.lane.pending())
+        moment = await Follower(found.network).now()
+        terms = terms_of(order, found.network, moment.view.stake)
         async with PeerClient(found.network.deployment.reference, found.signer) as peers:
             client = Client(found.actor, peers)
-            ends_at = 0
             try:
-                await client.post(request)
-                async for moment in Follower(found.network).follow():
-                    seen = moment.view.requests.get(request.id)
-                    if seen is None:
-                        continue
-                    state = seen.state(moment.timestamp)
-                    if state is RequestState.STARTED:
-                        ends_at = seen.ends_at
-                        break
-                    if state.terminal:
-                        found.state.remove(ORDERS, mark)
-                        raise NotFound(
-                            "Not every slot found a host in time",
-                            f"request {request.id.hex()} is {state.name.lower()}; its price is refunded when it is closed",
-                            "Offer a better price or a longer --expiry.",
-                        )
-                    client.upload(moment.view, seen, dataset, advance)
-                    advance("waiting for hosts", sum(bool(slot.filled_at) for slot in seen.slots), ask.slots)
+                return await _Storing(found, client, order, terms, advance).run(moment, under_way)
             finally:
                 await client.close()
-        found.state.remove(ORDERS, mark)
-        dataset.remove()
-        return Stored(request.id.hex(), cid_text(content.cid), text, ask.price, ends_at)
 
 
-async def get(place: Place, name: str, target: Path | None, advance: Advance) -> Path:
-    """Read the file of a capability (or of a public file's CID) into ``target``, by default under its own name here.
+class _Storing:
+    """One order on its way."""
 
-    Needs no account: RPC, market and capability are enough.
-    """
-    capability = parse_capability(name) if name.startswith("hold1") else Capability(digest_of_cid(name))
-    async with network(place) as found:
-        moment = await Follower(found).now()
-        async with PeerClient(found.deployment.reference) as peers:
-            return await download(peers, moment.view, capability, target, advance)
+    def __init__(self, found: Session, client: Client, order: StoreOrder, terms: Terms, advance: Advance) -> None:
+        self._found = found
+        self._client = client
+        self._order = order
+        self._terms = terms
+        self._advance = advance
+        self._book = OrderBook(found.state)
+        self._spool = Spool(found.folder / "spool")
+        facts = terms.file
+        self._mark = json.dumps(
+            [found.actor.address, str(order.file.resolve()), facts.st_size, facts.st_mtime_ns, terms.profile.name,
+             order.slots, order.expiry, order.encrypt, terms.ask.as_abi()]
+        )  # fmt: skip
+
+    async def run(self, moment: Moment, under_way: Set[str]) -> Stored:
+        """Do what is left to do. ``under_way``: effects sent by an earlier process and not mined."""
+        self._book.sweep(self._spool, self._mark, moment)
+        kept = self._book.live(self._mark, moment)
+        if kept is not None and state_of(kept, moment) is RequestState.STARTED:
+            return self._stored(kept, moment, again=True)
+        posted = kept is not None and state_of(kept, moment) is RequestState.NEW
+        if not posted and (kept is None or f"post:{kept.request}" not in under_way):
+            check_cost(self._order, self._terms.ask)
+            await self._client.check_funds(self._terms.ask.price)
+        if kept is None:
+            kept, dataset = await self._begin()
+        else:
+            hide(kept.capability)
+            dataset = await self._dataset(kept, posted)
+        request = self._request(dataset, kept.nonce)
+        if not posted:
+            await self._client.post(request)
+        return self._stored(kept, await self._until_started(request, dataset))
+
+    async def _begin(self) -> tuple[Order, SpooledDataset]:
+        """Encode the file under a key of its own. Key and nonce are on disk before anything is paid."""
+        key = os.urandom(32) if self._order.encrypt else None
+        dataset = await self._encode(key)
+        capability, nonce = str(Capability(dataset.manifest.digest, key)), os.urandom(32).hex()
+        hide(capability)
+        request = self._request(dataset, nonce)
+        kept = Order(request.id.hex(), str(self._order.file.resolve()), self._mark, nonce, capability)
+        self._book.add(kept)
+        return kept, dataset
+
+    async def _encode(self, key: bytes | None) -> SpooledDataset:
+        order, spool = self._order, self._spool
+        return await asyncio.to_thread(
+            spool.encode, order.file, order.slots, order.parity, key, self._terms.profile, self._advance
+        )
+
+    async def _dataset(self, kept: Order, posted: bool) -> SpooledDataset:
+        """The order's slots, made again under its key where the spool has lost them. Raises FileRejected."""
+        capability = parse_capability(kept.capability)
+        try:
+            found = self._spool.find(capability.manifest)
+            if found.whole:
+                return found
+        except NotFound:
+            pass
+        again = await self._encode(capability.key)
+        if again.manifest.digest == capability.manifest:
+            return again
+        # Sealed under a key that is another plaintext's, it must never leave this disk.
+        again.remove()
+        if not posted:
+            self._book.drop(kept)
+        raise FileRejected(
+            f"{self._order.file} is not what was ordered",
+            "its bytes changed since, and the slots made of them are gone",
+            "Put the old bytes back, or wait until the request expires and is refunded; then store it again."
+            if posted
+            else "Nothing was paid: type the command again to store it as it is now.",
+        )
+
+    def _request(self, dataset: SpooledDataset, nonce: str) -> Request:
+        content = Content(dataset.manifest.digest, dataset.manifest.dataset_root)
+        return Request(self._found.actor.address, self._terms.ask, content, self._order.expiry, bytes.fromhex(nonce))
+
+    async def _until_started(self, request: Request, dataset: SpooledDataset) -> Moment:
+        """Upload to whoever reserves, until every slot is filled. Raises NotFound when that is too late."""
+        async for moment in Follower(self._found.network).follow():
+            seen = moment.view.requests.get(request.id)
+            if seen is None:
+                continue
+            state = seen.state(moment.timestamp)
+            if state.terminal and not seen.started:
+                dataset.remove()
+                raise await expired(self._found.actor, self._found.network, request.id)
+            if state is not RequestState.NEW:
+                dataset.remove()
+                return moment
+            self._client.upload(moment.view, seen, dataset, self._advance)
+            filled = sum(bool(slot.filled_at) for slot in seen.slots)
+            self._advance("waiting for hosts", filled, len(seen.slots))
+        raise AssertionError("a chain is followed for ever")
+
+    def _stored(self, kept: Order, moment: Moment, again: bool = False) -> Stored:
+        cid = cid_text(parse_capability(kept.capability).manifest)
+        request = moment.view.requests[bytes.fromhex(kept.request)]
+        return Stored(kept.request, cid, kept.capability, request.deposit, request.ends_at, again)

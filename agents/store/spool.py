@@ -13,7 +13,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -116,6 +116,12 @@ class Spool:
         if not (path / "manifest").exists():
             raise NotFound(f"Dataset {manifest.hex()} is not in the spool", "", "Store the file again.")
         return SpooledDataset(path)
+
+    def keep(self, manifests: Set[bytes]) -> None:
+        """Remove every dataset but those of ``manifests``."""
+        for path in self._folder.iterdir():
+            if not path.name.startswith(_MAKING) and path.name not in {digest.hex() for digest in manifests}:
+                SpooledDataset(path).remove()
 
     def encode(
         self, file: Path, k: int, m: int, key: bytes | None, profile: Profile, advance: Advance = lambda *_: None

@@ -67,8 +67,8 @@ def scene(folder: Path, root: int | None = None, slot_size: int | None = None, k
     content = Content(manifest.digest, manifest.dataset_root if root is None else root)
     request = Request(CLIENT, ask, content, 240, bytes(32))
     view = MarketView(CONFIG, STAKES)
-    for number, who in enumerate((ME, OTHER, THIRD)):
-        view = view.after(e.Registered(at=at(number), provider=who, id=bytes([number + 1]) * 32, endpoint="http://x"))
+    for number, who in enumerate((ME, OTHER, THIRD), start=1):
+        view = view.after(e.Registered(at=at(number), provider=who, id=bytes([number]) * 32, endpoint="http://x"))
         view = view.after(e.Deposited(at=at(number, 1), provider=who, amount=10**9))
     return Scene(dataset, request, posted(view, request, 10))
 

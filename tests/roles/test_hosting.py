@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.core.errors import ManifestInvalid
-from agents.roles.hosting import Hosting
+from agents.core.errors import ManifestInvalid, StorageTrouble
+from agents.roles.hosting import Hosting, PlanCache
 from agents.store.slots import SlotStore
 from tests.roles.scenes import CLIENT, ME, PROFILE, Scene, posted, scene
 
@@ -39,3 +39,30 @@ def test_a_second_request_that_lies_about_a_manifest_held_is_not_served_by_the_f
     asyncio.run(hosting_of(honest, store).admit_upload(CLIENT, place.request.id, 0))
     with pytest.raises(ManifestInvalid, match="dataset root"):
         asyncio.run(hosting_of(lying, store).admit_upload(CLIENT, liar.id, 0))
+
+
+def test_plans_are_read_once_while_they_are_read_often(tmp_path: Path) -> None:
+    place = scene(tmp_path)
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    for index in range(3):
+        place.keep(store, index)
+    blocks = place.dataset.manifest.blocks_per_slot
+    folders = [store.slot(place.name(index)) for index in range(3)]
+
+    async def act() -> None:
+        plans = PlanCache(limit=2 * blocks)
+        first, same = await asyncio.gather(*(plans.get(store.slot(place.name(0))) for _ in range(2)))
+        assert first.digests == same.digests == place.dataset.digests(0)
+        kept = await plans.get(folders[0])
+        await plans.get(folders[1])
+        (folders[0].path / "blocks").unlink()
+        (folders[1].path / "blocks").unlink()
+        assert await plans.get(store.slot(place.name(0))) is kept
+        await plans.get(folders[2])  # the one read longest ago makes room
+        assert await plans.get(store.slot(place.name(0))) is kept
+        with pytest.raises(StorageTrouble):
+            await plans.get(store.slot(place.name(1)))
+        # One that is larger than the limit is served all the same.
+        assert await PlanCache(limit=1).get(store.slot(place.name(2)))
+
+    asyncio.run(act())

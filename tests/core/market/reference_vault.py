@@ -148,6 +148,10 @@ class Vault:
             raise
         return self.events
 
+    def back_to(self, state: State) -> None:
+        """Go on from ``state``, which was this vault's after some block."""
+        self.state, self._head = state, (0, 0)
+
     def _emit(self, tx: Tx, kind: type[e.Event], **values: Any) -> None:
         place = e.EventPlace(tx.block, self._next_log(tx), tx.block_hash, tx.tx_hash, tx.now)
         self.events.append(kind(at=place, **values))

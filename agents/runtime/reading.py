@@ -1,0 +1,122 @@
+"""`agent client get`, `ls` and `status`: a file back, and what became of what was bought. No key, no password."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.core.dataset.capability import Capability, parse_capability
+from agents.core.dataset.cid import digest_of_cid
+from agents.core.market.types import RequestState
+from agents.core.market.view import RequestView
+from agents.net.client import PeerClient
+from agents.roles.download import Advance, download, pour
+from agents.runtime.accounts import own_address
+from agents.runtime.follower import Follower, Moment
+from agents.runtime.market import find_request
+from agents.runtime.network import network
+from agents.runtime.orders import Order, known_orders
+from agents.runtime.settings import Place
+
+
+def named(name: str) -> Capability:
+    """The capability of what was typed: a capability, or the CID of a public file. Raises CapabilityInvalid."""
+    return parse_capability(name) if name.strip().startswith("hold") else Capability(digest_of_cid(name))
+
+
+async def get(place: Place, name: str, target: Path | None, advance: Advance) -> Path:
+    """Read the file of a capability (or of a public file's CID) into ``target``, by default under its own name here.
+
+    Needs no account: RPC, market and capability are enough.
+    """
+    capability = named(name)
+    async with network(place) as found:
+        moment = await Follower(found).now()
+        async with PeerClient(found.deployment.reference) as peers:
+            return await download(peers, moment.view, capability, target, advance)
+
+
+async def get_into(place: Place, name: str, write: Callable[[bytes], object], advance: Advance) -> None:
+    """Give the file's bytes to ``write``, in order."""
+    capability = named(name)
+    async with network(place) as found:
+        moment = await Follower(found).now()
+        async with PeerClient(found.deployment.reference) as peers:
+            await pour(peers, moment.view, capability, write, advance)
+
+
+@dataclass(frozen=True)
+class Bought:
+    """A request of this client, with what its own disk knows of it."""
+
+    request: RequestView
+    state: RequestState
+    order: Order | None
+    """None where the index was lost, or is on another machine."""
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Every request of a client at a moment, newest first."""
+
+    bought: tuple[Bought, ...]
+    credit: int
+    """Base units the market owes the client."""
+    now: int
+
+
+async def purchases(place: Place) -> Purchases:
+    """Every request of this account, from the chain."""
+    address = own_address(place)
+    async with network(place) as found:
+        moment = await Follower(found).now()
+        reference = found.deployment.reference
+    orders = known_orders(place, address, reference)
+    own = [request for request in moment.view.requests.values() if request.client == address]
+    own.sort(key=lambda request: -request.created_at)
+    bought = tuple(_bought(request, moment, orders) for request in own)
+    return Purchases(bought, moment.view.credits.get(address, 0), moment.timestamp)
+
+
+def _bought(request: RequestView, moment: Moment, orders: dict[str, Order]) -> Bought:
+    return Bought(request, request.state(moment.timestamp), orders.get(request.id.hex()))
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """One request and where its money is, in base units."""
+
+    bought: Bought
+    moment: Moment
+
+    @property
+    def claimable(self) -> int:
+        """Pay that hosts have earned and not claimed."""
+        config, now, request = self.moment.view.config, self.moment.timestamp, self.bought.request
+        return sum(request.claimable(index, now, config) for index in range(len(request.slots)))
+
+    @property
+    def pots(self) -> int:
+        """What slashes and losses put aside for repairers; what they leave is the client's."""
+        return 0 if self.bought.request.closed else sum(slot.pot for slot in self.bought.request.slots)
+
+    @property
+    def unspent(self) -> int:
+        """What of the price nobody was credited."""
+        request = self.bought.request
+        return 0 if request.closed else request.deposit - request.paid
+
+    @property
+    def refunded(self) -> int:
+        """What of the price went back to the client."""
+        request = self.bought.request
+        return request.deposit - request.paid if request.closed else 0
+
+
+async def purchase(place: Place, start: str) -> Purchase:
+    """The request whose id begins with ``start``. Raises NotFound."""
+    async with network(place) as found:
+        moment = await Follower(found).now()
+        reference = found.deployment.reference
+    request = find_request(moment, start)
+    orders = known_orders(place, request.client, reference)
+    return Purchase(_bought(request, moment, orders), moment)

@@ -1,0 +1,157 @@
+"""A devnet that runs in a thread of its own, with hosts on it: what the commands are typed at.
+
+The hosts are the real servers and stores; only their proofs are for show, since the devnet's verifier accepts any.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agents.chain.anvil import dev_account
+from agents.chain.devnet import Devnet
+from agents.chain.transactions import Call
+from agents.core.market.periods import period_of
+from agents.core.market.types import MarketConfig, RequestState, SlotState, StakeConfig, slot_id
+from agents.core.market.view import MarketView
+from agents.core.units import TOKEN
+from agents.net.server import PeerServer
+from agents.roles.actor import Actor, Tasks
+from agents.roles.hosting import Hosting
+from agents.runtime.follower import Follower, Moment
+from agents.runtime.network import Network
+from agents.store.slots import SlotName, SlotStore
+from agents.store.state import StateStore
+from tests.chain.ground import ACCEPT_ALL
+from tests.examples import GOOD_PROOF, SINK
+
+STAKES = StakeConfig(min_stake=100 * TOKEN, stake_per_byte=1, unbonding_seconds=4, sink=SINK)
+MARKET = MarketConfig(
+    period_blocks=4, block_seconds=1, mark_blocks=8, settle_seconds=24, max_misses=3, slash_bps=2000, validator_bps=1000,
+    bounty_bps=5000, bond_bps=500, reserve_seconds=60, repair_window=20, min_term_periods=1, max_duration=30 * 86_400,
+)  # fmt: skip
+
+HOSTS = (1, 2, 3, 4)
+"""Development accounts that host."""
+
+Result = TypeVar("Result")
+
+
+class Host:
+    """One host: reserves what is free, takes what is uploaded, fills and proves."""
+
+    def __init__(self, network: Network, folder: Path, index: int) -> None:
+        self.account = dev_account(index)
+        self.actor = Actor(network.rpc, network.deployment, self.account, StateStore(folder / f"{index}.db"))
+        self.store = SlotStore(folder / str(index), 1 << 30)
+        self.view: MarketView | None = None
+        self.reference = network.deployment.reference
+        self.server = PeerServer(Hosting(self.actor.address, self.store, self._seen, "devnet"), self.reference)
+        self.tasks = Tasks()
+
+    def _seen(self) -> MarketView:
+        assert self.view is not None
+        return self.view
+
+    async def join(self, view: MarketView) -> None:
+        self.view = view
+        port = await self.server.start("127.0.0.1", 0)
+        lane, token, registry = self.actor.lane, self.actor.token, self.actor.registry
+        await lane.send(token.approve(registry.address, 1_000 * TOKEN), "approve")
+        await lane.send(registry.register(f"http://127.0.0.1:{port}"), "register")
+        await lane.send(registry.deposit(1_000 * TOKEN), "deposit")
+
+    def step(self, moment: Moment, reserving: bool, proving: bool) -> None:
+        """Begin whatever is to do after a block."""
+        self.view, mine = moment.view, self.actor.address
+        for request in moment.view.requests.values():
+            state = request.state(moment.timestamp)
+            for index, slot in enumerate(request.slots):
+                id = slot_id(request.id, index)
+                if state is RequestState.NEW and slot.state is SlotState.FREE and not request.holds(mine) and reserving:
+                    self._begin(f"reserve:{id.hex()}", self.actor.market.reserve_slot(request.id, index))
+                    break
+                if slot.host != mine or state.terminal:
+                    continue
+                if slot.state is SlotState.RESERVED and self.store.find(SlotName(request.content.cid, index)):
+                    self._begin(f"fill:{id.hex()}", self.actor.market.fill_slot(id, GOOD_PROOF))
+                period = period_of(moment.block + 1, MARKET)
+                if proving and slot.state is SlotState.FILLED and period not in slot.proven:
+                    call = self.actor.market.submit_proof(id, period, GOOD_PROOF)
+                    self._begin(f"prove:{id.hex()}:{period}", call)
+
+    def _begin(self, key: str, call: Call) -> None:
+        self.tasks.start(key, self._send(key, call))
+
+    async def _send(self, key: str, call: Call) -> None:
+        await self.actor.lane.send(call, key)
+
+    async def stop(self) -> None:
+        await self.tasks.close()
+        await self.server.stop()
+        await self.actor.lane.close()
+        self.store.close()
+
+
+class Town:
+    """The devnet in ``home`` and its hosts."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.hosts: list[Host] = []
+        self.reserving = True
+        self.proving = False
+        """What hosts do; they serve whatever happens."""
+        self._living: list[Future[None]] = []
+        self.do(self._build())
+
+    def do(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run ``work`` in the town's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
+
+    async def _build(self) -> None:
+        self.devnet = await Devnet.start(self.home / "devnet", verifier=ACCEPT_ALL, stake=STAKES, market=MARKET)
+        self.network = Network(self.devnet.rpc, self.devnet.deployment)
+        folder = self.home / "hosts"
+        folder.mkdir()
+        view = (await Follower(self.network).now()).view
+        self.hosts = [Host(self.network, folder, index) for index in HOSTS]
+        await asyncio.gather(*(host.join(view) for host in self.hosts))
+        lives = (self._live(), self._mine())
+        self._living = [asyncio.run_coroutine_threadsafe(life, self._loop) for life in lives]
+
+    async def _live(self) -> None:
+        async for moment in Follower(self.network, poll=0.1).follow():
+            for host in self.hosts:
+                host.step(moment, self.reserving, self.proving)
+
+    async def _mine(self) -> None:
+        """Time flies: a block every fifth of a second, each a second later than the one before."""
+        while True:
+            await self.network.rpc.call("evm_mine")
+            await asyncio.sleep(0.2)
+
+    def give(self, address: str, tokens: int = 0, wei: int = 0) -> None:
+        """The faucet."""
+        self.do(self.devnet.give(address, tokens=tokens, wei=wei))
+
+    def moment(self) -> Moment:
+        """The market now."""
+        return self.do(Follower(self.network).now())
+
+    def end(self) -> None:
+        """Stop everything."""
+        for life in self._living:
+            life.cancel()
+        self.do(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    async def _close(self) -> None:
+        await asyncio.gather(*(host.stop() for host in self.hosts))
+        await self.devnet.stop()

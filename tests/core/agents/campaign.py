@@ -1,0 +1,302 @@
+"""One request's whole life among agents to whom things happen, and what must hold at every block of it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from agents.core.agents.provider import Policy
+from agents.core.market import events as e
+from agents.core.market.economics import minimal_term
+from agents.core.market.ledger import ledger_of
+from agents.core.market.types import (
+    Ask,
+    Content,
+    MarketConfig,
+    Request,
+    RequestState,
+    SlotState,
+    StakeConfig,
+    request_id_of,
+    slot_index_of,
+)
+from agents.core.market.view import MarketView, SlotKey
+from tests.core.agents.actors import Agent, ProviderAgent, Trouble, ValidatorAgent
+from tests.core.agents.chain import Block, Chain, Sent
+
+SINK, CLIENT, VALIDATOR = ("0x" + digit * 40 for digit in "abc")
+PROVIDERS = ["0x" + digit * 40 for digit in "12345678"]
+STAKES = StakeConfig(1_000, 1, 30, SINK)
+CONFIG = MarketConfig(
+    period_blocks=8, block_seconds=1, mark_blocks=12, settle_seconds=45, max_misses=2, slash_bps=2_100,
+    validator_bps=1_500, bounty_bps=5_000, bond_bps=450, reserve_seconds=22, repair_window=16, min_term_periods=1,
+    max_duration=10_000,
+)  # fmt: skip
+WALLET, STAKE = 10**9, 3_000
+EXPIRY, DURATION = 70, 220
+
+LONGEST_TROUBLE = CONFIG.period_blocks - 4
+"""Blocks: what is left of a period is enough to prove in."""
+
+SPARED = CONFIG.period_blocks
+"""Between two troubles of one agent lies a period."""
+
+DEEPEST_REORG = 5
+
+PATIENCE = CONFIG.repair_window + CONFIG.reserve_seconds + 16
+"""Blocks within which a lost slot is reserved, if somebody is there who can: the window, and a reserver who died."""
+
+RACES = {
+    "reserve_slot": {"ReservationHeld", "SlotNotFree", "NotEligible", "RequestEnded", "TermTooShort", "NotForSale"},
+    "fill_slot": {"NotReserved", "NotReserver", "ReservationOver", "RequestEnded", "ChallengeUnknown", "InvalidProof"},
+    "submit_proof": {"NotFilled", "WrongPeriod", "RequestEnded"},
+    "claim": {"NotFilled"},
+    "close_reservation": {"NotReserved", "ReservationHeld"},
+    "settle": {"NotFilled"},
+    "mark_proof_missing": {"NotFilled", "NotMarkableNow", "PeriodAfterEnd", "AlreadyProven"},
+    "close_request": {"AlreadyClosed"},
+}
+"""Why a call may be refused that was right when it was sent: others, or time, came first."""
+
+
+@dataclass(frozen=True)
+class Reorg:
+    """At block ``at``, ``depth`` blocks are replaced; a bit of ``omitted`` for each transaction that is left out."""
+
+    at: int
+    depth: int
+    omitted: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the request asks for, and what happens to whom; blocks are counted from the request's."""
+
+    seed: int
+    providers: int
+    ask: Ask
+    upload: int
+    """Blocks the client's uploads take."""
+    troubles: tuple[Trouble, ...] = ()
+    """``who`` is a provider, or one more than all: the validator."""
+    losses: tuple[tuple[int, int], ...] = ()
+    """Which provider loses its data, when."""
+    deaths: tuple[tuple[int, int], ...] = ()
+    reorgs: tuple[Reorg, ...] = ()
+
+
+@dataclass
+class Campaign:
+    """A plan, carried out."""
+
+    plan: Plan
+    counted: Counter[str] = field(default_factory=Counter)
+    """Kinds of events, and names of refusals."""
+    replaced: list[range] = field(default_factory=list)
+    """Blocks that were replaced."""
+    waited: Counter[SlotKey] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        plan = self.plan
+        names = PROVIDERS[: plan.providers]
+        self.chain = Chain(CONFIG, STAKES, dict.fromkeys((*names, CLIENT, VALIDATOR), WALLET), plan.seed)
+        self.request = Request(CLIENT, plan.ask, Content(bytes(32), 1), EXPIRY, bytes(32))
+        mine = [sorted((t for t in plan.troubles if t.who == n), key=lambda t: t.at) for n in range(len(names) + 1)]
+        self.providers = [
+            ProviderAgent(
+                name, self.chain, mine[at], SPARED, self.check, policy=Policy(1_000), patience=plan.upload,
+                rebuildable=self.rebuildable,
+            )
+            for at, name in enumerate(names)
+        ]  # fmt: skip
+        self.validator = ValidatorAgent(VALIDATOR, self.chain, mine[-1], SPARED, self.check)
+        self.agents: list[Agent] = [*self.providers, self.validator]
+
+    def run(self) -> None:
+        """From the first registration to the last withdrawal."""
+        self.prepare()
+        for block in range(DURATION + CONFIG.settle_seconds + 20):
+            for who, at in self.plan.losses:
+                if at == block:
+                    self.providers[who].lose_data()
+            for who, at in self.plan.deaths:
+                if at == block:
+                    self.providers[who].dead = True
+            for reorg in self.plan.reorgs:
+                if reorg.at == block:
+                    self.reorganise(reorg)
+            # Who is first in a block is nobody's right.
+            turn = self.chain.head.hash[0] % len(self.agents)
+            for agent in self.agents[turn:] + self.agents[:turn]:
+                agent.step()
+            self.conclude(self.chain.mine())
+            self.be_patient()
+            if block % 32 == 0:
+                self.compare()
+        self.wind_up()
+
+    # --- beginning and end ---
+
+    def pay(self, who: str, function: str, *arguments: Any) -> None:
+        """A call nobody has a duty to make."""
+        self.chain.pool.append(Sent(who, function, arguments))
+
+    def prepare(self) -> None:
+        """Everybody joins; the request is posted."""
+        for agent in self.providers:
+            self.pay(agent.name, "register", f"http://{agent.name}")
+            self.pay(agent.name, "approve", WALLET)
+            self.chain.mine()
+            self.pay(agent.name, "deposit", STAKE)
+        self.pay(CLIENT, "approve", WALLET)
+        self.chain.mine()
+        self.pay(CLIENT, "request_storage", self.request)
+        assert all(sent.outcome == "done" for sent in self.chain.mine().sent)
+
+    def wind_up(self) -> None:
+        """Everything is over, nobody's money is stuck, and the books say why it is where it is."""
+        (request,) = self.chain.head.view.requests.values()
+        assert request.closed
+        assert {slot.state for slot in request.slots} <= {SlotState.SETTLED, SlotState.FREE, SlotState.LOST}
+        assert request.state(self.chain.head.now) is not RequestState.FINISHED or request.vacant < len(request.slots)
+        assert not any(known.locked for known in self.chain.head.view.providers.values())
+        for agent in self.providers:
+            self.pay(agent.name, "unstake", self.chain.head.view.providers[agent.name].free)
+        for _ in range(STAKES.unbonding_seconds):
+            self.chain.mine()
+        for agent in self.agents:
+            self.pay(agent.name, "collect_unbonded")
+            self.pay(agent.name, "withdraw", agent.name)
+        self.pay(CLIENT, "withdraw", CLIENT)
+        self.chain.mine()
+        self.compare()
+        state = self.chain.head.state
+        assert state.pool == 0
+        assert state.balance == state.liabilities == state.credits.get(SINK, 0)
+        books = ledger_of(self.chain.events(), CONFIG, STAKES)
+        books.check({account: held - WALLET for account, held in state.wallets.items()})
+        self.counted.update(type(event).__name__ for event in self.chain.events())
+        left = Counter(trouble.kind.name for agent in self.agents for trouble in agent.troubles)
+        self.counted += Counter(trouble.kind.name for trouble in self.plan.troubles) - left
+
+    # --- what must hold ---
+
+    def check(self, agent: Agent, duty: Any, sent: Sent) -> None:
+        """What an agent sends would be accepted by the next block, or the block's number and time say why not."""
+        name = self.chain.trial(sent).removeprefix("Marketplace_")
+        if name == "done":
+            return
+        head, now = self.chain.head, self.chain.head.now + CONFIG.block_seconds
+        request = head.view.requests[duty.request]
+        begins = (head.number + 1) % CONFIG.period_blocks == 0
+        over = request.state(now).terminal
+        explained = {
+            "reserve_slot": {"RequestEnded"} if over else set(),
+            "submit_proof": {"WrongPeriod"} if begins else {"RequestEnded"} if over else set(),
+            "fill_slot": {"ChallengeUnknown" if begins else "", "RequestEnded" if over else "", "ReservationOver"},
+        }.get(sent.function, set())
+        if name == "ReservationOver":
+            explained &= {name} if now >= duty.deadline else set()
+        assert name in explained, f"{agent.name} tries {duty} in vain: {name}"
+
+    def conclude(self, block: Block) -> None:
+        """A block is there: who sent what is told, and whoever was slashed had it coming."""
+        by_name = {agent.name: agent for agent in self.agents}
+        for sent in block.sent:
+            if sent.who in by_name:
+                by_name[sent.who].concluded(sent)
+            name = (sent.outcome or "").removeprefix("Marketplace_")
+            if name != "done":
+                self.counted[f"{sent.function}: {name}"] += 1
+                assert self.replaced or name in RACES[sent.function], f"{sent.function} was refused: {name}"
+        before = self.chain.blocks[block.number - 1].view
+        for event in block.events:
+            if isinstance(event, e.ProofMissed):
+                key = (request_id_of(event.slot_id), slot_index_of(event.slot_id))
+                first = event.period * CONFIG.period_blocks
+                self.deserved(before.slot(key).host, key, range(first, first + CONFIG.period_blocks), event)
+            elif isinstance(event, e.ReservationForfeited):
+                since = block.number - 2 * CONFIG.reserve_seconds
+                self.deserved(event.provider, (event.request_id, event.slot_index), range(since, block.number), event)
+
+    def deserved(self, name: str | None, key: SlotKey, blocks: range, event: e.Event) -> None:
+        """Only the dead, those without the data, and victims of a reorganisation are slashed."""
+        (host,) = [agent for agent in self.providers if agent.name == name]
+        reorganised = any(past.start < blocks.stop and blocks.start < past.stop for past in self.replaced)
+        assert host.dead or key in host.lost or reorganised, f"{name} is slashed for nothing: {event}"
+
+    def reorganise(self, reorg: Reorg) -> None:
+        """The chain goes back; what was done is undone, and every lane looks after its own."""
+        head = self.chain.head.number
+        first = head - reorg.depth + 1
+        if first <= self.request_block + 1:
+            return
+        self.replaced.append(range(first, head + 1))
+        for sent in self.chain.reorganise(reorg.depth, reorg.omitted):
+            self.counted["omitted"] += bool(sent.who)
+        by_name: dict[str, Agent] = {agent.name: agent for agent in self.agents}
+        for block in self.chain.blocks[first:]:
+            for sent in block.sent:
+                by_name[sent.who].concluded(sent)
+        assert self.chain.head.view == MarketView(CONFIG, STAKES).after_all(self.chain.events())
+        self.compare()
+
+    @property
+    def request_block(self) -> int:
+        """In which the request was posted."""
+        return self.chain.head.view.requests[self.request.id].created_block
+
+    def rebuildable(self, key: SlotKey) -> bool:
+        """Whether enough living hosts hold their slots whole."""
+        request = self.chain.head.view.requests[key[0]]
+        whole = 0
+        for index, slot in enumerate(request.slots):
+            if slot.state is SlotState.FILLED:
+                (host,) = [agent for agent in self.providers if agent.name == slot.host]
+                whole += not host.dead and (key[0], index) in host.held
+        return whole >= request.ask.slots - request.ask.max_slot_loss
+
+    def be_patient(self) -> None:
+        """A lost slot whose repair is open finds a reserver, as long as there is one, and k hosts to rebuild it from."""
+        head = self.chain.head
+        (request,) = head.view.requests.values()
+        known = {slot.host for slot in request.slots} | {who for slot in request.slots for who in slot.former_hosts}
+        spare = [one for one in self.providers if not one.dead and one.name not in known]
+        time = request.ends_at - head.now >= minimal_term(request.ask.proof_probability, CONFIG) + 30
+        for index, slot in enumerate(request.slots):
+            key = (request.id, index)
+            open_ = slot.state is SlotState.LOST and request.repair_opened_at and not request.failed_at
+            possible = open_ and time and len(spare) >= request.vacant and self.rebuildable(key)
+            self.waited[key] = self.waited[key] + 1 if possible else 0
+            assert self.waited[key] <= PATIENCE, f"nobody repairs slot {index}"
+
+    def compare(self) -> None:
+        """The agents' view is the contracts' state."""
+        head, reference = self.chain.head, self.chain.reference
+        state, view = head.state, head.view
+        for id, deal in state.deals.items():
+            seen = view.requests[id]
+            assert seen.state(head.now) is reference.request_state(deal, head.now)
+            assert (seen.closed, seen.ends_at, seen.expires_at) == (deal.closed, deal.ends_at, deal.expires_at)
+            assert (seen.repair_opened_at, seen.repair_opened_block) == (deal.repair or (0, 0))
+            assert deal.closed or seen.deposit - seen.paid == deal.unspent
+            for index, known in enumerate(seen.slots):
+                slot = state.slots[id, index]
+                assert known.state is reference.slot_state(slot)
+                assert (known.vacated_at, known.vacated_block) == (slot.vacated or (0, 0))
+                assert known.host == slot.host
+                assert deal.closed or known.pot == slot.pot
+                if slot.tenure is not None:
+                    assert (known.filled_at, known.fill_period) == slot.tenure
+                    assert known.missed == slot.missed
+                    assert seen.claimable(index, head.now, CONFIG) == reference.running_pay(deal, slot, head.now)
+        for name, stake in state.stakes.items():
+            provided = view.providers[name]
+            assert (provided.free, provided.locked, provided.unbonding) == (stake.free, stake.locked, stake.unbonding)
+            assert (provided.id, provided.staked_since) == (stake.id, stake.since)
+        assert {who: sum_ for who, sum_ in view.credits.items() if sum_} == {
+            who: sum_ for who, sum_ in state.credits.items() if sum_
+        }
+        stakes = sum(one.free + one.locked + one.unbonding for one in state.stakes.values())
+        assert state.balance == state.liabilities == stakes + sum(state.credits.values()) + state.pool
+        assert all(one.number + 1 == next_.number for one, next_ in pairwise(self.chain.blocks))

@@ -1,0 +1,85 @@
+"""Campaigns: whole lives of requests, among agents to whom things happen, on a chain that may go back.
+
+The default run is always the same. To look further: HOLDFAST_CAMPAIGNS=2000 pytest tests/core/agents/test_campaign.py, which
+draws so many campaigns anew each time; a failing one is printed as a `Plan` that `Campaign(plan).run()` repeats.
+"""
+
+import os
+from collections import Counter
+from typing import TypeVar
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agents.core.market.types import Ask
+from tests.core.agents.actors import Kind, Trouble
+from tests.core.agents.campaign import DEEPEST_REORG, DURATION, LONGEST_TROUBLE, Campaign, Plan, Reorg
+
+Mishap = TypeVar("Mishap")
+
+MORE = int(os.environ.get("HOLDFAST_CAMPAIGNS", "0"))
+
+
+def campaigns(count: int) -> settings:
+    """Settings of a run of ``count`` campaigns, the same ones each time, or of as many new ones as are asked for."""
+    return settings(
+        max_examples=MORE or count, derandomize=not MORE, database=None, deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )  # fmt: skip
+
+
+@st.composite
+def plans(draw: st.DrawFn, troubles: int = 0, losses: int = 0, deaths: int = 0, reorgs: int = 0) -> Plan:
+    """Five to eight providers for three to five slots, and up to so many mishaps of each kind."""
+    slots, loss = draw(st.integers(3, 5)), draw(st.integers(1, 2))
+    ask = Ask(
+        proof_probability=draw(st.integers(1, 3)), slots=slots, max_slot_loss=loss,
+        repair_threshold=draw(st.integers(1, loss)), dispersal=draw(st.sampled_from([5_000, 2_500, 7_500])),
+        slot_size=101, duration=DURATION, price_per_byte_per_second=3, collateral_per_byte=7,
+    )  # fmt: skip
+    providers = draw(st.integers(5, 8))
+    who, when = st.integers(0, providers - 1), st.integers(0, DURATION)
+    anybody, length = st.integers(0, providers), st.integers(1, LONGEST_TROUBLE)
+    trouble = st.builds(Trouble, anybody, when, st.sampled_from(Kind), length)
+    back = st.builds(Reorg, when, st.integers(1, DEEPEST_REORG), st.integers(0, 255))
+
+    def some(one: st.SearchStrategy[Mishap], most: int) -> tuple[Mishap, ...]:
+        return tuple(draw(st.lists(one, min_size=most // 3, max_size=most)))
+
+    return Plan(
+        draw(st.integers(0, 2**32)), providers, ask, draw(st.integers(0, 3)), some(trouble, troubles),
+        some(st.tuples(who, when), losses), some(st.tuples(who, when), deaths), some(back, reorgs),
+    )  # fmt: skip
+
+
+def carry_out(strategy: st.SearchStrategy[Plan], count: int) -> Counter[str]:
+    """What happened in ``count`` campaigns together."""
+    counted: Counter[str] = Counter()
+
+    @campaigns(count)
+    @given(strategy)
+    def every(plan: Plan) -> None:
+        campaign = Campaign(plan)
+        campaign.run()
+        counted.update(campaign.counted)
+
+    every()
+    return counted
+
+
+def test_crashes_cost_nothing() -> None:
+    """Nobody who is down for less than a period misses a proof, loses a bond or does anything twice."""
+    counted = carry_out(plans(troubles=40), 30)
+    assert MORE or {kind.name for kind in Kind} | {"SlotSettled", "PayClaimed"} <= set(counted)
+    assert not counted["ProofMissed"]
+    assert not counted["ReservationForfeited"]
+
+
+def test_what_is_lost_is_repaired() -> None:
+    counted = carry_out(plans(troubles=12, losses=4, deaths=2), 40)
+    assert MORE or {"SlotLost", "RepairOpened", "RequestFailed", "ReservationForfeited"} <= set(counted)
+
+
+def test_agents_survive_reorganisations() -> None:
+    counted = carry_out(plans(troubles=12, losses=3, deaths=1, reorgs=9), 30)
+    assert MORE or {"omitted", "SlotLost", "RepairOpened"} <= set(counted)

@@ -1,0 +1,186 @@
+"""A provider between two blocks: what is on its way, what failed, what rests."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from agents.chain.contracts import Market
+from agents.core.agents.provider_duties import Claim, Policy, Rebuild, Reserve, UnderWay, reserved_by
+from agents.core.errors import NotFound
+from agents.core.market import events as e
+from agents.core.market.types import slot_id
+from agents.core.market.view import MarketView
+from agents.roles.begun import LONGEST_REST, Begun, Rests
+from agents.roles.provider import Provider
+from agents.store.slots import SlotStore
+from tests.roles.scenes import ME, OTHER, PROFILE, START, Scene, at, posted, scene
+
+
+class Lane:
+    """Says it sent everything, once ``mined`` is set."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.mined = asyncio.Event()
+
+    async def send(self, call: Any, key: str) -> Any:
+        self.sent.append(f"{call.label} {key}")
+        await self.mined.wait()
+        return SimpleNamespace(block_number=500)
+
+    def pending(self) -> list[str]:
+        return []
+
+
+async def hashes(blocks: set[int], reorged: bool) -> dict[int, bytes]:
+    return {number: bytes([number % 251]) * 32 for number in blocks}
+
+
+def provider_of(store: SlotStore, quota: int = 1 << 30) -> tuple[Provider, Lane]:
+    """A provider whose chain is a lane that waits."""
+    lane, nothing = Lane(), object()
+    market = Market(SimpleNamespace(), "0x" + "11" * 20)  # type: ignore[arg-type]
+    actor: Any = SimpleNamespace(
+        address=ME, deployment=SimpleNamespace(profile=PROFILE.name), lane=lane, market=market, hashes=hashes
+    )
+    peers: Any = nothing
+    proving: Any = SimpleNamespace(close=nothing)
+    return Provider(actor, store, proving, peers, Policy(quota)), lane
+
+
+def play(act: Callable[[], Awaitable[None]]) -> None:
+    async def run() -> None:
+        await act()
+
+    asyncio.run(run())
+
+
+async def settle_down() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+
+
+def test_a_second_slot_is_not_reserved_with_the_quota_of_one_on_its_way(tmp_path: Path) -> None:
+    place = scene(tmp_path)
+    other = replace(place.request, content=replace(place.request.content, cid=b"\1" * 32))
+    view, block = posted(place.view, other, 11), 200
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+
+    async def act() -> None:
+        provider, lane = provider_of(store, quota=place.dataset.manifest.slot_bytes)
+        await provider.step(view, block, START + block)
+        await settle_down()
+        (sent,) = lane.sent
+        slot = reserved_by(sent.removeprefix("reserveSlot "))
+        assert slot is not None
+        # Another provider was first, which ours may still undo: until it is known, nothing else is reserved.
+        first = replace(place, view=view, request=other if slot[0] == other.id else place.request)
+        overtaken = first.reserved(slot[1], OTHER, block).view
+        await provider.step(overtaken, block + 1, START + block + 1)
+        await settle_down()
+        assert lane.sent == [sent]
+        # Mined in block 500: it counts until the view has come there.
+        lane.mined.set()
+        await settle_down()
+        await provider.step(overtaken, block + 3, START + block + 3)
+        await settle_down()
+        assert lane.sent == [sent]
+        await provider.close()
+
+    play(act)
+
+
+def test_pay_is_claimed(tmp_path: Path) -> None:
+    place = scene(tmp_path).filled(0, ME, 50)
+    id = place.request.id
+    started, proof = (
+        e.RequestStarted(at=at(60), request_id=id),
+        e.ProofSubmitted(at=at(1_100), slot_id=slot_id(id, 0), period=36),
+    )
+    place = place.after(started, proof)
+
+    async def act() -> None:
+        provider, lane = provider_of(SlotStore(tmp_path / "agent", 1 << 30))
+        lane.mined.set()
+        await provider.step(place.view, 1_101, START + 1_101)
+        await settle_down()
+        assert lane.sent == [f"claim {Claim(id, 0, START + 50, 0).key}"]
+
+    play(act)
+
+
+def test_data_is_not_held_for_a_request_that_lies_about_it(tmp_path: Path) -> None:
+    place = scene(tmp_path)
+    liar = replace(place.request, content=replace(place.request.content, root=12_345))
+    view = posted(place.view, liar, 11)
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    place.keep(store, 0)
+    provider, _ = provider_of(store)
+    assert provider._held(view) == {(place.request.id, 0)}
+
+
+def test_rests_double_until_they_succeed() -> None:
+    rests: Rests[str] = Rests(first=10)
+    assert [rests.failed("a", 100) for _ in range(3)] == [10, 20, 40]
+    assert (rests.resting(139), rests.resting(140)) == ({"a"}, frozenset())
+    assert [rests.failed("b", 0) for _ in range(40)][-1] == LONGEST_REST
+    rests.succeeded("a")
+    assert rests.failed("a", 200) == 10
+
+
+def seen(begun: Begun, view: MarketView, block: int, pending: tuple[str, ...] = ()) -> UnderWay:
+    begun.look(view, START + block, reorged=False)
+    return begun.under_way(view, block, pending, (), frozenset())
+
+
+def test_a_rebuilding_that_fails_rests(tmp_path: Path) -> None:
+    place, begun = scene(tmp_path), Begun(ME)
+    key = (place.request.id, 1)
+    with begun.rebuilding(key):
+        assert seen(begun, place.view, 20).rebuilding == {key}
+    assert seen(begun, place.view, 21) == UnderWay()
+    with pytest.raises(NotFound), begun.rebuilding(key):
+        raise NotFound("Nobody has it")
+    assert seen(begun, place.view, 22).resting == {key}
+    assert seen(begun, place.view, 60) == UnderWay()
+
+
+def test_reservations_left_by_an_earlier_process_are_on_their_way(tmp_path: Path) -> None:
+    place = scene(tmp_path)
+    duty = Reserve(place.request.id, 2, (77 << 16) + 3)
+    assert reserved_by(duty.key) == (place.request.id, 2)
+    assert reserved_by(Rebuild(place.request.id, 2).key) is None
+    pending = (duty.key, f"post:{place.request.id.hex()}")
+    assert seen(Begun(ME), place.view, 20, pending).reserving == {(place.request.id, 2)}
+
+
+def test_a_request_whose_client_uploads_nothing_rests(tmp_path: Path) -> None:
+    place, begun = scene(tmp_path).reserved(0, ME, 20).reserved(1, OTHER, 21), Begun(ME)
+    id = place.request.id
+    assert seen(begun, place.view, 22).refused == frozenset()
+    filled = place.after(e.SlotFilled(at=at(23), request_id=id, slot_index=0, host=ME, bounty=0, to_client=0))
+    for lapsed, refused in ((filled, set()), (forfeited(place, 0, ME), {id}), (forfeited(place, 1, OTHER), set())):
+        begun = Begun(ME)
+        seen(begun, place.view, 22)
+        assert seen(begun, lapsed.view, 90).refused == refused
+        assert seen(begun, lapsed.view, 120).refused == frozenset()
+    begun = Begun(ME)
+    seen(begun, place.view, 22)
+    begun.look(scene_before(place), START + 23, reorged=True)
+    assert begun.under_way(place.view, 23, (), (), frozenset()) == UnderWay()
+
+
+def forfeited(place: Scene, index: int, who: str) -> Scene:
+    return place.after(
+        e.ReservationForfeited(at=at(85), request_id=place.request.id, slot_index=index, provider=who, bond=1)
+    )
+
+
+def scene_before(place: Scene) -> MarketView:
+    """The same market before anybody reserved."""
+    return posted(MarketView(place.view.config, place.view.stake), place.request, 10)
