@@ -90,7 +90,7 @@ def test_agent_answers_without_apes_and_compilers(installed: Path) -> None:
         "sys.argv = ['agent', '--help']\nfrom agents.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n",
     )
-    for command in ("provider", "client", "validator", "market", "wallet", "devnet", "keys"):
+    for command in ("provider", "client", "validator", "market", "wallet", "devnet", "keys", "demo"):
         assert command in said
 
 

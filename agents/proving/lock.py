@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from agents.core.errors import ProverUnavailable
+
 POLL_SECONDS = 0.05
 
 
@@ -35,7 +37,7 @@ class ProverLock:
     @asynccontextmanager
     async def held(self, deadline: float) -> AsyncIterator[None]:
         """Hold the lock while the block runs; ``deadline`` (UNIX seconds) says whose turn it is first."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._open()
         with self._ticket(deadline) as ticket:
             while True:
                 first = self._first()
@@ -46,6 +48,20 @@ class ProverLock:
                             yield
                             return
                 await asyncio.sleep(POLL_SECONDS)
+
+    def _open(self) -> None:
+        """Make the folder. Raises ProverUnavailable for one that is somebody else's: its owner could stop our proofs."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            owner = self.folder.lstat().st_uid
+        except OSError as error:
+            owner, why = None, error.strerror or str(error)
+        else:
+            why = f"it belongs to user {owner}"
+        if owner != os.getuid():
+            raise ProverUnavailable(
+                f"Cannot queue for the prover in {self.folder}", why, "Name another folder with HOLDFAST_PROVER_LOCK."
+            )
 
     @contextmanager
     def _ticket(self, deadline: float) -> Iterator[Path]:

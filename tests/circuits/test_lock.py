@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.core.errors import ProverUnavailable
 from agents.proving.lock import ProverLock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,3 +147,15 @@ def test_many_at_once_never_overlap_and_one_who_gives_up_leaves_no_ticket(tmp_pa
 
     assert asyncio.run(run()) == [1, 2, 3, 5]
     assert list(tmp_path.glob("*.ticket")) == []
+
+
+def test_a_folder_that_is_no_folder_of_ours_is_told(tmp_path: Path) -> None:
+    taken = tmp_path / "queue"
+    taken.write_text("a file where the folder should be")
+
+    async def queue(folder: Path) -> None:
+        async with ProverLock(folder).held(0):
+            raise AssertionError("held")
+
+    with pytest.raises(ProverUnavailable, match="HOLDFAST_PROVER_LOCK"):
+        asyncio.run(queue(taken))
