@@ -91,16 +91,25 @@ def _is_worth_claiming(view: MarketView, request: RequestView, index: int, now: 
 
 
 def _is_useless(view: MarketView, request: RequestView, index: int, me: str, now: int) -> bool:
-    sellable = not request.state(now).terminal and _may_still_fill(request, index, me)
-    return not sellable and not _needed_elsewhere(view, request, index, me)
-
-
-def _needed_elsewhere(view: MarketView, request: RequestView, index: int, me: str) -> bool:
-    """Whether another request for the same content has ``me`` keep the same slot."""
-    return any(
-        other.content.cid == request.content.cid and index < len(other.slots) and other.slots[index].host == me
-        for other in view.requests.values()
+    """Whether nobody pays for the data of slot ``index`` nor may again, be it under another request for the same content."""
+    if _hosted_elsewhere(view, request, index, me):
+        return False
+    return not any(
+        _may_still_fill(other, index, me) and not other.state(now).terminal
+        for other in _same_content(view, request, index)
     )
+
+
+def _same_content(view: MarketView, request: RequestView, index: int) -> Iterator[RequestView]:
+    """Requests whose slot ``index`` is the same bytes, this one included."""
+    for other in view.requests.values():
+        if other.content.cid == request.content.cid and index < len(other.slots):
+            yield other
+
+
+def _hosted_elsewhere(view: MarketView, request: RequestView, index: int, me: str) -> bool:
+    """Whether some request for the same content has ``me`` keep the same slot."""
+    return any(other.slots[index].host == me for other in _same_content(view, request, index))
 
 
 def _may_still_fill(request: RequestView, index: int, me: str) -> bool:
@@ -181,7 +190,7 @@ def _choice(
         for index in choices
         if (request.id, index) not in begun.resting
         # Data another request brings here is waited for, not rebuilt as well.
-        and not (request.slots[index].vacated_at and _needed_elsewhere(view, request, index, me))
+        and not (request.slots[index].vacated_at and _hosted_elsewhere(view, request, index, me))
     ]
     # The place in the list depends on who asks, so that providers do not all run for the same slot.
     return open_[int.from_bytes(id[-4:], "big") % len(open_)] if open_ else None

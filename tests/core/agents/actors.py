@@ -9,7 +9,7 @@ from agents.core.agents import provider, validator
 from agents.core.agents.provider import Clock, Policy
 from agents.core.market.periods import first_block, period_of
 from agents.core.market.types import RequestState, SlotState
-from agents.core.market.view import MarketView, SlotKey
+from agents.core.market.view import MarketView, RequestView, SlotKey
 from tests.core.agents.chain import PROVEN, Chain, Sent
 
 REBUILD_BLOCKS = 2
@@ -173,7 +173,8 @@ class ProviderAgent(Agent):
     patience: int = 0
     """Blocks until the client has uploaded what was reserved."""
     rebuildable: Callable[[SlotKey], bool] = lambda key: True
-    held: set[SlotKey] = field(default_factory=set)
+    disk: set[tuple[bytes, int]] = field(default_factory=set)
+    """Slots it holds whole, by content and index."""
     lost: set[SlotKey] = field(default_factory=set)
     """What it held and lost: its own fault."""
     uploading: dict[SlotKey, int] = field(default_factory=dict)
@@ -181,10 +182,19 @@ class ProviderAgent(Agent):
     resting: dict[SlotKey, int] = field(default_factory=dict)
     useless: dict[SlotKey, int] = field(default_factory=dict)
 
+    @property
+    def held(self) -> set[SlotKey]:
+        """Slots of requests that it holds whole: two requests for the same content share the data."""
+        requests = self.chain.head.view.requests.values()
+        return {(one.id, index) for one in requests for index in range(one.ask.slots) if self._has(one, index)}
+
     def lose_data(self) -> None:
         """The disk breaks; an empty one replaces it."""
         self.lost |= self.held
-        self.held.clear()
+        self.disk.clear()
+
+    def _has(self, request: RequestView, index: int) -> bool:
+        return (request.content.cid, index) in self.disk
 
     def crash(self, blocks: int) -> None:
         super().crash(blocks)
@@ -218,7 +228,7 @@ class ProviderAgent(Agent):
         if isinstance(duty, provider.Forget):
             key = (duty.request, duty.index)
             if head - self.useless[key] >= FORGET_BLOCKS:
-                self.held.discard(key)
+                self.disk.discard((self.chain.head.view.requests[duty.request].content.cid, duty.index))
             return True
         return False
 
@@ -227,11 +237,12 @@ class ProviderAgent(Agent):
         for request in view.requests.values():
             for index, slot in enumerate(request.slots):
                 key, live = (request.id, index), request.state(self.chain.head.now) is RequestState.NEW
-                if not (live and slot.host == self.name and slot.state is SlotState.RESERVED) or key in self.held:
+                reserved = live and slot.host == self.name and slot.state is SlotState.RESERVED
+                if not reserved or self._has(request, index):
                     continue
                 self.uploading[key] = self.uploading.get(key, 0) + 1
                 if self.uploading[key] > self.patience:
-                    self.held.add(key)
+                    self.disk.add((request.content.cid, index))
 
     def _rebuild(self) -> None:
         head = self.chain.head.number
@@ -240,7 +251,7 @@ class ProviderAgent(Agent):
                 continue
             del self.rebuilding[key]
             if self.rebuildable(key):
-                self.held.add(key)
+                self.disk.add((self.chain.head.view.requests[key[0]].content.cid, key[1]))
             else:
                 self.resting[key] = head + REST_BLOCKS
 

@@ -1,4 +1,4 @@
-"""One request's whole life among agents to whom things happen, and what must hold at every block of it."""
+"""Whole lives of requests among agents to whom things happen, and what must hold at every block of them."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -32,8 +32,7 @@ CONFIG = MarketConfig(
     validator_bps=1_500, bounty_bps=5_000, bond_bps=450, reserve_seconds=22, repair_window=16, min_term_periods=1,
     max_duration=10_000,
 )  # fmt: skip
-WALLET, STAKE = 10**9, 3_000
-EXPIRY, DURATION = 70, 220
+WALLET, DURATION = 10**9, 220
 
 LONGEST_TROUBLE = CONFIG.period_blocks - 4
 """Blocks: what is left of a period is enough to prove in."""
@@ -73,8 +72,14 @@ class Plan:
     """What the request asks for, and what happens to whom; blocks are counted from the request's."""
 
     seed: int
-    providers: int
-    ask: Ask
+    stakes: tuple[int, ...]
+    """Of each provider."""
+    asks: tuple[Ask, ...]
+    expiry: int
+    apart: int
+    """Blocks between the requests."""
+    same: bool
+    """Whether they are for the same content."""
     upload: int
     """Blocks the client's uploads take."""
     troubles: tuple[Trouble, ...] = ()
@@ -98,9 +103,12 @@ class Campaign:
 
     def __post_init__(self) -> None:
         plan = self.plan
-        names = PROVIDERS[: plan.providers]
+        names = PROVIDERS[: len(plan.stakes)]
         self.chain = Chain(CONFIG, STAKES, dict.fromkeys((*names, CLIENT, VALIDATOR), WALLET), plan.seed)
-        self.request = Request(CLIENT, plan.ask, Content(bytes(32), 1), EXPIRY, bytes(32))
+        self.requests = [
+            Request(CLIENT, ask, Content(bytes([0 if plan.same else at]) * 32, 1), plan.expiry, bytes([at]) * 32)
+            for at, ask in enumerate(plan.asks)
+        ]
         mine = [sorted((t for t in plan.troubles if t.who == n), key=lambda t: t.at) for n in range(len(names) + 1)]
         self.providers = [
             ProviderAgent(
@@ -115,7 +123,10 @@ class Campaign:
     def run(self) -> None:
         """From the first registration to the last withdrawal."""
         self.prepare()
-        for block in range(DURATION + CONFIG.settle_seconds + 20):
+        for block in range(DURATION + self.plan.apart + CONFIG.settle_seconds + 20):
+            if block == self.plan.apart:
+                for request in self.requests[1:]:
+                    self.pay(CLIENT, "request_storage", request)
             for who, at in self.plan.losses:
                 if at == block:
                     self.providers[who].lose_data()
@@ -143,22 +154,25 @@ class Campaign:
 
     def prepare(self) -> None:
         """Everybody joins; the request is posted."""
-        for agent in self.providers:
+        for agent, stake in zip(self.providers, self.plan.stakes, strict=True):
             self.pay(agent.name, "register", f"http://{agent.name}")
             self.pay(agent.name, "approve", WALLET)
             self.chain.mine()
-            self.pay(agent.name, "deposit", STAKE)
+            self.pay(agent.name, "deposit", stake)
         self.pay(CLIENT, "approve", WALLET)
         self.chain.mine()
-        self.pay(CLIENT, "request_storage", self.request)
+        self.pay(CLIENT, "request_storage", self.requests[0])
         assert all(sent.outcome == "done" for sent in self.chain.mine().sent)
 
     def wind_up(self) -> None:
         """Everything is over, nobody's money is stuck, and the books say why it is where it is."""
-        (request,) = self.chain.head.view.requests.values()
-        assert request.closed
-        assert {slot.state for slot in request.slots} <= {SlotState.SETTLED, SlotState.FREE, SlotState.LOST}
-        assert request.state(self.chain.head.now) is not RequestState.FINISHED or request.vacant < len(request.slots)
+        view, now = self.chain.head.view, self.chain.head.now
+        assert len(view.requests) == len(self.requests)
+        for request in view.requests.values():
+            self.counted[request.state(now).name] += 1
+            assert request.closed
+            assert {slot.state for slot in request.slots} <= {SlotState.SETTLED, SlotState.FREE, SlotState.LOST}
+            assert request.state(now) is not RequestState.FINISHED or request.vacant <= request.ask.max_slot_loss
         assert not any(known.locked for known in self.chain.head.view.providers.values())
         for agent in self.providers:
             self.pay(agent.name, "unstake", self.chain.head.view.providers[agent.name].free)
@@ -201,11 +215,11 @@ class Campaign:
 
     def conclude(self, block: Block) -> None:
         """A block is there: who sent what is told, and whoever was slashed had it coming."""
-        by_name = {agent.name: agent for agent in self.agents}
         for sent in block.sent:
-            if sent.who in by_name:
-                by_name[sent.who].concluded(sent)
+            for agent in self.agents:
+                agent.concluded(sent)
             name = (sent.outcome or "").removeprefix("Marketplace_")
+            assert name == "done" or sent.who != CLIENT
             if name != "done":
                 self.counted[f"{sent.function}: {name}"] += 1
                 assert self.replaced or name in RACES[sent.function], f"{sent.function} was refused: {name}"
@@ -232,43 +246,55 @@ class Campaign:
         if first <= self.request_block + 1:
             return
         self.replaced.append(range(first, head + 1))
-        for sent in self.chain.reorganise(reorg.depth, reorg.omitted):
-            self.counted["omitted"] += bool(sent.who)
-        by_name: dict[str, Agent] = {agent.name: agent for agent in self.agents}
+        self.counted["omitted"] += len(self.chain.reorganise(reorg.depth, reorg.omitted))
         for block in self.chain.blocks[first:]:
             for sent in block.sent:
-                by_name[sent.who].concluded(sent)
+                for agent in self.agents:
+                    agent.concluded(sent)
         assert self.chain.head.view == MarketView(CONFIG, STAKES).after_all(self.chain.events())
         self.compare()
 
     @property
     def request_block(self) -> int:
         """In which the request was posted."""
-        return self.chain.head.view.requests[self.request.id].created_block
+        return self.chain.head.view.requests[self.requests[0].id].created_block
 
     def rebuildable(self, key: SlotKey) -> bool:
         """Whether enough living hosts hold their slots whole."""
-        request = self.chain.head.view.requests[key[0]]
-        whole = 0
-        for index, slot in enumerate(request.slots):
-            if slot.state is SlotState.FILLED:
-                (host,) = [agent for agent in self.providers if agent.name == slot.host]
-                whole += not host.dead and (key[0], index) in host.held
-        return whole >= request.ask.slots - request.ask.max_slot_loss
+        view = self.chain.head.view
+        wanted = view.requests[key[0]]
+        disks = {agent.name: agent.disk for agent in self.providers if not agent.dead}
+        whole = {
+            index
+            for request in view.requests.values()
+            for index, slot in enumerate(request.slots)
+            if slot.state is SlotState.FILLED and (wanted.content.cid, index) in disks.get(slot.host or "", ())
+            if request.content.cid == wanted.content.cid
+        }
+        return len(whole) >= wanted.ask.slots - wanted.ask.max_slot_loss
 
     def be_patient(self) -> None:
         """A lost slot whose repair is open finds a reserver, as long as there is one, and k hosts to rebuild it from."""
+        for request in self.chain.head.view.requests.values():
+            for index, slot in enumerate(request.slots):
+                key = (request.id, index)
+                open_ = slot.state is SlotState.LOST and request.repair_opened_at and not request.failed_at
+                self.waited[key] = self.waited[key] + 1 if open_ and self.repairable(key) else 0
+                assert self.waited[key] <= PATIENCE, f"nobody repairs slot {index}"
+
+    def repairable(self, key: SlotKey) -> bool:
+        """Whether there are time, repairers for all that is vacant, and slots to rebuild it from."""
         head = self.chain.head
-        (request,) = head.view.requests.values()
+        request = head.view.requests[key[0]]
         known = {slot.host for slot in request.slots} | {who for slot in request.slots for who in slot.former_hosts}
-        spare = [one for one in self.providers if not one.dead and one.name not in known]
-        time = request.ends_at - head.now >= minimal_term(request.ask.proof_probability, CONFIG) + 30
-        for index, slot in enumerate(request.slots):
-            key = (request.id, index)
-            open_ = slot.state is SlotState.LOST and request.repair_opened_at and not request.failed_at
-            possible = open_ and time and len(spare) >= request.vacant and self.rebuildable(key)
-            self.waited[key] = self.waited[key] + 1 if possible else 0
-            assert self.waited[key] <= PATIENCE, f"nobody repairs slot {index}"
+        spare = 0
+        for agent in self.providers:
+            stake = head.view.providers[agent.name]
+            staked = 0 < stake.staked_since < request.repair_opened_block and stake.free >= request.ask.collateral
+            spare += staked and not agent.dead and agent.name not in known
+        term = minimal_term(request.ask.proof_probability, CONFIG) + CONFIG.reserve_seconds
+        vacant = sum(other.vacant for other in head.view.requests.values())
+        return request.ends_at - head.now > term and spare >= vacant and self.rebuildable(key)
 
     def compare(self) -> None:
         """The agents' view is the contracts' state."""

@@ -142,6 +142,14 @@ def test_a_lost_slot_is_rebuilt_before_it_is_reserved_and_not_by_who_lost_it() -
     assert mine(view, BLOCK + 145) == [Rebuild(ID, 0)]
     (duty,) = mine(view, BLOCK + 145, HELD)
     assert isinstance(duty, Reserve)
+    # The other request for the same content, where somebody else has the slot, is no reason to delete it.
+    again = posted_too(view, cid=bytes(32), block=BLOCK + 91).after(
+        e.SlotReserved(
+            at=at(BLOCK + 92), request_id=OTHER_ID, slot_index=0, provider=OTHER, deadline=START + 152, bond=5,
+            reservation_index=0,
+        )
+    )  # fmt: skip
+    assert mine(again, BLOCK + 145, HELD | {(OTHER_ID, 0)}) == [duty]
     assert provider.duties(view, OTHER, POLICY, frozenset(), clock(BLOCK + 145)) == []
 
 
