@@ -56,7 +56,7 @@ class Provider:
         """The newest view; what the peer server answers from."""
 
     def _held(self, view: MarketView) -> set[SlotKey]:
-        folders = {name: self._store.slot(name) for name in self._store.held}
+        folders = {name: self._store.find(name) for name in self._store.held}
         found = set()
         for request in view.requests.values():
             for index in range(len(request.slots)):

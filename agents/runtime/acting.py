@@ -1,12 +1,14 @@
 """Long-running agents: data directory, log, chain, account, and a stop at SIGTERM that loses nothing."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from agents.core.errors import ChainUnavailable
 from agents.net.signing import AccountSigner
 from agents.roles import drill
 from agents.roles.actor import Actor
@@ -17,6 +19,8 @@ from agents.runtime.network import Network, home, network
 from agents.runtime.settings import Place
 from agents.store.files import lock_folder
 from agents.store.state import StateStore
+
+log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 
@@ -54,17 +58,24 @@ async def session(place: Place, role: str, verbose: bool = False) -> AsyncIterat
 
 
 async def until_stopped(found: Session, step: Callable[[Moment], Awaitable[None]]) -> None:
-    """Run ``step`` after every block until SIGTERM or SIGINT."""
+    """Run ``step`` after every block until SIGTERM or SIGINT; a chain that cannot be reached is waited for."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
 
     async def follow() -> None:
+        reorged = False
         async for moment in Follower(found.network).follow():
-            if moment.reorged:
-                await found.actor.lane.recheck()
-            await step(moment)
+            reorged = reorged or moment.reorged
+            try:
+                if reorged:
+                    await found.actor.lane.recheck()
+                await step(replace(moment, reorged=reorged))
+                reorged = False
+            except ChainUnavailable as error:
+                # What this block asked for is asked for by the next one too.
+                log.warning("waiting for the chain: %s", error)
 
     following = asyncio.create_task(follow())
     stopping = asyncio.create_task(stopped.wait())
