@@ -1,6 +1,8 @@
 """A provider towards its peers: takes the slots it reserved, serves the slots it holds."""
 
 import asyncio
+import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
@@ -14,6 +16,8 @@ from agents.roles.drill import reached
 from agents.roles.fitting import Fitting
 from agents.store.files import storage_errors
 from agents.store.slots import ArrivingSlot, HeldSlot, SlotFolder, SlotName, SlotStore
+
+log = logging.getLogger(__name__)
 
 CACHED_BLOCKS = 1 << 18
 """Blocks whose digests are kept at hand: 16 GiB of slots, 20 MiB of memory."""
@@ -107,7 +111,9 @@ class Hosting:
     async def finish_upload(self, request_id: bytes, slot_index: int) -> None:
         """Check the slot's root and hold it."""
         name = self._name(request_id, slot_index)
+        started = time.monotonic()
         await asyncio.to_thread(self._store.commit, name)
+        log.info("slot %d is here whole, checked in %.2f s", slot_index, time.monotonic() - started)
         reached("upload.committed")
 
     async def is_finished(self, request_id: bytes, slot_index: int) -> bool:

@@ -213,10 +213,16 @@ def _acceptable(request: RequestView, me: str, policy: Policy, clock: Clock, beg
     return dear_enough and (policy.max_duration is None or left <= policy.max_duration)
 
 
-def _leaves_time(view: MarketView, request: RequestView, now: int) -> bool:
-    """Whether a repair reserved now can still be filled at the end of its reservation, instead of costing the bond."""
-    needed = minimal_term(request.ask.proof_probability, view.config) + view.config.reserve_seconds
-    return request.ends_at - now >= needed
+def _leaves_time(view: MarketView, request: RequestView, index: int, now: int) -> bool:
+    """Whether slot ``index``, reserved now, can still be filled at the end of its reservation, instead of costing the bond.
+
+    A first sale may be shorter than reservations last: then its last quarter is too late.
+    """
+    config = view.config
+    if not request.slots[index].vacated_at:
+        needed = min(config.reserve_seconds, (request.expires_at - request.created_at) // 4)
+        return request.expires_at - now >= needed
+    return request.ends_at - now >= minimal_term(request.ask.proof_probability, config) + config.reserve_seconds
 
 
 def _eligible(view: MarketView, request: RequestView, me: str, id: bytes, staked_since: int, clock: Clock) -> list[int]:
@@ -225,7 +231,7 @@ def _eligible(view: MarketView, request: RequestView, me: str, id: bytes, staked
     for index, slot in enumerate(request.slots):
         if not request.for_sale(index, clock.now, view.config):
             continue
-        if slot.vacated_at and not _leaves_time(view, request, clock.now):
+        if not _leaves_time(view, request, index, clock.now):
             continue
         sale = request.sale(index, view.config)
         seed = clock.hashes.get(sale.seed_block) if sale else None

@@ -160,6 +160,12 @@ def test_a_repair_that_cannot_be_filled_in_time_is_not_reserved() -> None:
     assert mine(view, BLOCK + 141) == []
 
 
+def test_a_first_sale_about_to_expire_is_left_alone() -> None:
+    # It expires at 200, and the bond would be lost then: a quarter of that, as a reservation of 60 would be more, must remain.
+    assert len(mine(market(), BLOCK + 150)) == 1
+    assert mine(market(), BLOCK + 151) == []
+
+
 def test_data_nobody_pays_for_is_deleted() -> None:
     view = filled(market(), 0, OTHER, BLOCK + 50)
     assert Forget(ID, 0) in mine(view, BLOCK + 60, HELD)
