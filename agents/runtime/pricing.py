@@ -1,6 +1,7 @@
 """What an order costs: its terms, its price, and whether the market can serve it."""
 
 import os
+import stat
 from dataclasses import dataclass
 
 from agents.chain.blocks import latest
@@ -69,6 +70,8 @@ def terms_of(order: StoreOrder, found: Network, stake: StakeConfig) -> Terms:
         facts = order.file.stat()
     except OSError as error:
         raise FileRejected(f"Cannot read {order.file}", error.strerror or str(error), "Name a readable file.") from None
+    if not stat.S_ISREG(facts.st_mode):
+        raise FileRejected(f"{order.file} is no ordinary file", "its size must be known first", "Save it as a file.")
     if facts.st_size == 0:
         raise FileRejected(f"{order.file} is empty", "there is nothing to store", "Name a file with something in it.")
     profile = profile_named(order.profile or found.deployment.profile)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.core.dataset.capability import Capability, parse_capability
+from agents.core.dataset.capability import PREFIX, Capability, parse_capability
 from agents.core.dataset.cid import digest_of_cid
 from agents.core.market.types import RequestState
 from agents.core.market.view import RequestView
@@ -17,10 +17,16 @@ from agents.runtime.network import network
 from agents.runtime.orders import Order, known_orders
 from agents.runtime.settings import Place
 
+LONGEST_CID = 72
+"""Characters of a CID: 59 in base32, 72 in hexadecimal; a capability has more."""
+
 
 def named(name: str) -> Capability:
     """The capability of what was typed: a capability, or the CID of a public file. Raises CapabilityInvalid."""
-    return parse_capability(name) if name.strip().startswith("hold") else Capability(digest_of_cid(name))
+    typed = name.strip()
+    # Errors about a CID repeat it: what may be a capability with a typo at its beginning is not taken for one.
+    secret = typed.startswith(PREFIX[:-1]) or len(typed) > LONGEST_CID
+    return parse_capability(typed) if secret else Capability(digest_of_cid(typed))
 
 
 async def get(place: Place, name: str, target: Path | None, advance: Advance) -> Path:

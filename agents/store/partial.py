@@ -18,10 +18,13 @@ from types import TracebackType
 from typing import Self
 
 from agents.core.errors import FileRejected, StorageTrouble
-from agents.store.files import storage_errors, sync_folder, write_whole
+from agents.store.files import storage_errors, sync_folder
 
 NOTE_EVERY = 32 << 20
 """Bytes written between two notes: what a kill can cost."""
+
+NOTE_BYTES = 128
+"""Of the note, which is there from the start and written in place: a disk that is full takes it all the same."""
 
 
 def must_be_new(path: Path) -> None:
@@ -54,6 +57,7 @@ class PartialFile:
                 self.stripes = self._noted()
                 if not self.stripes:
                     os.ftruncate(self._handle, 0)
+                    self._write_note()
                 os.ftruncate(self._handle, self._size)
             except BaseException:
                 os.close(self._handle)
@@ -69,6 +73,7 @@ class PartialFile:
                 self._keep()
             if not self.stripes:
                 self.path.unlink(missing_ok=True)
+                self._note.unlink(missing_ok=True)
         os.close(self._handle)
 
     def _lock(self) -> None:
@@ -103,9 +108,18 @@ class PartialFile:
     def _keep(self) -> None:
         with storage_errors(self.path):
             os.fdatasync(self._handle)
-        if self.stripes:
-            write_whole(self._note, json.dumps({"size": self._size, "stripes": self.stripes}).encode())
+            self._write_note()
         self._unnoted = 0
+
+    def _write_note(self) -> None:
+        # Cut short by a crash it is no JSON any more, and the reading begins anew.
+        text = json.dumps({"size": self._size, "stripes": self.stripes}).encode()
+        handle = os.open(self._note, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            _write_at(handle, text.ljust(NOTE_BYTES), 0)
+            os.fdatasync(handle)
+        finally:
+            os.close(handle)
 
     def finish(self, target: Path) -> None:
         """Give the whole file its name. Raises FileRejected where somebody else took it meanwhile."""

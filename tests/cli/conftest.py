@@ -9,10 +9,12 @@ import pytest
 from eth_account import Account
 
 from agents.chain.deploy import Deployment, discover
+from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc
 from agents.cli.main import main
 from agents.core.units import TOKEN
 from agents.runtime import network
+from agents.runtime.follower import Follower
 from tests.cli.town import Town
 
 
@@ -66,6 +68,9 @@ def agent(
     monkeypatch.setenv("HOLDFAST_HOME", str(town.home))
     monkeypatch.setenv("HOLDFAST_KEY", key)
     monkeypatch.setattr(network, "discover", _of_devnet_profile)
+    # The town's blocks come ten times as fast as others: look as often.
+    monkeypatch.setitem(NonceLane.__init__.__kwdefaults__, "poll", 0.05)
+    monkeypatch.setattr(Follower.__init__, "__defaults__", (0.1,))
     monkeypatch.chdir(tmp_path)
 
     def type_in(*words: str) -> Done:

@@ -16,20 +16,7 @@ from agents.store.spool import Spool
 from tests.cli.conftest import Agent
 from tests.cli.town import Town
 
-TERMS = (
-    "--slots",
-    "2",
-    "--parity",
-    "1",
-    "--expiry",
-    "90",
-    "--dispersal",
-    "0.99",
-    "--duration",
-    "10m",
-    "--price",
-    "1000",
-)
+TERMS = ("--slots", "2", "--parity", "1", "--expiry", "200", "--dispersal", "0.99", "--duration", "2h", "--price", "1000")
 ROOT = Path(__file__).parents[2]
 
 
@@ -193,7 +180,7 @@ def test_dry_run_tells_everything_and_sends_nothing(agent: Agent, client: str, t
     assert quoted.code == 0, quoted.err
     facts = json.loads(quoted.out)
     assert facts["slots"] == 3 and facts["slotSize"] == 65_536 and facts["storedSize"] == 3 * 65_536
-    assert facts["price"] == str(3 * 65_536 * 600 * 1000) and facts["collateral"] == "65536"
+    assert facts["price"] == str(3 * 65_536 * 7200 * 1000) and facts["collateral"] == "65536"
     assert facts["balance"] == str(1_000 * TOKEN) and facts["allowance"] == "0"
     assert facts["hosts"] == 4 and facts["warnings"] == [] and int(facts["gas"]) > 0
     many = agent("client", "store", str(file), "--slots", "6", "--dry-run")

@@ -27,9 +27,9 @@ from agents.store.state import StateStore
 from tests.chain.ground import ACCEPT_ALL
 from tests.examples import GOOD_PROOF, SINK
 
-STAKES = StakeConfig(min_stake=100 * TOKEN, stake_per_byte=1, unbonding_seconds=4, sink=SINK)
+STAKES = StakeConfig(min_stake=100 * TOKEN, stake_per_byte=1, unbonding_seconds=15, sink=SINK)
 MARKET = MarketConfig(
-    period_blocks=4, block_seconds=1, mark_blocks=8, settle_seconds=24, max_misses=3, slash_bps=2000, validator_bps=1000,
+    period_blocks=20, block_seconds=1, mark_blocks=40, settle_seconds=120, max_misses=3, slash_bps=2000, validator_bps=1000,
     bounty_bps=5000, bond_bps=500, reserve_seconds=60, repair_window=20, min_term_periods=1, max_duration=30 * 86_400,
 )  # fmt: skip
 
@@ -126,15 +126,15 @@ class Town:
         self._living = [asyncio.run_coroutine_threadsafe(life, self._loop) for life in lives]
 
     async def _live(self) -> None:
-        async for moment in Follower(self.network, poll=0.1).follow():
+        async for moment in Follower(self.network, poll=0.05).follow():
             for host in self.hosts:
                 host.step(moment, self.reserving, self.proving)
 
     async def _mine(self) -> None:
-        """Time flies: a block every fifth of a second, each a second later than the one before."""
+        """Time flies: a block every tenth of a second, each a second later than the one before."""
         while True:
             await self.network.rpc.call("evm_mine")
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.1)
 
     def give(self, address: str, tokens: int = 0, wei: int = 0) -> None:
         """The faucet."""
