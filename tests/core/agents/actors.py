@@ -31,6 +31,8 @@ class Kind(Enum):
     """The agent is killed when it is sent, before anything but the journal knows."""
     DELAY = auto()
     """It takes long."""
+    DEATH = auto()
+    """The agent sends it and is never seen again."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,9 @@ class Agent:
         if trouble.kind is Kind.DELAY:
             self.waiting[key] = (head + trouble.length, duty)
             return False
-        if trouble.kind is Kind.CRASH_AFTER:
+        if trouble.kind is not Kind.CRASH_BEFORE:
             self._send(duty, timely=True)
+        self.dead = trouble.kind is Kind.DEATH
         self.crash(trouble.length)
         return True
 

@@ -69,7 +69,7 @@ class Reorg:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the request asks for, and what happens to whom; blocks are counted from the request's."""
+    """What is asked for, and what happens to whom. Blocks are counted from the first request's; troubles by the chain's numbers."""
 
     seed: int
     stakes: tuple[int, ...]
@@ -86,7 +86,6 @@ class Plan:
     """``who`` is a provider, or one more than all: the validator."""
     losses: tuple[tuple[int, int], ...] = ()
     """Which provider loses its data, when."""
-    deaths: tuple[tuple[int, int], ...] = ()
     reorgs: tuple[Reorg, ...] = ()
 
 
@@ -130,9 +129,6 @@ class Campaign:
             for who, at in self.plan.losses:
                 if at == block:
                     self.providers[who].lose_data()
-            for who, at in self.plan.deaths:
-                if at == block:
-                    self.providers[who].dead = True
             for reorg in self.plan.reorgs:
                 if reorg.at == block:
                     self.reorganise(reorg)
