@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import typer
 
-from agents.cli.main import EPILOGUE, app, main
+from agents.cli.arguments import normalise
+from agents.cli.main import EPILOGUE, CommandError, app
 from agents.core.errors import exit_codes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -148,11 +149,26 @@ def words_of(line: str) -> list[str]:
 
 
 def misread(line: str) -> str:
-    """What `agent` says of a command line that it cannot read; empty if it can. Nothing is run: it is asked for help."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        code = main([*words_of(line)[1:], "--help"])
-    return said.getvalue() or "it says nothing" if code else ""
+    """What `agent` says of a command line that it cannot read; empty if it can. Nothing is run."""
+    command: Any = typer.main.get_command(app)
+    for each in commands_of(command):
+        each.callback = lambda **_: None
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            # Asked for help, it reads every word and misses none that was left out.
+            command.main([*normalise(words_of(line)[1:]), "--help"], prog_name="agent", standalone_mode=False)
+    except typer.BadParameter:
+        return ""  # a word like N that stands for a value
+    except CommandError as error:
+        return str(error.format_message())
+    return ""
+
+
+def commands_of(command: Any) -> Iterator[Any]:
+    """A command and all below it."""
+    yield command
+    for inner in getattr(command, "commands", {}).values():
+        yield from commands_of(inner)
 
 
 COMMANDS = sorted(
@@ -178,13 +194,9 @@ def test_a_command_that_cannot_be_typed_is_noticed() -> None:
 
 
 def test_options_in_running_text_exist() -> None:
-    def options(command: Any) -> Iterator[str]:
-        for parameter in command.params:
-            yield from parameter.opts
-        for inner in getattr(command, "commands", {}).values():
-            yield from options(inner)
-
-    known = {*options(typer.main.get_command(app)), "--help"}
+    known = {"--help"}
+    for command in commands_of(typer.main.get_command(app)):
+        known.update(option for parameter in command.params for option in parameter.opts)
     scripts = "".join(path.read_text() for path in (ROOT / "scripts").iterdir() if path.is_file())
     named = {option for document in DOCUMENTS for option in re.findall(r"`(--[a-z][a-z-]+)", text_of(document))}
     assert {option for option in named if option not in known and f'"{option}"' not in scripts} == set()
