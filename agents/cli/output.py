@@ -4,7 +4,10 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agents.runtime.provider import AtWork
 
 Json = dict[str, Any] | list[Any]
 
@@ -34,6 +37,25 @@ def note(text: str) -> None:
     """One line of progress on stderr."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def at_work(json: bool) -> Callable[["AtWork"], None]:
+    """What to call when an agent is ready: its facts as JSON on stdout, or a line on stderr."""
+
+    def ready(found: "AtWork") -> None:
+        if json:
+            facts = {
+                "role": found.role,
+                "address": found.address,
+                "endpoint": found.endpoint,
+                "data": str(found.folder),
+            }
+            Output(json).result(facts, lambda: None)
+        else:
+            does = f"serves at {found.endpoint}" if found.endpoint else "watches"
+            note(f"{found.role} {found.address} {does}; data and log in {found.folder}")
+
+    return ready
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:

@@ -55,6 +55,7 @@ def provider(
     market: Market = None,
     wallet: Wallet = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="The log on stderr too.")] = False,
+    json: Json = False,
 ) -> None:
     """Sell storage: stake, fill slots, prove them, repair lost ones, get paid. Runs until it is stopped."""
     place = Place(rpc, market, wallet, data_dir)
@@ -73,7 +74,7 @@ def provider(
     )
     from agents.runtime.provider import run_provider
 
-    run_provider(settings, say=output.note, verbose=verbose)
+    run_provider(settings, output.note, output.at_work(json), verbose)
 
 
 def _place(

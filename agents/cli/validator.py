@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from agents.cli import output
-from agents.cli.options import DataDir, Market, Rpc, Wallet
+from agents.cli.options import DataDir, Json, Market, Rpc, Wallet
 from agents.runtime.settings import Place, ValidatorSettings
 
 
@@ -15,8 +15,9 @@ def validator(
     market: Market = None,
     wallet: Wallet = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="The log on stderr too.")] = False,
+    json: Json = False,
 ) -> None:
     """Mark missed proofs for a share of the slash, and close what is over. Runs until it is stopped."""
     from agents.runtime.provider import run_validator
 
-    run_validator(ValidatorSettings(Place(rpc, market, wallet, data_dir)), say=output.note, verbose=verbose)
+    run_validator(ValidatorSettings(Place(rpc, market, wallet, data_dir)), output.at_work(json), verbose)

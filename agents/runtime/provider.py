@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from agents.artefacts.files import verification_key
 from agents.core.agents.provider_duties import Policy
@@ -26,8 +28,22 @@ from agents.store.slots import SlotStore
 PORT = "port"
 
 
-async def provide(settings: ProviderSettings, say: Say, verbose: bool) -> None:
-    """Run a provider until it is stopped."""
+@dataclass(frozen=True)
+class AtWork:
+    """An agent that is ready."""
+
+    role: str
+    address: str
+    folder: Path
+    """Its data and its log."""
+    endpoint: str | None = None
+
+
+Ready = Callable[[AtWork], None]
+
+
+async def provide(settings: ProviderSettings, say: Say, ready: Ready, verbose: bool) -> None:
+    """Run a provider until it is stopped; ``ready`` is called once."""
     async with session(settings.place, "provider", verbose) as found:
         store = SlotStore(found.folder, settings.quota)
         profile = profile_named(found.network.deployment.profile)
@@ -44,7 +60,7 @@ async def provide(settings: ProviderSettings, say: Say, verbose: bool) -> None:
             endpoint = await _listen(found, server, settings)
             try:
                 await _join(found, first.view, endpoint, settings.stake, say)
-                say(f"provider {found.actor.address} serves at {endpoint}; data and log in {found.folder}")
+                ready(AtWork("provider", found.actor.address, found.folder, endpoint))
 
                 async def step(moment: Moment) -> None:
                     await provider.step(moment.view, moment.block, moment.timestamp, moment.reorged)
@@ -109,16 +125,16 @@ async def _join(found: Session, view: MarketView, endpoint: str, stake: int | No
     say(f"staked {format_amount(missing)}")
 
 
-def run_provider(settings: ProviderSettings, say: Say, verbose: bool = False) -> None:
+def run_provider(settings: ProviderSettings, say: Say, ready: Ready, verbose: bool = False) -> None:
     """Run a provider until it is stopped."""
-    asyncio.run(provide(settings, say, verbose))
+    asyncio.run(provide(settings, say, ready, verbose))
 
 
-async def validate(settings: ValidatorSettings, say: Say, verbose: bool) -> None:
-    """Run a validator until it is stopped."""
+async def validate(settings: ValidatorSettings, ready: Ready, verbose: bool) -> None:
+    """Run a validator until it is stopped; ``ready`` is called once."""
     async with session(settings.place, "validator", verbose) as found:
         validator = Validator(found.actor)
-        say(f"validator {found.actor.address} watches; log in {found.folder}")
+        ready(AtWork("validator", found.actor.address, found.folder))
 
         async def step(moment: Moment) -> None:
             await validator.step(moment.view, moment.block, moment.timestamp, moment.reorged)
@@ -129,6 +145,6 @@ async def validate(settings: ValidatorSettings, say: Say, verbose: bool) -> None
             await validator.close()
 
 
-def run_validator(settings: ValidatorSettings, say: Say, verbose: bool = False) -> None:
+def run_validator(settings: ValidatorSettings, ready: Ready, verbose: bool = False) -> None:
     """Run a validator until it is stopped."""
-    asyncio.run(validate(settings, say, verbose))
+    asyncio.run(validate(settings, ready, verbose))
