@@ -59,18 +59,11 @@ async def _of_devnet_profile(rpc: Rpc, reference: str) -> Deployment:
 
 
 @pytest.fixture
-def agent(
-    town: Town, key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Agent:
-    """Type a command as the user of ``key``, in a folder of their own, with the town's devnet running."""
+def lonely(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Agent:
+    """Type a command as a new user, in a folder and a home of their own, where nothing runs."""
     for name in [name for name in os.environ if name.startswith("HOLDFAST_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("HOLDFAST_HOME", str(town.home))
-    monkeypatch.setenv("HOLDFAST_KEY", key)
-    monkeypatch.setattr(network, "discover", _of_devnet_profile)
-    # The town's blocks come ten times as fast as others: look as often.
-    monkeypatch.setitem(NonceLane.__init__.__kwdefaults__, "poll", 0.05)
-    monkeypatch.setattr(Follower.__init__, "__defaults__", (0.1,))
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
 
     def type_in(*words: str) -> Done:
@@ -81,3 +74,15 @@ def agent(
         return Done(code, out, err)
 
     return type_in
+
+
+@pytest.fixture
+def agent(lonely: Agent, town: Town, key: str, monkeypatch: pytest.MonkeyPatch) -> Agent:
+    """Type a command as the user of ``key``, with the town's devnet running."""
+    monkeypatch.setenv("HOLDFAST_HOME", str(town.home))
+    monkeypatch.setenv("HOLDFAST_KEY", key)
+    monkeypatch.setattr(network, "discover", _of_devnet_profile)
+    # The town's blocks come ten times as fast as others: look as often.
+    monkeypatch.setitem(NonceLane.__init__.__kwdefaults__, "poll", 0.05)
+    monkeypatch.setattr(Follower.__init__, "__defaults__", (0.1,))
+    return lonely

@@ -1,6 +1,6 @@
 """The command line itself: arguments, exit codes, what it imports, and what it says when it cannot."""
 
-import os
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,15 +8,9 @@ from pathlib import Path
 import pytest
 
 from agents.cli.arguments import normalise
+from tests.cli.conftest import Agent
 
 ROOT = Path(__file__).parents[2]
-
-
-def agent(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Type ``agent words`` as a user whose home is ``home``."""
-    known = {"PATH": os.environ["PATH"], "HOME": str(home), **environment}
-    command = [sys.executable, "-m", "agents", *words]
-    return subprocess.run(command, cwd=ROOT, env=known, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.parametrize(
@@ -72,25 +66,25 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value[:3]) if isinstance(value, tuple) else "",
 )
-def test_mistakes_are_explained(tmp_path: Path, words: tuple[str, ...], code: int, says: str) -> None:
-    done = agent(tmp_path, *words)
-    assert done.returncode == code, done.stderr
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+def test_mistakes_are_explained(lonely: Agent, words: tuple[str, ...], code: int, says: str) -> None:
+    done = lonely(*words)
+    assert done.code == code, done.err
+    assert says in done.err
+    assert done.out == ""
 
 
-def test_wallets(tmp_path: Path) -> None:
+def test_wallets(lonely: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     password = tmp_path / "password"
     password.write_text("correct horse\n")
     password.chmod(0o600)
-    made = agent(tmp_path, "wallet", "new", "mine", "--json", HOLDFAST_PASSWORD_FILE=str(password))
-    assert made.returncode == 0, made.stderr
-    listed = agent(tmp_path, "wallet", "list")
-    assert "mine\t0x" in listed.stdout
-    wrong = tmp_path / "wrong"
-    wrong.write_text("battery staple\n")
-    wrong.chmod(0o600)
-    again = agent(tmp_path, "wallet", "new", "mine", HOLDFAST_PASSWORD_FILE=str(password))
-    assert again.returncode == 7
-    assert "mine" in again.stderr
+    monkeypatch.setenv("HOLDFAST_PASSWORD_FILE", str(password))
+    assert "agent wallet new" in lonely("wallet", "list").out
+    made = lonely("wallet", "new", "mine", "--json")
+    assert made.code == 0, made.err
+    address = json.loads(made.out)["address"]
+    assert lonely("wallet", "list").out == f"name\taddress\nmine\t{address}\n"
+    again = lonely("wallet", "new", "mine")
+    assert again.code == 7 and "The wallet mine exists" in again.err
+    password.chmod(0o644)
+    open_to_all = lonely("wallet", "new", "other")
+    assert open_to_all.code == 7 and "chmod 600" in open_to_all.err

@@ -16,7 +16,20 @@ from agents.store.spool import Spool
 from tests.cli.conftest import Agent
 from tests.cli.town import Town
 
-TERMS = ("--slots", "2", "--parity", "1", "--expiry", "200", "--dispersal", "0.99", "--duration", "2h", "--price", "1000")
+TERMS = (
+    "--slots",
+    "2",
+    "--parity",
+    "1",
+    "--expiry",
+    "200",
+    "--dispersal",
+    "0.99",
+    "--duration",
+    "2h",
+    "--price",
+    "1000",
+)
 ROOT = Path(__file__).parents[2]
 
 

@@ -4,15 +4,18 @@ The hosts are the real servers and stores; only their proofs are for show, since
 """
 
 import asyncio
+import contextlib
+import socket
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agents.chain.anvil import dev_account
 from agents.chain.devnet import Devnet
+from agents.chain.rpc import Rpc
 from agents.chain.transactions import Call
+from agents.core.errors import ChainUnavailable
 from agents.core.market.periods import period_of
 from agents.core.market.types import MarketConfig, RequestState, SlotState, StakeConfig, slot_id
 from agents.core.market.view import MarketView
@@ -37,6 +40,23 @@ HOSTS = (1, 2, 3, 4)
 """Development accounts that host."""
 
 Result = TypeVar("Result")
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def mine(url: str) -> None:
+    """Time flies: a block every tenth of a second, each a second later than the one before."""
+    async with Rpc(url) as rpc:
+        while True:
+            with contextlib.suppress(ChainUnavailable):  # it starts, or ends
+                await rpc.call("anvil_setBlockTimestampInterval", 1)
+                await rpc.call("evm_mine")
+            await asyncio.sleep(0.1)
 
 
 class Host:
@@ -107,7 +127,7 @@ class Town:
         self.reserving = True
         self.proving = False
         """What hosts do; they serve whatever happens."""
-        self._living: list[Future[None]] = []
+        self._living: list[asyncio.Task[None]] = []
         self.do(self._build())
 
     def do(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -115,26 +135,23 @@ class Town:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
 
     async def _build(self) -> None:
-        self.devnet = await Devnet.start(self.home / "devnet", verifier=ACCEPT_ALL, stake=STAKES, market=MARKET)
+        port = free_port()
+        mining = asyncio.create_task(mine(f"http://127.0.0.1:{port}"))
+        self.devnet = await Devnet.start(
+            self.home / "devnet", port=port, verifier=ACCEPT_ALL, stake=STAKES, market=MARKET
+        )
         self.network = Network(self.devnet.rpc, self.devnet.deployment)
         folder = self.home / "hosts"
         folder.mkdir()
         view = (await Follower(self.network).now()).view
         self.hosts = [Host(self.network, folder, index) for index in HOSTS]
         await asyncio.gather(*(host.join(view) for host in self.hosts))
-        lives = (self._live(), self._mine())
-        self._living = [asyncio.run_coroutine_threadsafe(life, self._loop) for life in lives]
+        self._living = [mining, asyncio.create_task(self._live())]
 
     async def _live(self) -> None:
         async for moment in Follower(self.network, poll=0.05).follow():
             for host in self.hosts:
                 host.step(moment, self.reserving, self.proving)
-
-    async def _mine(self) -> None:
-        """Time flies: a block every tenth of a second, each a second later than the one before."""
-        while True:
-            await self.network.rpc.call("evm_mine")
-            await asyncio.sleep(0.1)
 
     def give(self, address: str, tokens: int = 0, wei: int = 0) -> None:
         """The faucet."""
@@ -146,12 +163,12 @@ class Town:
 
     def end(self) -> None:
         """Stop everything."""
-        for life in self._living:
-            life.cancel()
         self.do(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
     async def _close(self) -> None:
+        for life in self._living:
+            life.cancel()
         await asyncio.gather(*(host.stop() for host in self.hosts))
         await self.devnet.stop()
