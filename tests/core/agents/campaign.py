@@ -69,7 +69,7 @@ class Reorg:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked for, and what happens to whom. Blocks are counted from the first request's; troubles by the chain's numbers."""
+    """What is asked for, and what happens to whom, counted in blocks from the first request's; troubles, from the chain's first."""
 
     seed: int
     stakes: tuple[int, ...]
