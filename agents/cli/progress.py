@@ -42,12 +42,15 @@ def _bars() -> Iterator[Advance]:
 @contextmanager
 def _lines() -> Iterator[Advance]:
     said: dict[str, float] = {}
+    ended: set[str] = set()
 
     def advance(what: str, done: int, total: int) -> None:
         now = time.monotonic()
         finished = total > 0 and done >= total
-        if what in said and not finished and now - said[what] < QUIET_SECONDS:
+        if what in ended or (what in said and not finished and now - said[what] < QUIET_SECONDS):
             return
+        if finished:
+            ended.add(what)
         said[what] = now
         share = f" {100 * done // total}%" if total else ""
         sys.stderr.write(f"{what}{share}\n")

@@ -16,7 +16,7 @@ from agents.store.spool import Spool
 from agents.store.state import StateStore
 
 ROLE = "client"
-KIND = "orders"
+KIND = "purchases"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from agents.runtime import storing
 from agents.runtime.orders import OrderBook
 from agents.store.spool import Spool
 from tests.cli.conftest import Agent
-from tests.cli.town import Town
+from tests.cli.town import MARKET, Town
 
 TERMS = (
     "--slots",
@@ -33,7 +33,7 @@ TERMS = (
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_file_is_stored_listed_and_read_back(agent: Agent, client: str, tmp_path: Path) -> None:
+def test_a_file_is_stored_listed_and_read_back(agent: Agent, client: str, tmp_path: Path, town: Town) -> None:
     data = os.urandom(300_000)
     file = tmp_path / "letters.tar"
     file.write_bytes(data)
@@ -65,6 +65,8 @@ def test_a_file_is_stored_listed_and_read_back(agent: Agent, client: str, tmp_pa
     assert read.code == 0, read.err
     assert Path("back.tar").read_bytes() == data
     assert not list(Path().glob(".*partial*"))
+    log = (town.home / "client" / client.lower() / "agent.log").read_text()
+    assert log and capability not in log and capability[6:40] not in log
     _refuses_to_overwrite(agent, capability, file)
     _streams(capability, data, tmp_path)
     _survives_a_lost_index(agent, client, row["request"])
@@ -184,6 +186,28 @@ def test_a_request_nobody_fills_is_closed_and_refunded(agent: Agent, client: str
     nothing = agent("client", "withdraw")
     assert nothing.code == 0 and nothing.out == "0 HOLD\n"
     assert "refunded" in agent("client", "status", row["request"]).out
+
+
+def test_a_request_filled_in_part_is_refunded_once_its_hosts_are_paid(
+    agent: Agent, client: str, tmp_path: Path, town: Town
+) -> None:
+    file = tmp_path / "wanted"
+    file.write_bytes(b"four hosts, five slots")
+    done = agent("client", "store", str(file), "--slots", "3", "--expiry", "50", "--dispersal", "0.99", *TERMS[8:])
+    assert done.code == 8
+    assert "some slots were filled" in done.err and "agent client withdraw" in done.err
+    assert agent("client", "withdraw").out == "0 HOLD\n"  # too early: nothing is closed
+
+    town.later(MARKET.settle_seconds)
+    taken = agent("client", "withdraw", "--json")
+    assert taken.code == 0, taken.err
+    (row,) = json.loads(agent("client", "ls", "--json").out)
+    status = json.loads(agent("client", "status", row["request"], "--json").out)
+    assert row["closed"] is True and 0 < int(status["paid"]) < int(status["price"])
+    assert int(status["refunded"]) == int(status["price"]) - int(status["paid"])
+    assert json.loads(taken.out)["withdrawn"] == status["refunded"]
+    balance = json.loads(agent("wallet", "balance", client, "--json").out)
+    assert int(balance["tokens"]) == 1_000 * TOKEN - int(status["paid"]) and balance["credit"] == "0"
 
 
 def test_dry_run_tells_everything_and_sends_nothing(agent: Agent, client: str, tmp_path: Path) -> None:

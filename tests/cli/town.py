@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agents.chain.anvil import dev_account
+from agents.chain.blocks import latest
 from agents.chain.devnet import Devnet
 from agents.chain.rpc import Rpc
 from agents.chain.transactions import Call
@@ -157,9 +158,14 @@ class Town:
         """The faucet."""
         self.do(self.devnet.give(address, tokens=tokens, wei=wei))
 
-    def moment(self) -> Moment:
-        """The market now."""
-        return self.do(Follower(self.network).now())
+    def later(self, seconds: int) -> None:
+        """Let time pass at once."""
+        self.do(self._later(seconds))
+
+    async def _later(self, seconds: int) -> None:
+        rpc = self.network.rpc
+        await rpc.call("evm_setNextBlockTimestamp", (await latest(rpc)).timestamp + seconds)
+        await rpc.call("evm_mine")
 
     def end(self) -> None:
         """Stop everything."""
