@@ -63,6 +63,8 @@ class Batch:
     timestamp: int
     """Of ``head``."""
     position: Position
+    caught_up: bool
+    """Whether ``head`` was the newest block to hand out: otherwise this is the past, and more of it is to come."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class EventCursor:
         if stop < start:
             return None
         try:
-            return await self._batch(start, stop)
+            return await self._batch(start, stop, stop == tip - self._confirmations)
         except (RpcError, ChainUnavailable) as error:
             if self._span == 1 or stop == start:
                 raise
@@ -175,7 +177,7 @@ class EventCursor:
         newest = max((at for at, same in enumerate(good) if same), default=-1)
         return list(refs[: newest + 1])
 
-    async def _batch(self, start: int, stop: int) -> Batch:
+    async def _batch(self, start: int, stop: int, caught_up: bool) -> Batch:
         # The last header first: if it still stands after the logs, they are of the history it closes.
         last = await self._header(stop)
         logs = await self._logs(start, stop)
@@ -196,7 +198,7 @@ class EventCursor:
         self.position = Position(refs)
         if stop - start + 1 == self._span:
             self._span = min(self._span * 2, WIDEST)
-        return Batch(events, last.ref, last.timestamp, self.position)
+        return Batch(events, last.ref, last.timestamp, self.position, caught_up)
 
     async def _header(self, number: int) -> Header:
         header = await header_of(self._rpc, number)

@@ -54,17 +54,23 @@ class Follower:
         return Moment(self._views[-1][1], head.number, head.timestamp)
 
     async def follow(self) -> AsyncIterator[Moment]:
-        """The market after every step of the chain, for ever."""
+        """The market as it is now, and after every step of the chain from then on, for ever.
+
+        What lies behind is taken in silently: an agent that acted on the past would undo what it did since.
+        """
         cursor = self._cursor()
         self._views = [(-1, await self._empty())]
-        reorged = False
+        reorged, events = False, list[Event]()
         async for step in cursor.follow():
             self._take(step)
             if isinstance(step, Reorged):
                 reorged = True
-            else:
-                yield Moment(self._views[-1][1], step.head.number, step.timestamp, reorged, step.events)
-                reorged = False
+                events = [event for event in events if event.at.block_number <= step.to_block]
+                continue
+            events.extend(step.events)
+            if step.caught_up:
+                yield Moment(self._views[-1][1], step.head.number, step.timestamp, reorged, tuple(events))
+                reorged, events = False, []
 
     def _take(self, step: Batch | Reorged) -> None:
         if isinstance(step, Reorged):
