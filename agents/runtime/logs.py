@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from urllib.parse import urlsplit
 
 LOG_FILE = "agent.log"
 """Name of the log inside an agent's data directory."""
@@ -30,6 +31,13 @@ def hide(secret: str) -> None:
     bare = secret.removeprefix("0x")
     if len(bare) >= 8:  # shorter strings would blot out ordinary words
         _secrets.update({bare, bare.lower(), bare.upper()})
+
+
+def hide_url(url: str) -> None:
+    """Strike out what of an endpoint's ``url`` may be a key to it: user, password, path and query."""
+    parts = urlsplit(url)
+    for secret in (parts.username, parts.password, *parts.path.split("/"), parts.query):
+        hide(secret or "")
 
 
 def hidden(text: str) -> str:

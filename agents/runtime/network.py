@@ -10,6 +10,7 @@ from agents.chain.deploy import Deployment, discover
 from agents.chain.devnet import Descriptor, read_descriptor
 from agents.chain.rpc import Rpc
 from agents.core.errors import ChainUnavailable, Misuse
+from agents.runtime.logs import hide_url
 from agents.runtime.settings import Place
 
 
@@ -60,5 +61,6 @@ async def network(place: Place) -> AsyncIterator[Network]:
     reference = place.market or (devnet.deployment.reference if devnet else None)
     if reference is None:
         raise Misuse("No market named", f"only the chain at {url} is known", "Set HOLDFAST_MARKET too.")
+    hide_url(url)
     async with Rpc(url) as rpc:
         yield Network(rpc, await discover(rpc, reference))
