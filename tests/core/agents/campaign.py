@@ -20,7 +20,7 @@ from agents.core.market.types import (
     request_id_of,
     slot_index_of,
 )
-from agents.core.market.view import MarketView, SlotKey
+from agents.core.market.view import MarketView, RequestView, SlotKey
 from tests.core.agents.actors import Agent, ProviderAgent, Trouble, ValidatorAgent
 from tests.core.agents.chain import Block, Chain, Sent
 
@@ -44,6 +44,9 @@ DEEPEST_REORG = 5
 
 PATIENCE = CONFIG.repair_window + CONFIG.reserve_seconds + 16
 """Blocks within which a lost slot is reserved, if somebody is there who can: the window, and a reserver who died."""
+
+PATIENCE_AT_FIRST = LONGEST_TROUBLE + 5
+"""Blocks within which a slot in its first sale is, once everybody may: buyers who are all down, and run for the same one."""
 
 RACES = {
     "reserve_slot": {"ReservationHeld", "SlotNotFree", "NotEligible", "RequestEnded", "TermTooShort", "NotForSale"},
@@ -69,7 +72,7 @@ class Reorg:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked for, and what happens to whom, counted in blocks from the first request's; troubles, from the chain's first."""
+    """What is asked for, and what happens to whom: so many blocks after the first request; troubles, at a block's number."""
 
     seed: int
     stakes: tuple[int, ...]
@@ -242,6 +245,7 @@ class Campaign:
         if first <= self.request_block + 1:
             return
         self.replaced.append(range(first, head + 1))
+        self.waited.clear()
         self.counted["omitted"] += len(self.chain.reorganise(reorg.depth, reorg.omitted))
         for block in self.chain.blocks[first:]:
             for sent in block.sent:
@@ -270,27 +274,43 @@ class Campaign:
         return len(whole) >= wanted.ask.slots - wanted.ask.max_slot_loss
 
     def be_patient(self) -> None:
-        """A lost slot whose repair is open finds a reserver, as long as there is one, and k hosts to rebuild it from."""
+        """What is for sale to everybody finds a reserver, as long as there is one, and what it can be rebuilt from."""
         for request in self.chain.head.view.requests.values():
             for index, slot in enumerate(request.slots):
                 key = (request.id, index)
-                open_ = slot.state is SlotState.LOST and request.repair_opened_at and not request.failed_at
-                self.waited[key] = self.waited[key] + 1 if open_ and self.repairable(key) else 0
-                assert self.waited[key] <= PATIENCE, f"nobody repairs slot {index}"
+                if slot.state is SlotState.LOST:
+                    patience, possible = PATIENCE, self.repairable(key)
+                else:
+                    patience, possible = PATIENCE_AT_FIRST, self.sellable(key)
+                self.waited[key] = self.waited[key] + 1 if possible else 0
+                assert self.waited[key] <= patience, f"nobody takes slot {index}"
 
     def repairable(self, key: SlotKey) -> bool:
-        """Whether there are time, repairers for all that is vacant, and slots to rebuild it from."""
-        head = self.chain.head
-        request = head.view.requests[key[0]]
-        known = {slot.host for slot in request.slots} | {who for slot in request.slots for who in slot.former_hosts}
-        spare = 0
-        for agent in self.providers:
-            stake = head.view.providers[agent.name]
-            staked = 0 < stake.staked_since < request.repair_opened_block and stake.free >= request.ask.collateral
-            spare += staked and not agent.dead and agent.name not in known
+        """Whether its repair is open, with time left, repairers for all that is vacant, and slots to rebuild it from."""
+        now, request = self.chain.head.now, self.chain.head.view.requests[key[0]]
         term = minimal_term(request.ask.proof_probability, CONFIG) + CONFIG.reserve_seconds
-        vacant = sum(other.vacant for other in head.view.requests.values())
-        return request.ends_at - head.now > term and spare >= vacant and self.rebuildable(key)
+        open_ = request.repair_opened_at and not request.failed_at and request.ends_at - now > term
+        return bool(open_) and self.buyers_for_all(request, request.repair_opened_block) and self.rebuildable(key)
+
+    def sellable(self, key: SlotKey) -> bool:
+        """Whether it is in a first sale that is open to everybody and not about to expire, with buyers for all there is."""
+        now, request = self.chain.head.now, self.chain.head.view.requests[key[0]]
+        expiry = request.expires_at - request.created_at
+        free = request.slots[key[1]].state is SlotState.FREE and request.state(now) is RequestState.NEW
+        late = now < request.created_at + expiry // 2 or now + expiry // 4 >= request.expires_at
+        return free and not late and self.buyers_for_all(request, request.created_block)
+
+    def buyers_for_all(self, request: RequestView, seed_block: int) -> bool:
+        """Whether as many living providers can take a slot of ``request`` as slots are vacant anywhere."""
+        view = self.chain.head.view
+        known = {slot.host for slot in request.slots} | {who for slot in request.slots for who in slot.former_hosts}
+        buyers = 0
+        for agent in self.providers:
+            stake = view.providers[agent.name]
+            staked = 0 < stake.staked_since < seed_block and stake.free >= request.ask.collateral
+            buyers += staked and not agent.dead and agent.name not in known
+        states = [slot.state for other in view.requests.values() if not other.closed for slot in other.slots]
+        return buyers >= states.count(SlotState.LOST) + states.count(SlotState.FREE)
 
     def compare(self) -> None:
         """The agents' view is the contracts' state."""
