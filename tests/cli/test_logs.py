@@ -35,10 +35,9 @@ def test_nothing_is_logged_outside(tmp_path: Path) -> None:
 
 
 def test_the_key_in_an_endpoints_url_is_struck_out() -> None:
-    hide_url("https://someone:correct-horse@rpc.example.org/v3/0f1e2d3c4b5a69788796a5b4c3d2e1f0?token=let-me-in-please")
-    said = hidden(
-        "POST https://someone:correct-horse@rpc.example.org/v3/0f1e2d3c4b5a69788796a5b4c3d2e1f0?token=let-me-in-please"
-    )
+    url = "https://someone:correct-horse@rpc.example.org/v3/0f1e2d3c4b5a69788796?token=let-me-in-please"
+    logs.hide_url(url)
+    said = logs.hidden(f"POST {url}")
     assert "rpc.example.org/v3/" in said
-    for secret in ("correct-horse", "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "let-me-in-please"):
+    for secret in ("correct-horse", "0f1e2d3c4b5a69788796", "let-me-in-please"):
         assert secret not in said
