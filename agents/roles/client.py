@@ -72,6 +72,7 @@ class Client:
         def progress(held: int, total: int) -> None:
             advance(f"uploading slot {index}", held, total)
 
+        log.info("sending slot %d to %s", index, peer.address)
         await push_slot(
             self._peers, peer, request, index, dataset.manifest_bytes, dataset.block_list(index), plan, blocks,
             on_progress=progress,
