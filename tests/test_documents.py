@@ -90,8 +90,16 @@ def test_every_path_named_is_there(document: str) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_script_named_can_be_run(document: str) -> None:
-    named = [path for path in sorted(paths_in(text_of(document))) if re.fullmatch(r"scripts/\w+", path)]
-    assert [path for path in named if not os.access(ROOT / path, os.X_OK)] == []
+    text = text_of(document)
+    named = {path for path in paths_in(text) if re.fullmatch(r"scripts/\w+", path)}
+    named |= {f"scripts/{bench}" for bench in re.findall(r"\bbench_\w+", text) if f"{bench}*" not in text}
+    assert [path for path in sorted(named) if not os.access(ROOT / path, os.X_OK)] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_nothing_is_left_to_be_filled_in(document: str) -> None:
+    assert re.findall(r"^[A-Z][A-Z ]{3,}$", text_of(document), re.MULTILINE) == []
+    assert re.findall(r"\b(?:TODO|TBD|FIXME|XXX)\b", text_of(document)) == []
 
 
 # --- SECURITY ---
