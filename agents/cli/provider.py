@@ -167,9 +167,9 @@ def earnings(
 
 
 def _show_earnings(found: "Earnings") -> None:
-    for line, amount in found.lines.items():
-        output.line(f"{line.value:<10} {units.format_amount(amount)}")
-    output.line(f"{'net':<10} {units.format_amount(found.net)}")
+    lines = {"pay": found.paid, "slash": -found.slashed} | {line.value: sum_ for line, sum_ in found.lines.items()}
+    for name, amount in (lines | {"net": found.net}).items():
+        output.line(f"{name:<10} {units.format_amount(amount)}")
     output.line("")
     output.line(f"{'claimable':<10} {units.format_amount(found.claimable)}")
     output.line(f"{'credit':<10} {units.format_amount(found.credit)}")

@@ -1,15 +1,22 @@
 """Reading that was stopped goes on where it was: after a kill, and after the disk was full."""
 
+import asyncio
+import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import pytest
 
 from agents.core.errors import FileRejected
+from agents.net.errors import PeerDown
+from agents.net.fetch import SlotSource, Stripe, fetch_any_k
+from agents.runtime.reading import get_into
+from agents.runtime.settings import Place
 from agents.store.partial import PartialFile
 from tests.cli.conftest import Agent
 from tests.cli.test_files import ROOT, TERMS
@@ -69,6 +76,28 @@ def test_a_stopped_reading_goes_on(agent: Agent, stored: tuple[str, bytes], tmp_
         fresh = agent("client", "get", capability, "-o", "back")
         assert fresh.err.startswith("reading 0%\n"), fresh.err
         assert Path("back").read_bytes() == data
+
+
+def test_a_stream_goes_on_without_the_host_it_began_with(
+    stored: tuple[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capability, data = stored
+    alone: list[int] = []
+
+    async def failing(own: Sequence[SlotSource], k: int, count: int, size: int) -> AsyncGenerator[Stripe, None]:
+        alone.append(own[0].slot_index)
+        done = 0
+        async for stripe in fetch_any_k(own, k, count, size):
+            if own[0].slot_index == 0 and done == 3:
+                raise PeerDown("http://gone", "the connection was refused")
+            yield stripe
+            done += 1
+
+    monkeypatch.setattr("agents.roles.download.fetch_any_k", failing)
+    out = io.BytesIO()
+    asyncio.run(get_into(Place(), capability, out.write, lambda *_: None))
+    assert out.getvalue() == data
+    assert alone == [0, 1]
 
 
 TINY = """
