@@ -167,6 +167,8 @@ class Campaign:
         """Everything is over, nobody's money is stuck, and the books say why it is where it is."""
         view, now = self.chain.head.view, self.chain.head.now
         assert len(view.requests) == len(self.requests)
+        done = [(sent.who, sent.key) for block in self.chain.blocks for sent in block.sent if sent.outcome == "done"]
+        assert all(times == 1 for (_, key), times in Counter(done).items() if key)
         for request in view.requests.values():
             self.counted[request.state(now).name] += 1
             assert request.closed
