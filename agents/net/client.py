@@ -278,6 +278,8 @@ class PeerClient:
             raise PeerLied(peer.endpoint, "does not speak HTTP", "its answer cannot be read") from error  # nor shown
         except (aiohttp.ClientError, ConnectionError) as error:
             raise PeerDown(peer.endpoint, "cut the connection", str(error)) from error
+        except (ValueError, OSError) as error:  # a name that no resolver takes (UnicodeError), or no socket for it
+            raise PeerDown(peer.endpoint, "cannot be reached", str(error)) from error
 
 
 class _Progress:

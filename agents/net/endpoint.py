@@ -1,5 +1,6 @@
 """What a provider may register as its endpoint URL."""
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -9,7 +10,9 @@ from agents.net.errors import EndpointInvalid
 MAX_ENDPOINT = 256
 """Characters of the longest URL: it is paid for in gas and read by everyone."""
 
-_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
+_MAX_HOST = 253
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\Z")
 _PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?\Z")
 
 
@@ -43,13 +46,23 @@ def checked_endpoint(url: str) -> str:
         raise _invalid(url, "no user name or password may stand in it")
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise _invalid(url, "no query and no fragment may stand in it")
-    if not host or (":" not in host and not _HOST.match(host)):
+    if not host or not _is_host(host):
         raise _invalid(url, "it names no host")
     if port == 0:
         raise _invalid(url, "port 0 cannot be reached")
     if not _PATH.match(parts.path):
         raise _invalid(url, "its path may hold letters, digits, '-', '_', '.', '~' only")
     return url.rstrip("/")
+
+
+def _is_host(host: str) -> bool:
+    """A DNS name, or an address that sockets take: a resolver breaks on empty and overlong labels."""
+    if ":" not in host:
+        return len(host) <= _MAX_HOST and _HOST.match(host) is not None
+    try:
+        return "%" not in host and bool(ipaddress.IPv6Address(host))
+    except ValueError:
+        return False
 
 
 def _invalid(url: str, why: str) -> EndpointInvalid:

@@ -1,18 +1,21 @@
 """Any k slots of a dataset from the hosts that hold them, stripe by stripe."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.manifest import Manifest, parse_block_list, parse_manifest
-from agents.core.errors import HoldfastError, NotFound
+from agents.core.errors import NotFound
 from agents.core.market.types import SlotState
 from agents.core.market.view import MarketView
 from agents.net.client import PeerClient
 from agents.net.endpoint import Peer
 from agents.net.fetch import PeerSlot, Stripe, fetch_any_k
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,12 @@ def hosts_of(view: MarketView, manifest: bytes, but: Sequence[str] = ()) -> list
 
 async def fetch_manifest(client: PeerClient, hosts: Sequence[HostedSlot], digest: bytes) -> Manifest:
     """The manifest from the first host that has it. Raises NotFound."""
-    faults: list[HoldfastError] = []
+    faults: list[Exception] = []
     for host in hosts:
         try:
             return parse_manifest(await client.fetch_manifest(host.peer, digest))
-        except HoldfastError as fault:
+        except Exception as fault:  # whatever one host's endpoint or answer brings about, the next is asked
+            log.info("no manifest from %s: %s", host.peer.endpoint, fault)
             faults.append(fault)
     why = "; ".join(str(fault) for fault in faults) or "no slot of it is hosted"
     raise NotFound("Nobody has the file's manifest", why, "Check the capability, or try again later.")
@@ -56,7 +60,8 @@ async def sources_of(client: PeerClient, hosts: Sequence[HostedSlot], manifest: 
             entry = manifest.slots[host.index]
             data = await client.fetch_block_list(host.peer, manifest.digest, host.index, entry.blocks)
             digests = parse_block_list(data, entry, manifest.blocks_per_slot)
-        except HoldfastError:
+        except Exception as fault:  # as above
+            log.info("no block list of slot %d from %s: %s", host.index, host.peer.endpoint, fault)
             return None
         return PeerSlot(client, host.peer, manifest.digest, host.index, digests, BLOCK_BYTES)
 

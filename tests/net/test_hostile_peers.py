@@ -194,6 +194,11 @@ def test_a_peer_that_stops_taking_blocks_is_cut() -> None:
         ("http://ho st", "printable ASCII"),
         ("http://höst", "printable ASCII"),
         ("http://" + "h" * 300, "longer than"),
+        ("http://a..b", "names no host"),
+        ("http://-a.example", "names no host"),
+        ("http://" + "h" * 64 + ".example", "names no host"),
+        ("http://[::1%25eth0]", "names no host"),
+        ("http://[v1.x:y]", "names no host"),
     ],
 )
 def test_what_cannot_be_an_endpoint(url: str, says: str) -> None:
@@ -201,6 +206,20 @@ def test_what_cannot_be_an_endpoint(url: str, says: str) -> None:
         checked_endpoint(url)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:7070/", "https://a.example/holdfast", "http://[::1]:7070"])
+def test_a_name_that_the_resolver_rejects_is_a_peer_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.net.client.checked_endpoint", lambda url: url)
+
+    async def story() -> None:
+        async with PeerClient(MARKET) as client:
+            with pytest.raises(PeerDown, match=r"http://a\.\.b"):
+                await client.fetch_manifest(Peer("http://a..b", PROVIDER), DIGEST)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://" + "h" * 63 + ".example", "http://127.0.0.1:7070/", "https://a.example/holdfast", "http://[::1]:7070"],
+)
 def test_what_can_be_an_endpoint(url: str) -> None:
     assert checked_endpoint(url) == url.rstrip("/")
