@@ -14,7 +14,7 @@ from agents.runtime import storing
 from agents.runtime.orders import OrderBook
 from agents.store.spool import Spool
 from tests.cli.conftest import Agent
-from tests.cli.town import MARKET, Town
+from tests.cli.town import HOSTS, MARKET, Town
 
 TERMS = (
     "--slots",
@@ -193,8 +193,9 @@ def test_a_request_filled_in_part_is_refunded_once_its_hosts_are_paid(
 ) -> None:
     file = tmp_path / "wanted"
     file.write_bytes(b"four hosts, five slots")
-    done = agent("client", "store", str(file), "--slots", "3", "--expiry", "50", "--dispersal", "0.99", *TERMS[8:])
-    assert done.code == 8
+    town.expire_once_filled(client, len(HOSTS))
+    done = agent("client", "store", str(file), *TERMS, "--slots", "3", "--parity", "2")
+    assert done.code == 8, done.err
     assert "some slots were filled" in done.err and "agent client withdraw" in done.err
     assert agent("client", "withdraw").out == "0 HOLD\n"  # too early: nothing is closed
 

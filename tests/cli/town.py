@@ -162,6 +162,18 @@ class Town:
         """Let time pass at once."""
         self.do(self._later(seconds))
 
+    def expire_once_filled(self, client: str, slots: int) -> None:
+        """Have time pass to the expiry of the request of ``client`` as soon as so many of its slots are filled."""
+        asyncio.run_coroutine_threadsafe(self._expire_once_filled(client, slots), self._loop)
+
+    async def _expire_once_filled(self, client: str, slots: int) -> None:
+        async for moment in Follower(self.network, poll=0.05).follow():
+            for request in moment.view.requests.values():
+                filled = sum(slot.state is SlotState.FILLED for slot in request.slots)
+                if request.client == client and filled == slots:
+                    await self._later(request.expires_at - moment.timestamp)
+                    return
+
     async def _later(self, seconds: int) -> None:
         rpc = self.network.rpc
         await rpc.call("evm_setNextBlockTimestamp", (await latest(rpc)).timestamp + seconds)
