@@ -1,7 +1,6 @@
 """``agent provider``: run a provider, ask after its stake, slots and earnings, take its money out."""
 
 import asyncio
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,9 +81,7 @@ def _place(
 ) -> Place:
     """What was typed after the subcommand, else what was typed before it."""
     before: Place = context.obj
-    return Place(
-        rpc or before.rpc, market or before.market, wallet or before.wallet, data_dir or before.data_dir
-    )  # fmt: skip
+    return Place(rpc or before.rpc, market or before.market, wallet or before.wallet, data_dir or before.data_dir)
 
 
 @app.command()
@@ -100,10 +97,17 @@ def status(
 
 def _standing_facts(found: "Standing") -> dict[str, object]:
     provider = found.provider
-    amounts = {"lastProof": "last_proof", "misses": "misses", "until": "until", "slot": "index", "state": "state"}
     slots = [
-        {"request": slot.request, "claimable": str(slot.claimable), "locked": str(slot.locked)}
-        | {name: getattr(slot, attribute) for name, attribute in amounts.items()}
+        {
+            "request": slot.request,
+            "slot": slot.index,
+            "state": slot.state,
+            "lastProof": slot.last_proof or None,
+            "misses": slot.misses,
+            "claimable": str(slot.claimable),
+            "locked": str(slot.locked),
+            "until": slot.until,
+        }
         for slot in found.slots
     ]
     return {
@@ -219,10 +223,13 @@ def unstake(
 
     wanted = maybe("TOKENS", amount, units.parse_amount)
     found = asyncio.run(earning.unstake(_place(context, rpc, market, wallet, data_dir), wanted))
-    facts = {name: str(value) for name, value in asdict(found).items() if name in ("unbonding", "withdrawn")}
-    output.Output(json).result(
-        facts | {"releaseAt": found.release_at or None, "started": found.started}, lambda: _show_unstaking(found)
-    )
+    facts = {
+        "unbonding": str(found.unbonding),
+        "releaseAt": found.release_at or None,
+        "withdrawn": str(found.withdrawn),
+        "started": found.started,
+    }
+    output.Output(json).result(facts, lambda: _show_unstaking(found))
 
 
 def _show_unstaking(found: "Unstaking") -> None:
