@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 
 from agents.core.dataset.cipher import BLOCK_BYTES
-from agents.core.errors import NotEnoughTokens
+from agents.core.errors import NotEnoughTokens, Refused
 from agents.core.market.types import Request, SlotState
 from agents.core.market.view import MarketView, RequestView
 from agents.core.units import format_amount
@@ -46,11 +46,20 @@ class Client:
         price, key = request.ask.price, request.id.hex()
         token, registry = self._actor.token, self._actor.deployment.registry
         # A request under way takes its price from the allowance and the balance at any moment: neither can be asked then.
-        posted = f"post:{key}" in self._actor.lane.pending()
+        posted = f"post:{key}" in self._actor.lane.pending() or await self._exists(request)
         if await token.allowance(self._actor.address, registry) < price and not posted:
+            # What an earlier try approved may have gone to another request of this account.
+            self._actor.lane.forget(f"approve:{key}")
             await self._actor.lane.send(token.approve(registry, price), f"approve:{key}")
         await self._actor.lane.send(self._actor.market.request_storage(request), f"post:{key}")
         reached("posted")
+
+    async def _exists(self, request: Request) -> bool:
+        try:
+            await self._actor.market.request_of(request.id)
+        except Refused:
+            return False
+        return True
 
     def upload(self, view: MarketView, request: RequestView, dataset: SpooledDataset, advance: Advance) -> None:
         """Push every reserved slot to its reserver; each once at a time."""
