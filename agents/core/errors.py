@@ -198,4 +198,4 @@ class ProofFailed(HoldfastError):
 def exit_codes() -> list[tuple[int, str]]:
     """Every exit code and what it means, in order."""
     direct: list[type[HoldfastError]] = [HoldfastError, *HoldfastError.__subclasses__()]
-    return sorted((kind.exit_code, kind.meaning) for kind in direct)
+    return sorted({(kind.exit_code, kind.meaning) for kind in direct})
