@@ -196,6 +196,6 @@ class ProofFailed(HoldfastError):
 
 
 def exit_codes() -> list[tuple[int, str]]:
-    """Every exit code and what it means, in order."""
+    """Every exit code and what it means, in order: those of the tree above, whatever else was imported."""
     direct: list[type[HoldfastError]] = [HoldfastError, *HoldfastError.__subclasses__()]
-    return sorted({(kind.exit_code, kind.meaning) for kind in direct})
+    return sorted((kind.exit_code, kind.meaning) for kind in direct if kind.__module__ == __name__)
