@@ -16,8 +16,19 @@ from agents.chain.blocks import Header, latest
 from agents.chain.journal import Journal
 from agents.chain.reverts import refusal, revert_of
 from agents.chain.rpc import Rpc, RpcError, quantity, to_hex
-from agents.chain.transactions import Call, Entry, Fees, Receipt, entry_from_bytes, market_fees, receipt_of, sign
-from agents.core.errors import ChainUnavailable, NotEnoughGas
+from agents.chain.transactions import (
+    Answer,
+    Call,
+    Entry,
+    Fees,
+    Receipt,
+    answer_of,
+    entry_from_bytes,
+    market_fees,
+    receipt_of,
+    sign,
+)
+from agents.core.errors import ChainError, NotEnoughGas, StorageTrouble
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +37,9 @@ KIND = "transactions"
 
 POLL = 0.25
 """Seconds between looks at a transaction that is not mined yet."""
+
+LONGEST_PAUSE = 5.0
+"""Seconds between looks at most, while one after the other fails."""
 
 STUCK_AFTER = 30.0
 """Seconds after which a transaction that is not mined is replaced at higher fees."""
@@ -72,6 +86,7 @@ class NonceLane:
             entry = self._entries.get(key)
             if entry is None:
                 await self._prepare(call, key)
+        self._revive()
         return await asyncio.shield(self._task(key))
 
     async def resume(self) -> list[str]:
@@ -104,7 +119,8 @@ class NonceLane:
             self._drop(key)
 
     def pending(self) -> list[str]:
-        """Keys of effects not yet mined."""
+        """Keys of effects not yet mined; each is looked after while it is listed."""
+        self._revive()
         return [entry.key for entry in self._entries.values() if entry.mined is None]
 
     async def close(self) -> None:
@@ -122,6 +138,12 @@ class NonceLane:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._settling[key] = task
         return task
+
+    def _revive(self) -> None:
+        """Have every effect not yet mined followed, whatever ended the task that did: all later nonces wait for it."""
+        for entry in self._entries.values():
+            if entry.mined is None:
+                self._task(entry.key)
 
     def _keep(self, entry: Entry) -> None:
         self._journal.save(KIND, entry.key, entry.to_bytes())
@@ -155,7 +177,7 @@ class NonceLane:
         try:
             estimate = quantity(await self.rpc.call("eth_estimateGas", request, "latest"))
         except RpcError as error:
-            if _is_poverty(error):
+            if answer_of(error) is Answer.POVERTY:
                 raise await self._poverty(call, call.value) from None
             raise revert_of(call.label, error) from None
         up, down = HEADROOM
@@ -175,7 +197,12 @@ class NonceLane:
         )
 
     async def _settle(self, key: str) -> Receipt:
-        """Follow one effect until it is in the chain, whatever that takes."""
+        """Follow one effect until it is in the chain, whatever that takes.
+
+        Raises what the endpoint has against the first broadcast, and why a mined call failed; the effect is forgotten
+        then, as it did not happen.
+        """
+        pause = self._poll
         sent_at: float | None = None
         while True:
             entry = self._entries[key]
@@ -194,12 +221,16 @@ class NonceLane:
                 elif await self._missing(entry):
                     await self._broadcast(entry)
                 elif await self._stuck(entry, sent_at):
-                    await self._replace(entry)
                     sent_at = time.monotonic()
-            except ChainUnavailable as error:
+                    await self._replace(entry)
+                pause = self._poll
+            except (ChainError, NotEnoughGas, StorageTrouble) as error:
+                if key not in self._entries:
+                    raise
                 # It is journalled and may be on the wire: nothing is gained by giving up.
                 log.warning("%s waits: %s", entry.call.label, error)
-            await asyncio.sleep(self._poll)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(pause)
 
     async def _mined(self, entry: Entry) -> Receipt | None:
         for tx_hash in reversed(entry.hashes):
@@ -232,20 +263,16 @@ class NonceLane:
         try:
             await self.rpc.call("eth_sendRawTransaction", to_hex(entry.signed[-1]))
         except RpcError as error:
-            message = error.message.lower()
-            if "already" in message or "known" in message or "imported" in message:
-                return
-            if "nonce too low" in message or "underpriced" in message or "max fee per gas less" in message:
-                # Mined meanwhile, void, or too cheap by now: the next look tells which.
+            answer = answer_of(error)
+            if answer is Answer.NOTHING_NEW:
+                # Known, mined meanwhile, void, or too cheap by now: the next look tells which.
                 log.info("%s: %s", entry.call.label, error.message)
                 return
-            if _is_poverty(error):
-                need = entry.gas * entry.fees.most + entry.call.value
-                if len(entry.signed) == 1:
-                    self._drop(entry.key)
-                raise await self._poverty(entry.call, need) from None
-            if len(entry.signed) == 1:
+            if len(entry.signed) == 1 and answer is not Answer.LATER:
                 self._drop(entry.key)
+            if answer is Answer.POVERTY:
+                need = entry.gas * entry.fees.most + entry.call.value
+                raise await self._poverty(entry.call, need) from None
             raise
 
     async def _void(self, entry: Entry) -> bool:
@@ -270,7 +297,7 @@ class NonceLane:
             self._entries.pop(entry.key, None)
             try:
                 await self._prepare(entry.call, entry.key)
-            except ChainUnavailable:
+            except ChainError:
                 self._entries[entry.key] = entry
                 raise
             except Exception:
@@ -316,8 +343,3 @@ class NonceLane:
         self._keep(dearer)
         log.info("%s is stuck: sent again at %d wei per gas", entry.call.label, fees.most)
         await self._broadcast(dearer)
-
-
-def _is_poverty(error: RpcError) -> bool:
-    message = error.message.lower()
-    return "insufficient funds" in message or "out of gas: gas required exceeds allowance" in message

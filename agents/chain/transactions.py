@@ -1,7 +1,9 @@
 """Transactions: the call, its fees, its signed forms, its receipt, and the record a lane keeps of it."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
+from enum import Enum, auto
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -17,6 +19,37 @@ BUMP = (1125, 1000)
 
 FALLBACK_TIP = 10**9
 """Wei per gas offered to the block's producer where the node suggests none."""
+
+LIMITS = frozenset({429, -32005, -32007})
+"""JSON-RPC codes by which endpoints say that they were asked too often."""
+
+
+class Answer(Enum):
+    """What an endpoint's error about a transaction comes to; endpoints share words rather than codes."""
+
+    NOTHING_NEW = auto()
+    """It is known already, or its nonce or fees are behind the chain's."""
+    POVERTY = auto()
+    """The account cannot pay for it."""
+    LATER = auto()
+    """The endpoint is too busy to say anything about it."""
+    REFUSAL = auto()
+    """Anything else."""
+
+
+ANSWERS = {
+    Answer.LATER: r"rate.?limit|too many requests|request (count|limit)|limit exceeded|compute units|pool is full",
+    Answer.NOTHING_NEW: r"\b(already|known|imported)\b|nonce too low|underpriced|max fee per gas less",
+    Answer.POVERTY: r"insufficient funds|out of gas: gas required exceeds allowance",
+}
+
+
+def answer_of(error: RpcError) -> Answer:
+    """What ``error`` says about the transaction it answers."""
+    if error.code in LIMITS:
+        return Answer.LATER
+    message = error.message.lower()
+    return next((answer for answer, words in ANSWERS.items() if re.search(words, message)), Answer.REFUSAL)
 
 
 @dataclass(frozen=True)

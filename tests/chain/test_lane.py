@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,9 +17,9 @@ from agents.chain.contracts import Market, Registry, Token
 from agents.chain.journal import FileJournal, MemoryJournal
 from agents.chain.lane import KIND
 from agents.chain.reverts import Reverted
-from agents.chain.rpc import Rpc, to_hex
+from agents.chain.rpc import Rpc, RpcError, to_hex
 from agents.chain.transactions import Call, entry_from_bytes
-from agents.core.errors import ChainLies, NotEnoughGas, NotEnoughTokens
+from agents.core.errors import DiskFull, NotEnoughGas, NotEnoughTokens
 from agents.core.units import TOKEN
 from tests.chain.ground import lane_of, market_on, twisted, until
 
@@ -263,21 +264,30 @@ def test_a_process_killed_while_sending_sends_exactly_once(anvil: Anvil, tmp_pat
         ("blockNumber", "0x0", "the block it names is not block 0"),
     ],
 )
-def test_a_lie_about_a_receipt_is_noticed(anvil: Anvil, field: str, lie: str, message: str) -> None:
+def test_a_lie_about_a_receipt_is_not_believed(
+    anvil: Anvil, caplog: pytest.LogCaptureFixture, field: str, lie: str, message: str
+) -> None:
+    lies = iter(range(4))
+
     async def twist(method: str, _params: list[Any], answer: dict[str, Any]) -> dict[str, Any]:
-        if method == "eth_getTransactionReceipt" and answer.get("result"):
+        if method == "eth_getTransactionReceipt" and answer.get("result") and next(lies, None) is not None:
             answer["result"][field] = lie
         return answer
 
     async def check() -> None:
         async with twisted(anvil, twist) as url, Rpc(url) as rpc:
-            with pytest.raises(ChainLies, match=f"lies about the receipt .*{message}"):
-                await lane_of(rpc, 6).send(gift(), f"lied:{field}")
+            before = await nonce_of(rpc, 6)
+            receipt = await lane_of(rpc, 6).send(gift(), f"lied:{field}")
+            assert (receipt.block_number > 0, receipt.block_hash.hex() != lie[2:]) == (True, True)
+            assert await nonce_of(rpc, 6) == before + 1
 
     asyncio.run(check())
+    assert re.search(f"gift waits: The RPC lies about the receipt .*{message}", caplog.text)
 
 
-def test_a_receipt_for_a_transaction_that_was_never_mined_is_noticed(anvil: Anvil) -> None:
+def test_a_receipt_for_a_transaction_that_was_never_mined_is_not_believed(
+    anvil: Anvil, caplog: pytest.LogCaptureFixture
+) -> None:
     async def twist(method: str, params: list[Any], answer: dict[str, Any]) -> dict[str, Any]:
         if method == "eth_sendRawTransaction":
             return answer | {"result": "0x" + "00" * 32}
@@ -289,14 +299,122 @@ def test_a_receipt_for_a_transaction_that_was_never_mined_is_noticed(anvil: Anvi
 
     genesis: dict[str, Any] = {}
 
+    async def noticed() -> bool:
+        return "block 0 does not hold the transaction" in caplog.text
+
     async def check() -> None:
         async with Rpc(anvil.url) as honest:
             genesis.update(await honest.call("eth_getBlockByNumber", "0x0", False))
         async with twisted(anvil, twist) as url, Rpc(url) as rpc:
-            with pytest.raises(ChainLies, match="block 0 does not hold the transaction"):
-                await lane_of(rpc, 7).send(gift(), "phantom")
+            lane = lane_of(rpc, 7)
+            waiting = asyncio.create_task(lane.send(gift(), "phantom"))
+            await until(noticed)
+            assert (waiting.done(), lane.pending()) == (False, ["phantom"])
+            waiting.cancel()
+            await lane.close()
 
     asyncio.run(check())
+
+
+def rpc_error(answer: dict[str, Any], code: int, message: str) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": answer["id"], "error": {"code": code, "message": message}}
+
+
+@pytest.mark.parametrize("method", ["eth_getTransactionReceipt", "eth_sendRawTransaction", "eth_getTransactionByHash"])
+def test_an_endpoint_that_is_asked_too_often_is_asked_again(anvil: Anvil, method: str) -> None:
+    refusals = iter(range(3))
+
+    async def twist(asked: str, _params: list[Any], answer: dict[str, Any]) -> dict[str, Any]:
+        if asked == method and next(refusals, None) is not None:
+            return rpc_error(answer, -32005, "daily request count exceeded")
+        # The receipt is late, so that every question is asked.
+        late = asked == "eth_getTransactionReceipt" and method.endswith("Hash") and next(lateness, None) is not None
+        return answer | {"result": None} if late else answer
+
+    lateness = iter(range(4))
+
+    async def check() -> None:
+        async with twisted(anvil, twist) as url, Rpc(url) as rpc:
+            before = await nonce_of(rpc, 8)
+            lane = lane_of(rpc, 8)
+            assert (await lane.send(gift(), "limited")).succeeded
+            assert (await lane.send(gift(), "after")).succeeded
+            assert await nonce_of(rpc, 8) == before + 2
+
+    asyncio.run(check())
+
+
+def test_what_the_endpoint_refuses_is_said_and_may_be_sent_anew(anvil: Anvil) -> None:
+    async def twist(method: str, _params: list[Any], answer: dict[str, Any]) -> dict[str, Any]:
+        return rpc_error(answer, -32000, "not on my node") if method == "eth_sendRawTransaction" else answer
+
+    async def check() -> None:
+        async with twisted(anvil, twist) as url, Rpc(url) as rpc:
+            lane = lane_of(rpc, 9)
+            with pytest.raises(RpcError, match="not on my node"):
+                await lane.send(gift(), "refused")
+            assert lane.pending() == []
+        async with Rpc(anvil.url) as rpc:
+            assert (await lane_of(rpc, 9).send(gift(), "refused")).succeeded
+
+    asyncio.run(check())
+
+
+class FailingJournal(MemoryJournal):
+    """Cannot write down what was mined, ``errors`` in a row."""
+
+    def __init__(self, *errors: Exception) -> None:
+        super().__init__()
+        self.errors = list(errors)
+
+    def save(self, kind: str, key: str, value: bytes) -> None:
+        if entry_from_bytes(value).mined and self.errors:
+            raise self.errors.pop(0)
+        super().save(kind, key, value)
+
+
+def test_a_full_disk_is_waited_for_and_a_follower_that_died_is_replaced(anvil: Anvil) -> None:
+    async def check() -> None:
+        async with Rpc(anvil.url) as rpc:
+            lane = lane_of(rpc, 10, FailingJournal(DiskFull("no room"), RuntimeError("a fault")))
+            with pytest.raises(RuntimeError, match="a fault"):
+                await lane.send(gift(), "unlucky")
+
+            async def settled() -> bool:
+                return lane.pending() == []
+
+            assert not await settled()
+            await until(settled, 5)
+            assert await nonce_of(rpc, 10) == 1
+
+    asyncio.run(check())
+
+
+def test_an_account_too_poor_for_higher_fees_keeps_the_old_ones(caplog: pytest.LogCaptureFixture) -> None:
+    async def check(chain: Anvil) -> None:
+        async with Rpc(chain.url) as rpc:
+            journal = MemoryJournal()
+            waiting = asyncio.create_task(lane_of(rpc, 1, journal).send(gift(), "poor"))
+            await until(lambda: _pooled(rpc, 1))
+            entry = entry_from_bytes(journal.load(KIND)["poor"])
+            await rpc.call("anvil_setBalance", dev_account(1).address, hex(entry.gas * entry.fees.most + 1))
+
+            async def noticed() -> bool:
+                await rpc.call("anvil_setNextBlockBaseFeePerGas", hex(entry.fees.most + 1))
+                await rpc.call("evm_mine")
+                return "gift waits: gift may cost" in caplog.text
+
+            async def mined() -> bool:
+                await rpc.call("anvil_setNextBlockBaseFeePerGas", hex(entry.fees.most // 2))
+                await rpc.call("evm_mine")
+                return waiting.done()
+
+            await until(noticed, 20)
+            await until(mined, 20)
+            assert (await waiting).tx_hash == entry.hashes[0]
+
+    with Anvil(AnvilOptions(mining=False)) as chain:
+        asyncio.run(check(chain))
 
 
 def test_a_call_that_fails_on_chain_says_why_and_may_be_tried_anew(own_anvil: Anvil) -> None:
