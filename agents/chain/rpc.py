@@ -157,8 +157,8 @@ class Rpc:
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ChainUnavailable(f"No RPC answers at {self.url}", _reason(error), WHAT_NEXT) from None
-        if status in (429, 502, 503, 504):
-            raise ChainUnavailable(f"The RPC at {self.url} is overloaded", f"HTTP {status}", "Try again later.")
+        if status == 429 or status >= 500:
+            raise ChainUnavailable(f"The RPC at {self.url} is out of order", f"HTTP {status}", "Try again later.")
         try:
             return json.loads(raw)
         except ValueError:
