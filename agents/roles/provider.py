@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from agents.chain.blocks import header_of
+from agents.chain.journal import Journal
 from agents.core.agents.provider import blocks_needed, duties
 from agents.core.agents.provider_duties import (
     Claim,
@@ -41,16 +42,24 @@ class Provider:
     """Runs a provider's duties."""
 
     def __init__(
-        self, actor: Actor, store: SlotStore, proving: ProvingService, peers: PeerClient, policy: Policy
+        self,
+        actor: Actor,
+        store: SlotStore,
+        proving: ProvingService,
+        peers: PeerClient,
+        policy: Policy,
+        fitting: Fitting,
+        memory: Journal,
     ) -> None:
+        """``memory`` keeps which reservations lapsed; ``fitting`` is the peer server's too."""
         self._actor = actor
         self._store = store
         self._proving = proving
         self._peers = peers
         self._policy = policy
-        self._fitting = Fitting(actor.deployment.profile)
+        self._fitting = fitting
         self._tasks = Tasks()
-        self._begun = Begun(actor.address)
+        self._begun = Begun(actor.address, memory)
         self._useless_since: dict[Forget, int] = {}
         self.view: MarketView | None = None
         """The newest view; what the peer server answers from."""
@@ -71,7 +80,7 @@ class Provider:
         me = self._actor.address
         hashes = await self._actor.hashes(blocks_needed(view, me, block), reorged)
         held = await asyncio.to_thread(self._held, view)
-        self._begun.look(view, now, reorged)
+        self._begun.look(view, now, reorged, held)
         arriving = await asyncio.to_thread(lambda: self._store.arriving)
         begun = self._begun.under_way(view, block, self._actor.lane.pending(), arriving, self._fitting.refused)
         due = duties(view, me, self._policy, held, Clock(block, now, hashes), begun)

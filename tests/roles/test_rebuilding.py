@@ -16,6 +16,7 @@ from agents.core.market import events as e
 from agents.net.client import PeerClient
 from agents.net.server import PeerServer
 from agents.net.signing import AccountSigner
+from agents.roles.fitting import Fitting
 from agents.roles.hosting import Hosting
 from agents.roles.rebuilding import rebuild_slot
 from agents.store.slots import SlotStore, put_all
@@ -27,7 +28,7 @@ FIRST, SECOND, MINE = (Account.from_key(bytes([seed]) * 32) for seed in (1, 2, 3
 
 async def hosted(place: Scene, index: int, account: LocalAccount, store: SlotStore, stack: AsyncExitStack) -> Scene:
     """Slot ``index`` is filled by ``account``, which serves what is in ``store``."""
-    server = PeerServer(Hosting(account.address, store, lambda: place.view, PROFILE.name), MARKET)
+    server = PeerServer(Hosting(account.address, store, lambda: place.view, Fitting(PROFILE.name)), MARKET)
     port = await server.start("127.0.0.1", 0)
     stack.push_async_callback(server.stop)
     block = 100 + 2 * index

@@ -17,7 +17,7 @@ from agents.core.agents.provider_duties import (
     Settle,
     UnderWay,
 )  # fmt: skip
-from agents.core.market.economics import minimal_term
+from agents.core.market.economics import bond, minimal_term
 from agents.core.market.periods import challenge, first_block, period_of, required
 from agents.core.market.placement import position
 from agents.core.market.types import RequestState, SlotState, slot_id
@@ -25,6 +25,8 @@ from agents.core.market.view import MarketView, RequestView, SlotKey
 
 CLAIMS = 10
 """Running pay is claimed at most so often during a request."""
+BOND_SHARE = 4
+"""A bond that doubled is risked up to the collateral divided by this."""
 
 
 def blocks_needed(view: MarketView, me: str, block: int) -> set[int]:
@@ -140,7 +142,8 @@ def _wanted(
     for request in view.requests.values():
         if not _acceptable(request, me, policy, clock, begun) or request.ask.collateral > free:
             continue
-        choices = _eligible(view, request, me, provider.id, provider.staked_since, clock)
+        eligible = _eligible(view, request, me, provider.id, provider.staked_since, clock)
+        choices = [index for index in eligible if not _is_risky(view, request, index, begun)]
         ready = [index for index in choices if request.slots[index].vacated_at and (request.id, index) in held]
         chosen = ready[0] if ready else _choice(view, request, choices, me, provider.id, begun)
         if chosen is None:
@@ -223,6 +226,16 @@ def _leaves_time(view: MarketView, request: RequestView, index: int, now: int) -
         needed = min(config.reserve_seconds, (request.expires_at - request.created_at) // 4)
         return request.expires_at - now >= needed
     return request.ends_at - now >= minimal_term(request.ask.proof_probability, config) + config.reserve_seconds
+
+
+def _is_risky(view: MarketView, request: RequestView, index: int, begun: UnderWay) -> bool:
+    """Whether a reservation of slot ``index`` is likely to lapse, going by those that did, and would cost much."""
+    slot, collateral = request.slots[index], request.ask.collateral
+    if (request.id, index) in begun.lapsed:
+        return True
+    # What a repair needs is here before it is reserved; a first sale waits for what a client may never upload.
+    at_risk = bond(collateral, slot.expired, view.config) if slot.expired and not slot.vacated_at else 0
+    return at_risk > collateral // BOND_SHARE
 
 
 def _eligible(view: MarketView, request: RequestView, me: str, id: bytes, staked_since: int, clock: Clock) -> list[int]:

@@ -58,6 +58,8 @@ class UnderWay:
     """Lost slots whose rebuilding failed a while ago: others first."""
     refused: Set[bytes] = frozenset()
     """Requests that cost a bond, or would: what they name cannot be proven, or their client uploads nothing."""
+    lapsed: Set[SlotKey] = frozenset()
+    """Slots of which a reservation of one's own lapsed in the sale they are in."""
 
 
 NOTHING = UnderWay()

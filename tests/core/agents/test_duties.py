@@ -209,6 +209,31 @@ def test_a_request_that_costs_bonds_is_left_alone() -> None:
     assert mine(view, BLOCK + 145, begun=UnderWay(refused={ID})) == []
 
 
+def forfeited(view: MarketView, index: int, who: str, block: int) -> MarketView:
+    return view.after(e.ReservationForfeited(at=at(block), request_id=ID, slot_index=index, provider=who, bond=5))
+
+
+def test_a_slot_whose_reservation_lapsed_is_left_to_others_in_that_sale() -> None:
+    (first,) = mine(market(), BLOCK + 100)
+    assert isinstance(first, Reserve)
+    (other,) = mine(market(), BLOCK + 100, begun=UnderWay(lapsed={(ID, first.index)}))
+    assert isinstance(other, Reserve) and other.index == 1 - first.index
+    assert mine(market(), BLOCK + 100, begun=UnderWay(lapsed={(ID, 0), (ID, 1)})) == []
+    assert mine(lost(market()), BLOCK + 145, begun=UnderWay(lapsed={(ID, 0)})) == []
+
+
+def test_a_bond_above_a_quarter_of_the_collateral_is_not_risked_on_a_client() -> None:
+    view = filled(market(), 1, "0x" + "e" * 40, BLOCK + 20)
+    for lapses in range(4):  # 5, 10, 20, 40 per cent
+        found = mine(view, BLOCK + 100)
+        assert len(found) == (lapses < 3), lapses
+        view = forfeited(reserved(view, 0, OTHER, BLOCK + 30 + 2 * lapses), 0, OTHER, BLOCK + 31 + 2 * lapses)
+    repair = lost(market())
+    for lapses in range(3):
+        repair = forfeited(reserved(repair, 0, CLIENT, BLOCK + 100 + 2 * lapses), 0, CLIENT, BLOCK + 101 + 2 * lapses)
+    assert mine(repair, BLOCK + 145) == [Rebuild(ID, 0)]  # nobody's upload is waited for
+
+
 def test_a_rebuild_that_fails_lets_another_slot_have_its_turn_and_one_that_runs_is_kept_to() -> None:
     ask = replace(ASK, slots=4, max_slot_loss=3, repair_threshold=2)
     view = market(ask)
