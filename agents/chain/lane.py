@@ -8,7 +8,7 @@ never signed under two nonces unless the first is known to be void.
 import asyncio
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from eth_account.signers.local import LocalAccount
 
@@ -44,11 +44,22 @@ LONGEST_PAUSE = 5.0
 STUCK_AFTER = 30.0
 """Seconds after which a transaction that is not mined is replaced at higher fees."""
 
+STUCK_BLOCKS = 2
+"""Blocks that must have passed it over by then: one may have been under way already, and a halted chain has none."""
+
 HEADROOM = (5, 4)
 """Gas given over the estimate: a pairing verifier short of gas says `false` where it should fail."""
 
 RECHECK_BLOCKS = 256
 """Blocks for which a mined transaction is still looked after, in case it is reorganised away."""
+
+
+@dataclass(frozen=True)
+class Sending:
+    """When a transaction was last offered: seconds of the monotonic clock, and the newest block then."""
+
+    at: float
+    block: int
 
 
 class NonceLane:
@@ -203,26 +214,27 @@ class NonceLane:
         then, as it did not happen.
         """
         pause = self._poll
-        sent_at: float | None = None
+        sent: Sending | None = None
         while True:
             entry = self._entries[key]
             try:
                 receipt = await self._mined(entry)
                 if receipt is not None:
                     return await self._conclude(entry, receipt)
-                if sent_at is None:
+                if sent is None:
+                    now = await self._now()
                     await self._broadcast(entry)
-                    sent_at = time.monotonic()
+                    sent = now
                 elif await self._void(entry):
                     await self._renew(entry)
-                    sent_at = None
+                    sent = None
                 elif (gap := await self._gap(entry)) is not None:
                     await self._fill(gap)
+                elif await self._stuck(entry, sent):
+                    sent = await self._now()
+                    await self._replace(entry)
                 elif await self._missing(entry):
                     await self._broadcast(entry)
-                elif await self._stuck(entry, sent_at):
-                    sent_at = time.monotonic()
-                    await self._replace(entry)
                 pause = self._poll
             except (ChainError, NotEnoughGas, StorageTrouble) as error:
                 if key not in self._entries:
@@ -231,6 +243,9 @@ class NonceLane:
                 log.warning("%s waits: %s", entry.call.label, error)
                 pause = min(2 * pause, LONGEST_PAUSE)
             await asyncio.sleep(pause)
+
+    async def _now(self) -> Sending:
+        return Sending(time.monotonic(), await self.rpc.block_number())
 
     async def _mined(self, entry: Entry) -> Receipt | None:
         for tx_hash in reversed(entry.hashes):
@@ -330,14 +345,21 @@ class NonceLane:
         found = await self.rpc.call("eth_getTransactionByHash", to_hex(entry.hashes[-1]))
         return found is None
 
-    async def _stuck(self, entry: Entry, sent_at: float) -> bool:
+    async def _stuck(self, entry: Entry, sent: Sending) -> bool:
         count = quantity(await self.rpc.call("eth_getTransactionCount", self.address, "latest"))
         if count < entry.nonce:
             return False  # It waits for the one before it.
-        return time.monotonic() - sent_at > self._stuck_after or (await latest(self.rpc)).base_fee > entry.fees.most
+        head = await latest(self.rpc)
+        if head.number < sent.block + STUCK_BLOCKS:
+            return False
+        return time.monotonic() - sent.at > self._stuck_after or head.base_fee > entry.fees.most
 
     async def _replace(self, entry: Entry) -> None:
-        fees = entry.fees.bumped(await market_fees(self.rpc, await latest(self.rpc)))
+        market = await market_fees(self.rpc, await latest(self.rpc))
+        fees = entry.fees.bumped(market)
+        if fees is None:
+            log.warning("%s offers %d wei per gas, far above the market: it waits", entry.call.label, entry.fees.most)
+            return
         await self._afford(entry.call, entry.gas, fees)
         dearer = await asyncio.to_thread(sign, self.account, self.chain_id, replace(entry, fees=fees))
         self._keep(dearer)

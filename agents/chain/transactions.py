@@ -17,6 +17,9 @@ from agents.core.errors import ChainLies
 BUMP = (1125, 1000)
 """Least factor between the fees of a transaction and of its replacement that nodes accept (12.5 %)."""
 
+DEAREST = 10
+"""How many times the market's fees a replacement offers at most: what does not go in for that lacks something else."""
+
 FALLBACK_TIP = 10**9
 """Wei per gas offered to the block's producer where the node suggests none."""
 
@@ -70,10 +73,14 @@ class Fees:
     most: int
     tip: int
 
-    def bumped(self, market: "Fees") -> "Fees":
-        """Fees that replace a transaction of these: 12.5 % up, or the market's where those are higher."""
+    def bumped(self, market: "Fees") -> "Fees | None":
+        """Fees that replace a transaction of these: 12.5 % up, or the market's where those are higher.
+
+        None where these already are nearly DEAREST times the market's.
+        """
         up, down = BUMP
-        return Fees(max(self.most * up // down + 1, market.most), max(self.tip * up // down + 1, market.tip))
+        fees = Fees(max(self.most * up // down + 1, market.most), max(self.tip * up // down + 1, market.tip))
+        return fees if fees.most <= DEAREST * market.most else None
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from agents.chain.anvil import Anvil, AnvilOptions, dev_account
+from agents.chain.blocks import latest
 from agents.chain.contracts import Market, Registry, Token
 from agents.chain.journal import FileJournal, MemoryJournal
 from agents.chain.lane import KIND
 from agents.chain.reverts import Reverted
 from agents.chain.rpc import Rpc, RpcError, to_hex
-from agents.chain.transactions import Call, entry_from_bytes
+from agents.chain.transactions import Call, entry_from_bytes, market_fees
 from agents.core.errors import DiskFull, NotEnoughGas, NotEnoughTokens
 from agents.core.units import TOKEN
 from tests.chain.ground import lane_of, market_on, twisted, until
@@ -92,9 +93,14 @@ def test_too_little_gas_money_is_said_with_both_amounts(anvil: Anvil) -> None:
     asyncio.run(check())
 
 
-def test_a_stuck_transaction_is_replaced_at_higher_fees() -> None:
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_stuck_transaction_is_replaced_at_higher_fees(kept: bool) -> None:
+    async def twist(method: str, _params: list[Any], answer: dict[str, Any]) -> dict[str, Any]:
+        # Some pools forget at once what is too cheap for the next block.
+        return answer if kept or method != "eth_getTransactionByHash" else answer | {"result": None}
+
     async def check(chain: Anvil) -> None:
-        async with Rpc(chain.url) as rpc:
+        async with twisted(chain, twist) as url, Rpc(url) as rpc:
             journal = MemoryJournal()
             lane = lane_of(rpc, 1, journal)
             waiting = asyncio.create_task(lane.send(gift(), "stuck"))
@@ -114,6 +120,51 @@ def test_a_stuck_transaction_is_replaced_at_higher_fees() -> None:
             assert receipt.tx_hash in final.hashes[1:]
             assert final.fees.most * 1000 >= entry.fees.most * 1125
             assert await nonce_of(rpc, 1) == 1
+
+    with Anvil(AnvilOptions(mining=False)) as chain:
+        asyncio.run(check(chain))
+
+
+def test_a_halted_chain_is_offered_no_more() -> None:
+    async def check(chain: Anvil) -> None:
+        async with Rpc(chain.url) as rpc:
+            journal = MemoryJournal()
+            waiting = asyncio.create_task(lane_of(rpc, 1, journal, stuck_after=0).send(gift(), "halted"))
+            await until(lambda: _pooled(rpc, 1))
+            await asyncio.sleep(0.5)
+            assert len(entry_from_bytes(journal.load(KIND)["halted"]).signed) == 1
+            await rpc.call("evm_mine")
+            assert (await waiting).succeeded
+
+    with Anvil(AnvilOptions(mining=False)) as chain:
+        asyncio.run(check(chain))
+
+
+class Deaf(Rpc):
+    """An endpoint that lets every transaction fall."""
+
+    async def call(self, method: str, *params: Any) -> Any:
+        return "0x" + "00" * 32 if method == "eth_sendRawTransaction" else await super().call(method, *params)
+
+
+def test_fees_rise_to_ten_times_the_markets_and_no_further(caplog: pytest.LogCaptureFixture) -> None:
+    async def check(chain: Anvil) -> None:
+        async with Deaf(chain.url) as rpc:
+            journal = MemoryJournal()
+            lane = lane_of(rpc, 1, journal, stuck_after=0)
+            waiting = asyncio.create_task(lane.send(gift(), "unheard"))
+
+            async def given_up() -> bool:
+                await rpc.call("evm_mine")
+                return "far above the market: it waits" in caplog.text
+
+            await until(given_up, 30)
+            entry = entry_from_bytes(journal.load(KIND)["unheard"])
+            market = await market_fees(rpc, await latest(rpc))
+            assert 8 * market.most < entry.fees.most <= 11 * market.most
+            assert len(entry.signed) < 25
+            waiting.cancel()
+            await lane.close()
 
     with Anvil(AnvilOptions(mining=False)) as chain:
         asyncio.run(check(chain))
