@@ -14,7 +14,7 @@ from eth_account.signers.local import LocalAccount
 
 from agents.chain.blocks import Header, latest
 from agents.chain.journal import Journal
-from agents.chain.reverts import refusal, revert_of
+from agents.chain.reverts import revert_of
 from agents.chain.rpc import Rpc, RpcError, quantity, to_hex
 from agents.chain.transactions import (
     Answer,
@@ -24,6 +24,7 @@ from agents.chain.transactions import (
     Receipt,
     answer_of,
     entry_from_bytes,
+    failure_of,
     market_fees,
     receipt_of,
     sign,
@@ -51,7 +52,7 @@ HEADROOM = (5, 4)
 """Gas given over the estimate: a pairing verifier short of gas says `false` where it should fail."""
 
 RECHECK_BLOCKS = 256
-"""Blocks for which a mined transaction is still looked after, in case it is reorganised away."""
+"""Blocks for which a mined transaction is remembered, in case it is reorganised away; its key is free after that."""
 
 
 @dataclass(frozen=True)
@@ -109,13 +110,11 @@ class NonceLane:
 
     async def recheck(self) -> list[str]:
         """Send again whatever a reorg took out of the chain; the keys of it."""
-        head = await self.rpc.block_number()
+        self._retire(await self.rpc.block_number())
         lost = []
-        for entry in list(self._entries.values()):
-            if entry.mined is None or head - entry.mined[0] > RECHECK_BLOCKS:
-                continue
+        for entry in [entry for entry in self._entries.values() if entry.mined is not None]:
             receipts = [await receipt_of(self.rpc, tx_hash) for tx_hash in entry.hashes]
-            if not any(receipts):
+            if not any(receipts) and self._entries.get(entry.key) is entry:
                 log.warning("%s was reorganised away and is sent again", entry.call.label)
                 self._keep(replace(entry, mined=None))
                 self._settling.pop(entry.key, None)
@@ -164,6 +163,12 @@ class NonceLane:
         self._journal.remove(KIND, key)
         self._entries.pop(key, None)
         self._settling.pop(key, None)
+
+    def _retire(self, head: int) -> None:
+        """Forget what was mined too long before block ``head`` to be reorganised away."""
+        for entry in list(self._entries.values()):
+            if entry.mined is not None and head - entry.mined[0] > RECHECK_BLOCKS:
+                self._drop(entry.key)
 
     async def _prepare(self, call: Call, key: str) -> None:
         """Sign ``call`` under the next nonce and journal it; called with the lane's lock held."""
@@ -260,19 +265,12 @@ class NonceLane:
     async def _conclude(self, entry: Entry, receipt: Receipt) -> Receipt:
         if not receipt.succeeded:
             # The effect did not happen: forget it, so that it can be tried anew under its key.
-            error = await self._why(entry.call, receipt)
+            error = await failure_of(self.rpc, self.address, entry.call, receipt)
             self._drop(entry.key)
             raise error
         self._keep(replace(entry, mined=(receipt.block_number, receipt.block_hash, receipt.tx_hash)))
+        self._retire(receipt.block_number)
         return receipt
-
-    async def _why(self, call: Call, receipt: Receipt) -> Exception:
-        request = {"from": self.address, "to": call.to, "data": to_hex(call.data), "value": hex(call.value)}
-        try:
-            await self.rpc.call("eth_call", request, hex(receipt.block_number - 1))
-        except RpcError as error:
-            return revert_of(call.label, error)
-        return refusal(call.label, b"")
 
     async def _broadcast(self, entry: Entry) -> None:
         try:

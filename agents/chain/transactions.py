@@ -11,6 +11,7 @@ from eth_utils.crypto import keccak
 
 from agents.chain.blocks import Header, header_of
 from agents.chain.codec import checksummed
+from agents.chain.reverts import refusal, revert_of
 from agents.chain.rpc import Rpc, RpcError, quantity, to_hex, unhex
 from agents.core.errors import ChainLies
 
@@ -188,6 +189,16 @@ async def receipt_of(rpc: Rpc, tx_hash: bytes) -> Receipt | None:
             return receipt
         # Between the two answers the chain may have reorganised: ask again before calling it a lie.
     raise ChainLies(f"The RPC lies about the receipt of {to_hex(tx_hash)}", doubt, "Use another RPC.")
+
+
+async def failure_of(rpc: Rpc, sender: str, call: Call, receipt: Receipt) -> Exception:
+    """Why ``call`` of ``sender`` failed on the chain, found by asking again as of the block before."""
+    request = {"from": sender, "to": call.to, "data": to_hex(call.data), "value": hex(call.value)}
+    try:
+        await rpc.call("eth_call", request, hex(receipt.block_number - 1))
+    except RpcError as error:
+        return revert_of(call.label, error)
+    return refusal(call.label, b"")
 
 
 def _parse_receipt(found: Any, tx_hash: bytes) -> Receipt:

@@ -16,7 +16,7 @@ from agents.chain.anvil import Anvil, AnvilOptions, dev_account
 from agents.chain.blocks import latest
 from agents.chain.contracts import Market, Registry, Token
 from agents.chain.journal import FileJournal, MemoryJournal
-from agents.chain.lane import KIND
+from agents.chain.lane import KIND, RECHECK_BLOCKS
 from agents.chain.reverts import Reverted
 from agents.chain.rpc import Rpc, RpcError, to_hex
 from agents.chain.transactions import Call, entry_from_bytes, market_fees
@@ -201,6 +201,27 @@ def test_a_transaction_reorganised_away_is_sent_again(own_anvil: Anvil) -> None:
             again = await lane.send(gift(), "reorged")
             assert again.block_hash != receipt.block_hash
             assert await nonce_of(rpc, 1) == 1
+
+    asyncio.run(check())
+
+
+def test_what_no_reorg_can_reach_is_forgotten(own_anvil: Anvil) -> None:
+    async def check() -> None:
+        async with Rpc(own_anvil.url) as rpc:
+            journal = MemoryJournal()
+            lane = lane_of(rpc, 1, journal)
+            first = await lane.send(gift(), "first")
+            await rpc.call("anvil_mine", hex(RECHECK_BLOCKS))
+            assert await lane.recheck() == []
+            assert await lane.send(gift(), "first") == first
+            assert set(journal.load(KIND)) == {"first"}
+            await lane.send(gift(), "second")
+            assert set(journal.load(KIND)) == {"second"}
+            await rpc.call("anvil_mine", hex(RECHECK_BLOCKS + 1))
+            assert await lane.recheck() == []
+            assert journal.load(KIND) == {}
+            assert (await lane.send(gift(), "first")).block_number > first.block_number
+            assert await nonce_of(rpc, 1) == 3
 
     asyncio.run(check())
 
