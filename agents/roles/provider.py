@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from agents.chain.blocks import header_of
 from agents.chain.journal import Journal
@@ -18,6 +19,7 @@ from agents.core.agents.provider_duties import (
     Release,
     Reserve,
     Settle,
+    provable,
 )  # fmt: skip
 from agents.core.errors import ChainUnavailable, NotFound
 from agents.core.market.periods import challenge, first_block, period_of
@@ -83,12 +85,18 @@ class Provider:
         self._begun.look(view, now, reorged, held)
         arriving = await asyncio.to_thread(lambda: self._store.arriving)
         begun = self._begun.under_way(view, block, self._actor.lane.pending(), arriving, self._fitting.refused)
-        due = duties(view, me, self._policy, held, Clock(block, now, hashes), begun)
+        due = duties(view, me, self._able(view), held, Clock(block, now, hashes), begun)
         since = self._useless_since
         self._useless_since = {duty: since.get(duty, block) for duty in due if isinstance(duty, Forget)}
         for duty in due:
             if not isinstance(duty, Forget) or block - self._useless_since[duty] >= FORGET_AFTER_BLOCKS:
                 self._tasks.start(duty.key, self._run(view, duty))
+
+    def _able(self, view: MarketView) -> Policy:
+        """The policy, with no more slots than this machine can prove."""
+        if self._policy.proofs_per_period is not None:
+            return self._policy
+        return replace(self._policy, proofs_per_period=provable(self._proving.seconds, view.config))
 
     async def _run(self, view: MarketView, duty: Duty) -> None:
         if isinstance(duty, Rebuild):

@@ -44,7 +44,7 @@ async def hashes(blocks: set[int], reorged: bool) -> dict[int, bytes]:
     return {number: bytes([number % 251]) * 32 for number in blocks}
 
 
-def provider_of(store: SlotStore, quota: int = 1 << 30) -> tuple[Provider, Lane]:
+def provider_of(store: SlotStore, quota: int = 1 << 30, seconds: float = 1.0) -> tuple[Provider, Lane]:
     """A provider whose chain is a lane that waits."""
     lane, nothing = Lane(), object()
     market = Market(SimpleNamespace(), "0x" + "11" * 20)  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ def provider_of(store: SlotStore, quota: int = 1 << 30) -> tuple[Provider, Lane]
         address=ME, deployment=SimpleNamespace(profile=PROFILE.name), lane=lane, market=market, hashes=hashes
     )
     peers: Any = nothing
-    proving: Any = SimpleNamespace(close=nothing)
+    proving: Any = SimpleNamespace(close=nothing, seconds=seconds)
     return Provider(actor, store, proving, peers, Policy(quota), Fitting(PROFILE.name), MemoryJournal()), lane
 
 
@@ -94,6 +94,24 @@ def test_a_second_slot_is_not_reserved_with_the_quota_of_one_on_its_way(tmp_path
         await settle_down()
         assert lane.sent == [sent]
         await provider.close()
+
+    play(act)
+
+
+def test_no_more_slots_are_taken_than_the_last_proofs_say_can_be_proven(tmp_path: Path) -> None:
+    place, store = scene(tmp_path), SlotStore(tmp_path / "agent", 1 << 30)
+    view, block = place.view, 180
+    for nonce in range(5):
+        view = posted(view, replace(place.request, nonce=bytes([nonce + 1]) * 32), 11 + nonce)
+
+    async def act() -> None:
+        # Half a period of 30 seconds goes into proofs.
+        for seconds, slots in ((1.0, 6), (5.0, 3), (60.0, 1)):
+            provider, lane = provider_of(store, seconds=seconds)
+            await provider.step(view, block, START + block)
+            await settle_down()
+            assert len(lane.sent) == slots
+            await provider.close()
 
     play(act)
 

@@ -1,6 +1,7 @@
 """A provider's duties: reserve, receive or rebuild, fill, prove, claim, settle (Codex, algorithm 1)."""
 
 from collections.abc import Iterator, Set
+from fractions import Fraction
 
 from agents.core.agents.provider_duties import (
     NOTHING,
@@ -132,13 +133,14 @@ def _proof(view: MarketView, request: RequestView, index: int, clock: Clock) -> 
 def _wanted(
     view: MarketView, me: str, policy: Policy, held: Set[SlotKey], clock: Clock, begun: UnderWay
 ) -> Iterator[Duty]:
-    """Slots to sell storage for, as far as stake and quota go."""
+    """Slots to sell storage for, as far as stake, quota and the time to prove them go."""
     provider = view.providers.get(me)
     if provider is None or not provider.staked_since:
         return
     promised = _promised(view, me, held, begun)
     room = policy.quota - sum(promised.values())
     free = provider.free - _bound(view, me, begun)
+    proofs = _proofs(view, me, clock.now, begun)
     for request in view.requests.values():
         if not _acceptable(request, me, policy, clock, begun) or request.ask.collateral > free:
             continue
@@ -149,7 +151,8 @@ def _wanted(
         if chosen is None:
             continue
         needed = 0 if (request.content.cid, chosen) in promised else request.ask.slot_size
-        if needed > room:
+        more = Fraction(1, request.ask.proof_probability)
+        if needed > room or (policy.proofs_per_period is not None and proofs + more > policy.proofs_per_period):
             continue
         if ready or not request.slots[chosen].vacated_at:
             yield _reserve(request, chosen)
@@ -157,6 +160,7 @@ def _wanted(
             yield Rebuild(request.id, chosen)
         promised[request.content.cid, chosen] = needed
         free -= request.ask.collateral
+        proofs += more
         room -= needed
 
 
@@ -179,6 +183,18 @@ def _bound(view: MarketView, me: str, begun: UnderWay) -> int:
         for index, slot in enumerate(request.slots)
         if (request.id, index) in begun.reserving and slot.host != me
     )
+
+
+def _proofs(view: MarketView, me: str, now: int, begun: UnderWay) -> Fraction:
+    """Proofs that the slots of ``me``, reserved ones and those on their way included, ask for in an average period."""
+    slots = [
+        Fraction(1, request.ask.proof_probability)
+        for request in view.requests.values()
+        if not request.state(now).terminal
+        for index, slot in enumerate(request.slots)
+        if slot.host == me or (request.id, index) in begun.reserving
+    ]
+    return sum(slots, Fraction())
 
 
 def _choice(
