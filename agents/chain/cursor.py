@@ -15,7 +15,7 @@ from typing import Any
 from agents.chain.blocks import BlockRef, Header, header_of, headers_of
 from agents.chain.codec import checksummed
 from agents.chain.logs import Decoder, MarketEvent
-from agents.chain.rpc import Rpc, RpcError, quantity, unhex
+from agents.chain.rpc import Rpc, RpcError, longer, quantity, unhex
 from agents.core.errors import ChainError, ChainLies, ChainUnavailable
 
 log = logging.getLogger(__name__)
@@ -31,9 +31,6 @@ WIDEST = 16_384
 
 NEAR = 256
 """Ranges up to this long are checked header by header; longer ones, deep in the past, only where there are logs."""
-
-LONGEST_PAUSE = 5.0
-"""Seconds between looks at most, while one after the other fails."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ class EventCursor:
             except ChainError as error:
                 log.warning("waiting for the chain: %s", error)
                 step = None
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = longer(pause)
             if step is None:
                 await asyncio.sleep(pause)
             else:

@@ -15,7 +15,7 @@ from eth_account.signers.local import LocalAccount
 from agents.chain.blocks import Header, latest
 from agents.chain.journal import Journal
 from agents.chain.reverts import revert_of
-from agents.chain.rpc import Rpc, RpcError, quantity, to_hex
+from agents.chain.rpc import Rpc, RpcError, longer, quantity, to_hex
 from agents.chain.transactions import (
     Answer,
     Call,
@@ -38,9 +38,6 @@ KIND = "transactions"
 
 POLL = 0.25
 """Seconds between looks at a transaction that is not mined yet."""
-
-LONGEST_PAUSE = 5.0
-"""Seconds between looks at most, while one after the other fails."""
 
 STUCK_AFTER = 30.0
 """Seconds after which a transaction that is not mined is replaced at higher fees."""
@@ -228,7 +225,7 @@ class NonceLane:
                     return await self._conclude(entry, receipt)
                 if sent is None:
                     now = await self._now()
-                    await self._broadcast(entry)
+                    await self._broadcast(entry, first=len(entry.signed) == 1)
                     sent = now
                 elif await self._void(entry):
                     await self._renew(entry)
@@ -246,7 +243,7 @@ class NonceLane:
                     raise
                 # It is journalled and may be on the wire: nothing is gained by giving up.
                 log.warning("%s waits: %s", entry.call.label, error)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = longer(pause)
             await asyncio.sleep(pause)
 
     async def _now(self) -> Sending:
@@ -272,7 +269,7 @@ class NonceLane:
         self._retire(receipt.block_number)
         return receipt
 
-    async def _broadcast(self, entry: Entry) -> None:
+    async def _broadcast(self, entry: Entry, *, first: bool = False) -> None:
         try:
             await self.rpc.call("eth_sendRawTransaction", to_hex(entry.signed[-1]))
         except RpcError as error:
@@ -281,7 +278,7 @@ class NonceLane:
                 # Known, mined meanwhile, void, or too cheap by now: the next look tells which.
                 log.info("%s: %s", entry.call.label, error.message)
                 return
-            if len(entry.signed) == 1 and answer is not Answer.LATER:
+            if first and answer is not Answer.LATER:
                 self._drop(entry.key)
             if answer is Answer.POVERTY:
                 need = entry.gas * entry.fees.most + entry.call.value

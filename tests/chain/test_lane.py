@@ -432,6 +432,30 @@ def test_what_the_endpoint_refuses_is_said_and_may_be_sent_anew(anvil: Anvil) ->
     asyncio.run(check())
 
 
+class Fickle(Rpc):
+    """An endpoint that takes a transaction, loses it, and refuses it twice."""
+
+    broadcasts = 0
+
+    async def call(self, method: str, *params: Any) -> Any:
+        if method == "eth_sendRawTransaction":
+            self.broadcasts += 1
+            if self.broadcasts == 1:
+                return "0x" + "00" * 32
+            if self.broadcasts <= 3:
+                raise RpcError(method, -32000, "not on my node")
+        return await super().call(method, *params)
+
+
+def test_what_was_taken_once_is_not_given_up_when_it_is_refused_later(anvil: Anvil) -> None:
+    async def check() -> None:
+        async with Fickle(anvil.url) as rpc:
+            assert (await lane_of(rpc, 11).send(gift(), "fickle")).succeeded
+            assert (rpc.broadcasts, await nonce_of(rpc, 11)) == (4, 1)
+
+    asyncio.run(check())
+
+
 class FailingJournal(MemoryJournal):
     """Cannot write down what was mined, ``errors`` in a row."""
 
