@@ -34,7 +34,7 @@ async def rebuild_slot(
         if store.find(name) is None:
             await asyncio.to_thread(store.drop, name)  # its quota is for others
         raise
-    return len(hosts)
+    return len({host.peer for host in hosts if host.fits(manifest)})
 
 
 async def _receive(peers: PeerClient, hosts: list[HostedSlot], manifest: Manifest, arriving: ArrivingSlot) -> None:
