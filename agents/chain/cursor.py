@@ -15,8 +15,8 @@ from typing import Any
 from agents.chain.blocks import BlockRef, Header, header_of, headers_of
 from agents.chain.codec import checksummed
 from agents.chain.logs import Decoder, MarketEvent
-from agents.chain.rpc import Rpc, RpcError, quantity, unhex
-from agents.core.errors import ChainLies, ChainUnavailable
+from agents.chain.rpc import Rpc, RpcError, longer, quantity, unhex
+from agents.core.errors import ChainError, ChainLies, ChainUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -107,25 +107,31 @@ class EventCursor:
         self._span = SPAN
 
     async def follow(self) -> AsyncIterator[Step]:
-        """Steps for ever, waiting for blocks; an endpoint that is down is waited for too."""
+        """Steps for ever, waiting for blocks; an endpoint that is down, errs or contradicts itself is waited for too.
+
+        What it contradicts itself in is never handed out, and a node that lags behind its siblings looks just so.
+        """
+        pause = self._poll
         while True:
             try:
                 step = await self.advance()
-            except ChainUnavailable as error:
+                pause = self._poll
+            except ChainError as error:
                 log.warning("waiting for the chain: %s", error)
                 step = None
+                pause = longer(pause)
             if step is None:
-                await asyncio.sleep(self._poll)
+                await asyncio.sleep(pause)
             else:
                 yield step
 
     async def catch_up(self) -> AsyncIterator[Step]:
-        """Steps until nothing is new. Raises ChainUnavailable."""
+        """Steps until nothing is new. Raises ChainUnavailable, ChainLies, RpcError."""
         while (step := await self.advance()) is not None:
             yield step
 
     async def advance(self) -> Step | None:
-        """The next step, or None if nothing is new. Raises ChainUnavailable, ChainLies."""
+        """The next step, or None if nothing is new. Raises ChainUnavailable, ChainLies, RpcError."""
         for _ in range(10):
             try:
                 return await self._advance()

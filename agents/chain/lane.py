@@ -8,14 +8,14 @@ never signed under two nonces unless the first is known to be void.
 import asyncio
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from eth_account.signers.local import LocalAccount
 
 from agents.chain.blocks import Header, latest
 from agents.chain.journal import Journal
-from agents.chain.reverts import refusal, revert_of
-from agents.chain.rpc import Rpc, RpcError, quantity, to_hex
+from agents.chain.reverts import revert_of
+from agents.chain.rpc import Rpc, RpcError, longer, quantity, to_hex
 from agents.chain.transactions import (
     Answer,
     Call,
@@ -24,6 +24,7 @@ from agents.chain.transactions import (
     Receipt,
     answer_of,
     entry_from_bytes,
+    failure_of,
     market_fees,
     receipt_of,
     sign,
@@ -38,17 +39,25 @@ KIND = "transactions"
 POLL = 0.25
 """Seconds between looks at a transaction that is not mined yet."""
 
-LONGEST_PAUSE = 5.0
-"""Seconds between looks at most, while one after the other fails."""
-
 STUCK_AFTER = 30.0
 """Seconds after which a transaction that is not mined is replaced at higher fees."""
+
+STUCK_BLOCKS = 2
+"""Blocks that must have passed it over by then: one may have been under way already, and a halted chain has none."""
 
 HEADROOM = (5, 4)
 """Gas given over the estimate: a pairing verifier short of gas says `false` where it should fail."""
 
 RECHECK_BLOCKS = 256
-"""Blocks for which a mined transaction is still looked after, in case it is reorganised away."""
+"""Blocks for which a mined transaction is remembered, in case it is reorganised away; its key is free after that."""
+
+
+@dataclass(frozen=True)
+class Sending:
+    """When a transaction was last offered: seconds of the monotonic clock, and the newest block then."""
+
+    at: float
+    block: int
 
 
 class NonceLane:
@@ -98,13 +107,11 @@ class NonceLane:
 
     async def recheck(self) -> list[str]:
         """Send again whatever a reorg took out of the chain; the keys of it."""
-        head = await self.rpc.block_number()
+        self._retire(await self.rpc.block_number())
         lost = []
-        for entry in list(self._entries.values()):
-            if entry.mined is None or head - entry.mined[0] > RECHECK_BLOCKS:
-                continue
+        for entry in [entry for entry in self._entries.values() if entry.mined is not None]:
             receipts = [await receipt_of(self.rpc, tx_hash) for tx_hash in entry.hashes]
-            if not any(receipts):
+            if not any(receipts) and self._entries.get(entry.key) is entry:
                 log.warning("%s was reorganised away and is sent again", entry.call.label)
                 self._keep(replace(entry, mined=None))
                 self._settling.pop(entry.key, None)
@@ -153,6 +160,12 @@ class NonceLane:
         self._journal.remove(KIND, key)
         self._entries.pop(key, None)
         self._settling.pop(key, None)
+
+    def _retire(self, head: int) -> None:
+        """Forget what was mined too long before block ``head`` to be reorganised away."""
+        for entry in list(self._entries.values()):
+            if entry.mined is not None and head - entry.mined[0] > RECHECK_BLOCKS:
+                self._drop(entry.key)
 
     async def _prepare(self, call: Call, key: str) -> None:
         """Sign ``call`` under the next nonce and journal it; called with the lane's lock held."""
@@ -203,34 +216,38 @@ class NonceLane:
         then, as it did not happen.
         """
         pause = self._poll
-        sent_at: float | None = None
+        sent: Sending | None = None
         while True:
             entry = self._entries[key]
             try:
                 receipt = await self._mined(entry)
                 if receipt is not None:
                     return await self._conclude(entry, receipt)
-                if sent_at is None:
-                    await self._broadcast(entry)
-                    sent_at = time.monotonic()
+                if sent is None:
+                    now = await self._now()
+                    await self._broadcast(entry, first=len(entry.signed) == 1)
+                    sent = now
                 elif await self._void(entry):
                     await self._renew(entry)
-                    sent_at = None
+                    sent = None
                 elif (gap := await self._gap(entry)) is not None:
                     await self._fill(gap)
+                elif await self._stuck(entry, sent):
+                    sent = await self._now()
+                    await self._replace(entry)
                 elif await self._missing(entry):
                     await self._broadcast(entry)
-                elif await self._stuck(entry, sent_at):
-                    sent_at = time.monotonic()
-                    await self._replace(entry)
                 pause = self._poll
             except (ChainError, NotEnoughGas, StorageTrouble) as error:
                 if key not in self._entries:
                     raise
                 # It is journalled and may be on the wire: nothing is gained by giving up.
                 log.warning("%s waits: %s", entry.call.label, error)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = longer(pause)
             await asyncio.sleep(pause)
+
+    async def _now(self) -> Sending:
+        return Sending(time.monotonic(), await self.rpc.block_number())
 
     async def _mined(self, entry: Entry) -> Receipt | None:
         for tx_hash in reversed(entry.hashes):
@@ -245,21 +262,14 @@ class NonceLane:
     async def _conclude(self, entry: Entry, receipt: Receipt) -> Receipt:
         if not receipt.succeeded:
             # The effect did not happen: forget it, so that it can be tried anew under its key.
-            error = await self._why(entry.call, receipt)
+            error = await failure_of(self.rpc, self.address, entry.call, receipt)
             self._drop(entry.key)
             raise error
         self._keep(replace(entry, mined=(receipt.block_number, receipt.block_hash, receipt.tx_hash)))
+        self._retire(receipt.block_number)
         return receipt
 
-    async def _why(self, call: Call, receipt: Receipt) -> Exception:
-        request = {"from": self.address, "to": call.to, "data": to_hex(call.data), "value": hex(call.value)}
-        try:
-            await self.rpc.call("eth_call", request, hex(receipt.block_number - 1))
-        except RpcError as error:
-            return revert_of(call.label, error)
-        return refusal(call.label, b"")
-
-    async def _broadcast(self, entry: Entry) -> None:
+    async def _broadcast(self, entry: Entry, *, first: bool = False) -> None:
         try:
             await self.rpc.call("eth_sendRawTransaction", to_hex(entry.signed[-1]))
         except RpcError as error:
@@ -268,7 +278,7 @@ class NonceLane:
                 # Known, mined meanwhile, void, or too cheap by now: the next look tells which.
                 log.info("%s: %s", entry.call.label, error.message)
                 return
-            if len(entry.signed) == 1 and answer is not Answer.LATER:
+            if first and answer is not Answer.LATER:
                 self._drop(entry.key)
             if answer is Answer.POVERTY:
                 need = entry.gas * entry.fees.most + entry.call.value
@@ -330,14 +340,21 @@ class NonceLane:
         found = await self.rpc.call("eth_getTransactionByHash", to_hex(entry.hashes[-1]))
         return found is None
 
-    async def _stuck(self, entry: Entry, sent_at: float) -> bool:
+    async def _stuck(self, entry: Entry, sent: Sending) -> bool:
         count = quantity(await self.rpc.call("eth_getTransactionCount", self.address, "latest"))
         if count < entry.nonce:
             return False  # It waits for the one before it.
-        return time.monotonic() - sent_at > self._stuck_after or (await latest(self.rpc)).base_fee > entry.fees.most
+        head = await latest(self.rpc)
+        if head.number < sent.block + STUCK_BLOCKS:
+            return False
+        return time.monotonic() - sent.at > self._stuck_after or head.base_fee > entry.fees.most
 
     async def _replace(self, entry: Entry) -> None:
-        fees = entry.fees.bumped(await market_fees(self.rpc, await latest(self.rpc)))
+        market = await market_fees(self.rpc, await latest(self.rpc))
+        fees = entry.fees.bumped(market)
+        if fees is None:
+            log.warning("%s offers %d wei per gas, far above the market: it waits", entry.call.label, entry.fees.most)
+            return
         await self._afford(entry.call, entry.gas, fees)
         dearer = await asyncio.to_thread(sign, self.account, self.chain_id, replace(entry, fees=fees))
         self._keep(dearer)

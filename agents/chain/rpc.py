@@ -28,6 +28,9 @@ BATCH = 100
 NOT_IDEMPOTENT = frozenset({"eth_sendRawTransaction", "evm_mine", "anvil_mine", "anvil_reorg"})
 """Methods that are never repeated by the transport."""
 
+LONGEST_PAUSE = 5.0
+"""Seconds between looks at an endpoint at most, while one after the other fails."""
+
 WHAT_NEXT = "Start one with `agent devnet`, or name another with --rpc or HOLDFAST_RPC."
 
 
@@ -157,8 +160,8 @@ class Rpc:
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ChainUnavailable(f"No RPC answers at {self.url}", _reason(error), WHAT_NEXT) from None
-        if status in (429, 502, 503, 504):
-            raise ChainUnavailable(f"The RPC at {self.url} is overloaded", f"HTTP {status}", "Try again later.")
+        if status == 429 or status >= 500:
+            raise ChainUnavailable(f"The RPC at {self.url} is out of order", f"HTTP {status}", "Try again later.")
         try:
             return json.loads(raw)
         except ValueError:
@@ -205,6 +208,11 @@ def _revert_data(data: Any) -> bytes:
         except ValueError:
             return b""
     return b""
+
+
+def longer(pause: float) -> float:
+    """Seconds to wait after one more failure, where it was ``pause`` before."""
+    return min(2 * pause, LONGEST_PAUSE)
 
 
 def quantity(value: Any) -> int:

@@ -11,11 +11,15 @@ from eth_utils.crypto import keccak
 
 from agents.chain.blocks import Header, header_of
 from agents.chain.codec import checksummed
+from agents.chain.reverts import refusal, revert_of
 from agents.chain.rpc import Rpc, RpcError, quantity, to_hex, unhex
 from agents.core.errors import ChainLies
 
 BUMP = (1125, 1000)
 """Least factor between the fees of a transaction and of its replacement that nodes accept (12.5 %)."""
+
+DEAREST = 10
+"""How many times the market's fees a replacement offers at most: what does not go in for that lacks something else."""
 
 FALLBACK_TIP = 10**9
 """Wei per gas offered to the block's producer where the node suggests none."""
@@ -70,10 +74,14 @@ class Fees:
     most: int
     tip: int
 
-    def bumped(self, market: "Fees") -> "Fees":
-        """Fees that replace a transaction of these: 12.5 % up, or the market's where those are higher."""
+    def bumped(self, market: "Fees") -> "Fees | None":
+        """Fees that replace a transaction of these: 12.5 % up, or the market's where those are higher.
+
+        None where these already are nearly DEAREST times the market's.
+        """
         up, down = BUMP
-        return Fees(max(self.most * up // down + 1, market.most), max(self.tip * up // down + 1, market.tip))
+        fees = Fees(max(self.most * up // down + 1, market.most), max(self.tip * up // down + 1, market.tip))
+        return fees if fees.most <= DEAREST * market.most else None
 
 
 @dataclass(frozen=True)
@@ -181,6 +189,16 @@ async def receipt_of(rpc: Rpc, tx_hash: bytes) -> Receipt | None:
             return receipt
         # Between the two answers the chain may have reorganised: ask again before calling it a lie.
     raise ChainLies(f"The RPC lies about the receipt of {to_hex(tx_hash)}", doubt, "Use another RPC.")
+
+
+async def failure_of(rpc: Rpc, sender: str, call: Call, receipt: Receipt) -> Exception:
+    """Why ``call`` of ``sender`` failed on the chain, found by asking again as of the block before."""
+    request = {"from": sender, "to": call.to, "data": to_hex(call.data), "value": hex(call.value)}
+    try:
+        await rpc.call("eth_call", request, hex(receipt.block_number - 1))
+    except RpcError as error:
+        return revert_of(call.label, error)
+    return refusal(call.label, b"")
 
 
 def _parse_receipt(found: Any, tx_hash: bytes) -> Receipt:

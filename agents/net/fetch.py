@@ -65,6 +65,38 @@ class LocalSlot:
         return self.read(start, count)
 
 
+class ReplicatedSlot:
+    """A slot that several peers hold: when one fails, or is given up for its slowness, the next goes on in its stead."""
+
+    def __init__(self, sources: Sequence[SlotSource]) -> None:
+        self.slot_index = sources[0].slot_index
+        if any(source.slot_index != self.slot_index for source in sources):
+            raise ValueError("sources of several slots")
+        self._sources = list(sources)
+
+    async def blocks(self, start: int, count: int) -> AsyncGenerator[bytes, None]:
+        """Verified blocks; raises PeerError once every peer has failed: one that may recover, if there is any."""
+        faults: list[PeerError] = []
+        done = 0
+        for source in list(self._sources):
+            try:
+                async for block in source.blocks(start + done, count - done):
+                    done += 1
+                    yield block
+                return
+            except PeerError as fault:
+                faults.append(fault)
+                self._demote(source)
+            except asyncio.CancelledError:
+                self._demote(source)
+                raise
+        raise next((fault for fault in faults if _may_recover(fault)), faults[0])
+
+    def _demote(self, source: SlotSource) -> None:
+        self._sources.remove(source)
+        self._sources.append(source)
+
+
 @dataclass(frozen=True)
 class FetchPolicy:
     """When to give up on a source."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -16,6 +17,11 @@ from agents.proving.lock import ProverLock
 from agents.proving.prover import Prover
 
 log = logging.getLogger(__name__)
+
+EXPECTED_SECONDS = {"devnet": 2.0, "codex": 15.0}
+"""What a proof of a profile takes, with snarkjs on two cores, until this machine has made one."""
+REMEMBERED = 8
+"""Proofs whose mean tells how long the next one takes."""
 
 
 class SlotReader(Protocol):
@@ -39,6 +45,12 @@ class ProvingService:
         self._profile = profile
         self._key = key
         self._lock = lock or ProverLock()
+        self._took: deque[float] = deque(maxlen=REMEMBERED)
+
+    @property
+    def seconds(self) -> float:
+        """What a proof takes here: the mean of the last ones, the wait for the machine's turn not included."""
+        return sum(self._took) / len(self._took) if self._took else EXPECTED_SECONDS[self._profile.name]
 
     async def prove_slot(
         self, slot: SlotReader, deadline: float, challenge: Callable[[], Awaitable[bytes]]
@@ -54,6 +66,7 @@ class ProvingService:
             inputs = await asyncio.to_thread(self._inputs, slot, drawn)
             proof = await self._prover.prove(inputs)
             proven = time.monotonic()
+            self._took.append(proven - started)
         facts = slot.facts
         publics = public_inputs(drawn, facts.dataset_root, facts.slot_index)
         # A proof that does not verify would cost gas and prove nothing.

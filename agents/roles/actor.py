@@ -13,9 +13,12 @@ from agents.chain.deploy import Deployment
 from agents.chain.journal import Journal
 from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc
-from agents.core.errors import ChainError, HoldfastError
+from agents.core.errors import HoldfastError, NotFound, Refused
 
 log = logging.getLogger(__name__)
+
+PAUSE = 1.0
+"""Seconds before a duty may be tried again that failed by no fault of the market's or a peer's."""
 
 
 class Actor:
@@ -64,15 +67,15 @@ class Tasks:
     async def _run(self, key: str, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except ChainError as error:
-            log.warning("%s: %s", key, error)
-            await asyncio.sleep(1)
-        except HoldfastError as error:
+        except (Refused, NotFound) as error:
             # What the market refuses now it may take later, or another was first: the next view tells.
             log.info("%s: %s", key, error)
+        except HoldfastError as error:
+            log.warning("%s: %s", key, error)
+            await asyncio.sleep(PAUSE)
         except Exception:
             log.exception("%s failed", key)
-            await asyncio.sleep(1)
+            await asyncio.sleep(PAUSE)
         finally:
             self._running.pop(key, None)
 

@@ -1,53 +1,25 @@
-"""What a provider has begun, remembered while it runs; what must survive a restart is in its lane's journal."""
+"""What a provider has begun, remembered while it runs; its effects survive a restart in its lane's journal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
-from typing import Generic, TypeVar
 
+from agents.chain.journal import Journal
 from agents.core.agents.provider_duties import UnderWay, reserved_by
 from agents.core.market.types import SlotState
 from agents.core.market.view import MarketView, SlotKey
+from agents.roles.lapses import Lapses, Rests
 from agents.store.slots import SlotName
-
-FIRST_REST = 15
-"""Seconds after a first failure; twice as many after each further one."""
-LONGEST_REST = 3_600
-
-K = TypeVar("K")
-
-
-class Rests(Generic[K]):
-    """Who rests until when (chain time), longer after every failure."""
-
-    def __init__(self, first: int = FIRST_REST) -> None:
-        self._first = first
-        self._failed: dict[K, tuple[int, int]] = {}
-
-    def failed(self, key: K, now: int) -> int:
-        """One more failure; seconds of rest for it."""
-        failures = self._failed.get(key, (0, 0))[0] + 1
-        rest = min(self._first << min(failures - 1, 16), LONGEST_REST)
-        self._failed[key] = (failures, now + rest)
-        return rest
-
-    def succeeded(self, key: K) -> None:
-        """Its failures are forgotten."""
-        self._failed.pop(key, None)
-
-    def resting(self, now: int) -> frozenset[K]:
-        """Who rests at ``now``."""
-        return frozenset(key for key, (_, until) in self._failed.items() if now < until)
 
 
 class Begun:
-    """Makes an `UnderWay` at every step. ``me`` is the provider's address."""
+    """Makes an `UnderWay` at every step. ``me`` is the provider's address, ``memory`` outlives the process."""
 
-    def __init__(self, me: str) -> None:
+    def __init__(self, me: str, memory: Journal) -> None:
         self._me = me
         self._reserving: dict[SlotKey, int | None] = {}
         self._rebuilding: set[SlotKey] = set()
         self._rebuilds: Rests[SlotKey] = Rests()
-        self._lapses: Rests[bytes] = Rests()
+        self._lapses = Lapses(memory)
         self._reserved: set[SlotKey] = set()
         self.now = 0
         """Chain time of the newest step."""
@@ -80,8 +52,8 @@ class Begun:
         finally:
             self._rebuilding.discard(key)
 
-    def look(self, view: MarketView, now: int, reorged: bool) -> None:
-        """Learn from a new view: a reservation nobody uploaded to costs a bond, so its request rests."""
+    def look(self, view: MarketView, now: int, reorged: bool, held: Set[SlotKey]) -> None:
+        """Learn from a new view what became of reservations; ``held`` are the slots that are here whole."""
         self.now = now
         mine = {
             (request.id, index)
@@ -90,12 +62,19 @@ class Begun:
             if slot.host == self._me and slot.state is SlotState.RESERVED
         }
         # After a reorganisation a reservation may be missing because it is not in a block yet.
-        for id, index in set() if reorged else self._reserved - mine:
-            request = view.requests[id]
-            slot = request.slots[index]
-            if slot.host != self._me and not slot.vacated_at and not request.state(now).terminal:
-                self._lapses.failed(id, now)
+        for key in set() if reorged else self._reserved - mine:
+            if self._has_lapsed(view, key, now):
+                self._lapses.add(view, key, key in held, now)
+        self._lapses.forget(view)
         self._reserved = mine
+
+    def _has_lapsed(self, view: MarketView, key: SlotKey, now: int) -> bool:
+        """Whether a reservation that is no more cost its bond."""
+        request, slot = view.requests[key[0]], view.slot(key)
+        if slot.host == self._me or self._me in slot.former_hosts:
+            return False
+        # One for a repair is given back at the request's end; a first sale that expires takes the bond with it.
+        return not slot.vacated_at or not request.state(now).terminal
 
     def under_way(
         self,
@@ -120,5 +99,6 @@ class Begun:
             rebuilding=frozenset(self._rebuilding),
             arriving=frozenset(partly),
             resting=self._rebuilds.resting(self.now),
-            refused=refused | self._lapses.resting(self.now),
+            refused=refused | self._lapses.refused(view, self.now),
+            lapsed=self._lapses.slots(view),
         )

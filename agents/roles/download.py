@@ -13,7 +13,7 @@ from agents.core.dataset.reading import FileReader
 from agents.core.errors import Corrupt, PeerError
 from agents.core.market.view import MarketView
 from agents.net.client import PeerClient
-from agents.net.fetch import PeerSlot, fetch_any_k
+from agents.net.fetch import ReplicatedSlot, fetch_any_k
 from agents.roles.reading import HostedSlot, fetch_manifest, hosts_of, sources_of, stripes_of
 from agents.store.partial import PartialFile, must_be_new
 
@@ -72,7 +72,7 @@ async def pour(
 class _Dataset:
     """A dataset within reach."""
 
-    def __init__(self, manifest: Manifest, sources: list[PeerSlot], key: bytes | None) -> None:
+    def __init__(self, manifest: Manifest, sources: list[ReplicatedSlot], key: bytes | None) -> None:
         self.manifest = manifest
         self.sources = sources
         self.reader = FileReader(manifest, key)

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from agents.core.dataset.cipher import BLOCK_BYTES
-from agents.core.dataset.manifest import check_bought, parse_manifest
 from agents.core.errors import NotFound
 from agents.core.market.types import SlotState
 from agents.core.market.view import MarketView, RequestView
@@ -26,12 +25,11 @@ CACHED_BLOCKS = 1 << 18
 class Hosting:
     """The callbacks of a peer server (agents/net/host.py) over a slot store and the market's view."""
 
-    def __init__(self, address: str, store: SlotStore, view: Callable[[], MarketView], profile: str) -> None:
+    def __init__(self, address: str, store: SlotStore, view: Callable[[], MarketView], fitting: Fitting) -> None:
         self._address = address
         self._store = store
         self._view = view
-        self._profile = profile
-        self._fitting = Fitting(profile)
+        self._fitting = fitting
         self._plans = PlanCache()
 
     @property
@@ -75,7 +73,7 @@ class Hosting:
     async def put_manifest(self, request_id: bytes, slot_index: int, manifest: bytes) -> None:
         """Keep the manifest whose digest the request names, if slots of it can be proven for that request."""
         request, name = self._request(request_id), self._name(request_id, slot_index)
-        check_bought(parse_manifest(manifest), request.ask, request.content, self._profile)
+        self._fitting.check_offered(request, manifest)
         if self._store.find(name) is None:
             await asyncio.to_thread(self._store.begin, name, manifest)
 

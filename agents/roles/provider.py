@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from agents.chain.blocks import header_of
+from agents.chain.journal import Journal
 from agents.core.agents.provider import blocks_needed, duties
 from agents.core.agents.provider_duties import (
     Claim,
@@ -17,6 +19,7 @@ from agents.core.agents.provider_duties import (
     Release,
     Reserve,
     Settle,
+    provable,
 )  # fmt: skip
 from agents.core.errors import ChainUnavailable, NotFound
 from agents.core.market.periods import challenge, first_block, period_of
@@ -41,16 +44,24 @@ class Provider:
     """Runs a provider's duties."""
 
     def __init__(
-        self, actor: Actor, store: SlotStore, proving: ProvingService, peers: PeerClient, policy: Policy
+        self,
+        actor: Actor,
+        store: SlotStore,
+        proving: ProvingService,
+        peers: PeerClient,
+        policy: Policy,
+        fitting: Fitting,
+        memory: Journal,
     ) -> None:
+        """``memory`` keeps which reservations lapsed; ``fitting`` is the peer server's too."""
         self._actor = actor
         self._store = store
         self._proving = proving
         self._peers = peers
         self._policy = policy
-        self._fitting = Fitting(actor.deployment.profile)
+        self._fitting = fitting
         self._tasks = Tasks()
-        self._begun = Begun(actor.address)
+        self._begun = Begun(actor.address, memory)
         self._useless_since: dict[Forget, int] = {}
         self.view: MarketView | None = None
         """The newest view; what the peer server answers from."""
@@ -71,15 +82,21 @@ class Provider:
         me = self._actor.address
         hashes = await self._actor.hashes(blocks_needed(view, me, block), reorged)
         held = await asyncio.to_thread(self._held, view)
-        self._begun.look(view, now, reorged)
+        self._begun.look(view, now, reorged, held)
         arriving = await asyncio.to_thread(lambda: self._store.arriving)
         begun = self._begun.under_way(view, block, self._actor.lane.pending(), arriving, self._fitting.refused)
-        due = duties(view, me, self._policy, held, Clock(block, now, hashes), begun)
+        due = duties(view, me, self._able(view), held, Clock(block, now, hashes), begun)
         since = self._useless_since
         self._useless_since = {duty: since.get(duty, block) for duty in due if isinstance(duty, Forget)}
         for duty in due:
             if not isinstance(duty, Forget) or block - self._useless_since[duty] >= FORGET_AFTER_BLOCKS:
                 self._tasks.start(duty.key, self._run(view, duty))
+
+    def _able(self, view: MarketView) -> Policy:
+        """The policy, with no more slots than this machine can prove."""
+        if self._policy.proofs_per_period is not None:
+            return self._policy
+        return replace(self._policy, proofs_per_period=provable(self._proving.seconds, view.config))
 
     async def _run(self, view: MarketView, duty: Duty) -> None:
         if isinstance(duty, Rebuild):

@@ -2,75 +2,136 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from agents.core.dataset.cipher import BLOCK_BYTES
-from agents.core.dataset.manifest import Manifest, parse_block_list, parse_manifest
-from agents.core.errors import NotFound
-from agents.core.market.types import SlotState
+from agents.core.dataset.manifest import Manifest, check_bought, parse_block_list, parse_manifest
+from agents.core.errors import ManifestInvalid, NotFound
+from agents.core.market.types import Ask, Content, SlotState
 from agents.core.market.view import MarketView
 from agents.net.client import PeerClient
 from agents.net.endpoint import Peer
-from agents.net.fetch import PeerSlot, Stripe, fetch_any_k
+from agents.net.fetch import PeerSlot, ReplicatedSlot, Stripe, fetch_any_k
 
 log = logging.getLogger(__name__)
 
 
+STAGGER = 2.0
+"""Seconds a host may take before others are asked for the same document as well."""
+AT_ONCE = 16
+"""Hosts asked for the same document at the same time."""
+
+Answer = TypeVar("Answer")
+
+
 @dataclass(frozen=True)
 class HostedSlot:
-    """Who says it hosts a slot."""
+    """Who says it hosts a slot, and what the request pays for of which it is a slot."""
 
     index: int
     peer: Peer
+    ask: Ask
+    content: Content
+
+    def fits(self, manifest: Manifest) -> bool:
+        """Whether it can be a slot of this dataset: anybody may post a request that names the CID and lies."""
+        try:
+            check_bought(manifest, self.ask, self.content, manifest.profile)
+        except ManifestInvalid:
+            return False
+        return True
 
 
 def hosts_of(view: MarketView, manifest: bytes, but: Sequence[str] = ()) -> list[HostedSlot]:
-    """The hosts of a dataset's slots, of every request for it."""
-    found: dict[int, HostedSlot] = {}
+    """Every host of every slot of every request that names this dataset, by slot; some requests may lie."""
+    found: list[HostedSlot] = []
     for request in view.requests.values():
         if request.content.cid != manifest:
             continue
         for index, slot in enumerate(request.slots):
             known = view.providers.get(slot.host or "")
             if slot.state is SlotState.FILLED and known is not None and known.address not in but:
-                found.setdefault(index, HostedSlot(index, Peer(known.endpoint, known.address)))
-    return [found[index] for index in sorted(found)]
+                peer = Peer(known.endpoint, known.address)
+                found.append(HostedSlot(index, peer, request.ask, request.content))
+    return sorted(found, key=lambda host: host.index)
 
 
 async def fetch_manifest(client: PeerClient, hosts: Sequence[HostedSlot], digest: bytes) -> Manifest:
-    """The manifest from the first host that has it. Raises NotFound."""
-    faults: list[Exception] = []
-    for host in hosts:
-        try:
-            return parse_manifest(await client.fetch_manifest(host.peer, digest))
-        except Exception as fault:  # whatever one host's endpoint or answer brings about, the next is asked
-            log.info("no manifest from %s: %s", host.peer.endpoint, fault)
-            faults.append(fault)
-    why = "; ".join(str(fault) for fault in faults) or "no slot of it is hosted"
-    raise NotFound("Nobody has the file's manifest", why, "Check the capability, or try again later.")
+    """The manifest from the first host that gives it. Raises NotFound."""
+
+    async def manifest(peer: Peer) -> Manifest:
+        return parse_manifest(await client.fetch_manifest(peer, digest))
+
+    faults: list[str] = []
+    found = await _first([host.peer for host in hosts], manifest, faults)
+    if found is None:
+        why = "; ".join(faults) or "no slot of it is hosted"
+        raise NotFound("Nobody has the file's manifest", why, "Check the capability, or try again later.")
+    return found[1]
 
 
-async def sources_of(client: PeerClient, hosts: Sequence[HostedSlot], manifest: Manifest) -> list[PeerSlot]:
-    """The slots whose hosts have their block lists."""
+async def sources_of(client: PeerClient, hosts: Sequence[HostedSlot], manifest: Manifest) -> list[ReplicatedSlot]:
+    """The slots of which some host has the block list; whoever gave it is read first, then the slot's other hosts."""
 
-    async def source(host: HostedSlot) -> PeerSlot | None:
-        try:
-            entry = manifest.slots[host.index]
-            data = await client.fetch_block_list(host.peer, manifest.digest, host.index, entry.blocks)
-            digests = parse_block_list(data, entry, manifest.blocks_per_slot)
-        except Exception as fault:  # as above
-            log.info("no block list of slot %d from %s: %s", host.index, host.peer.endpoint, fault)
+    async def source(index: int) -> ReplicatedSlot | None:
+        peers = [host.peer for host in fitting if host.index == index]
+        entry = manifest.slots[index]
+
+        async def digests(peer: Peer) -> list[bytes]:
+            data = await client.fetch_block_list(peer, manifest.digest, index, entry.blocks)
+            return parse_block_list(data, entry, manifest.blocks_per_slot)
+
+        found = await _first(peers, digests, [])
+        if found is None:
             return None
-        return PeerSlot(client, host.peer, manifest.digest, host.index, digests, BLOCK_BYTES)
+        first, listed = found
+        order = dict.fromkeys([first, *peers])
+        return ReplicatedSlot([PeerSlot(client, peer, manifest.digest, index, listed, BLOCK_BYTES) for peer in order])
 
-    found = await asyncio.gather(*(source(host) for host in hosts))
+    fitting = [host for host in hosts if host.fits(manifest)]
+    found = await asyncio.gather(*(source(index) for index in sorted({host.index for host in fitting})))
     return [slot for slot in found if slot is not None]
 
 
+async def _first(
+    peers: Sequence[Peer], ask: Callable[[Peer], Coroutine[Any, Any, Answer]], faults: list[str]
+) -> tuple[Peer, Answer] | None:
+    """The first good answer and who gave it; ``faults`` takes what became of the others.
+
+    A peer is asked when those before it failed. While they only keep silent, twice as many are asked every STAGGER:
+    neither one silent host nor many hold up the others.
+    """
+    waiting = list(dict.fromkeys(peers))
+    running: dict[asyncio.Task[Answer], Peer] = {}
+    try:
+        wanted = 1
+        while waiting or running:
+            while waiting and len(running) < wanted:
+                peer = waiting.pop(0)
+                running[asyncio.create_task(ask(peer))] = peer
+            timeout = STAGGER if waiting and wanted < AT_ONCE else None
+            ended, _ = await asyncio.wait(running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if not ended:
+                wanted = min(2 * wanted, AT_ONCE)
+            for task in ended:
+                peer = running.pop(task)
+                try:
+                    return peer, task.result()
+                except Exception as fault:  # whatever one host's endpoint or answer brings about, others are asked
+                    log.info("%s does not help: %s", peer.endpoint, fault)
+                    faults.append(str(fault))
+        return None
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
 async def stripes_of(
-    sources: Sequence[PeerSlot], manifest: Manifest, start: int = 0, stop: int | None = None
+    sources: Sequence[ReplicatedSlot], manifest: Manifest, start: int = 0, stop: int | None = None
 ) -> AsyncGenerator[Stripe, None]:
     """Stripes ``start`` to ``stop`` (all), each of any k blocks by slot index. Raises TooFewPeers."""
     count = manifest.blocks_per_slot if stop is None else stop

@@ -6,12 +6,23 @@ from collections.abc import Callable
 from agents.core.dataset.cid import digest_of
 from agents.core.dataset.erasure import rebuild
 from agents.core.dataset.manifest import Manifest, block_list, check_bought
-from agents.core.errors import Corrupt
+from agents.core.errors import Corrupt, PeerError
 from agents.core.market.view import MarketView
 from agents.net.client import PeerClient
+from agents.net.errors import TRY_ANOTHER
 from agents.net.fetch import Stripe
 from agents.roles.reading import HostedSlot, fetch_manifest, hosts_of, stripes
 from agents.store.slots import ArrivingSlot, SlotName, SlotStore
+
+GRACE = 60.0
+"""Seconds a rebuilding may take however small the slot."""
+RATE = 256 << 10
+"""Bytes of the slot a second beyond them: who cannot have it at this rate leaves it to others."""
+
+
+def patience(manifest: Manifest) -> float:
+    """Seconds in which a slot must come: meanwhile somebody else may fill it, or its request may end."""
+    return GRACE + manifest.slot_bytes / RATE
 
 
 async def rebuild_slot(
@@ -27,14 +38,20 @@ async def rebuild_slot(
     check_bought(manifest, request.ask, request.content, profile)
     name = SlotName(manifest.digest, index)
     arriving = await asyncio.to_thread(store.begin, name, manifest.to_bytes())
+    allowed = patience(manifest)
     try:
-        await _receive(peers, hosts, manifest, arriving)
+        async with asyncio.timeout(allowed) as deadline:
+            await _receive(peers, hosts, manifest, arriving)
         await asyncio.to_thread(store.commit, name)
-    except Exception:
+    except Exception as error:
         if store.find(name) is None:
             await asyncio.to_thread(store.drop, name)  # its quota is for others
+        if isinstance(error, TimeoutError) and deadline.expired():
+            raise PeerError(
+                f"Slot {index} cannot be rebuilt in time", f"its hosts took more than {allowed:.0f} s", TRY_ANOTHER
+            ) from error
         raise
-    return len(hosts)
+    return len({host.peer for host in hosts if host.fits(manifest)})
 
 
 async def _receive(peers: PeerClient, hosts: list[HostedSlot], manifest: Manifest, arriving: ArrivingSlot) -> None:

@@ -14,6 +14,7 @@ from agents.net.server import PeerServer
 from agents.proving.development import verification_key as key_of
 from agents.proving.prover import prover_for
 from agents.proving.service import ProvingService
+from agents.roles.fitting import Fitting
 from agents.roles.hosting import Hosting
 from agents.roles.provider import Provider
 from agents.roles.validator import Validator
@@ -49,9 +50,10 @@ async def provide(settings: ProviderSettings, say: Say, ready: Ready, verbose: b
         reference = found.network.deployment.reference
         policy = Policy(settings.quota, settings.min_price, settings.max_duration)
         async with PeerClient(reference, found.signer) as peers:
-            provider = Provider(found.actor, store, proving, peers, policy)
+            fitting = Fitting(profile.name)
+            provider = Provider(found.actor, store, proving, peers, policy, fitting, found.state)
             first = await Follower(found.network).now()
-            hosting = Hosting(found.actor.address, store, _view_of(provider, first.view), profile.name)
+            hosting = Hosting(found.actor.address, store, _view_of(provider, first.view), fitting)
             server = PeerServer(hosting, reference)
             endpoint = await listen(found.state, server, settings, say)
             try:

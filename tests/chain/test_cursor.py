@@ -10,7 +10,7 @@ from agents.chain.contracts import Registry
 from agents.chain.cursor import Batch, EventCursor, Position, Reorged, position_from_bytes
 from agents.chain.deploy import Deployment
 from agents.chain.logs import market_decoder
-from agents.chain.rpc import Rpc
+from agents.chain.rpc import Rpc, RpcError
 from agents.core.errors import ChainLies
 from agents.core.market.events import Deposited, Registered
 from tests.chain.ground import lane_of, market_on, stake, twisted
@@ -197,6 +197,54 @@ def test_an_endpoint_that_invents_logs_is_noticed(anvil: Anvil) -> None:
             empty.update(await rpc.call("eth_getBlockByNumber", "latest", False))
         async with twisted(anvil, invent) as url, Rpc(url) as rpc:
             with pytest.raises(ChainLies, match="invents logs of block"):
+                await read(cursor_of(rpc, made), Story())
+
+    asyncio.run(check())
+
+
+def failed(answer: dict[str, Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": answer["id"], "error": {"code": -32005, "message": "rate limited"}}
+
+
+TROUBLES = {
+    "no block number": ("eth_blockNumber", failed, 2),
+    "no logs at any range": ("eth_getLogs", failed, 8),
+    "a page": ("eth_blockNumber", lambda _: b"<html>", 2),
+    "a node without the newest block": ("eth_getBlockByNumber", lambda answer: answer | {"result": None}, 12),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_an_endpoint_in_trouble_is_waited_for(anvil: Anvil, caplog: pytest.LogCaptureFixture, trouble: str) -> None:
+    asked, broken, times = TROUBLES[trouble]
+    left = iter(range(times))
+
+    async def twist(method: str, _params: list[Any], answer: dict[str, Any]) -> dict[str, Any] | bytes:
+        return broken(answer) if method == asked and next(left, None) is not None else answer
+
+    async def check() -> None:
+        async with Rpc(anvil.url) as rpc:
+            made = await market_on(rpc)
+            await stake(rpc, made, 1, [1, 2])
+        story = Story()
+        async with twisted(anvil, twist) as url, Rpc(url) as rpc, asyncio.timeout(30):
+            steps = cursor_of(rpc, made).follow()
+            while story.deposits != [1, 2]:
+                story.take(await anext(steps))
+
+    asyncio.run(check())
+    assert "waiting for the chain" in caplog.text
+
+
+def test_a_one_time_reader_is_told_of_trouble_at_once(anvil: Anvil) -> None:
+    async def twist(method: str, _params: list[Any], answer: dict[str, Any]) -> dict[str, Any]:
+        return failed(answer) if method == "eth_blockNumber" else answer
+
+    async def check() -> None:
+        async with Rpc(anvil.url) as rpc:
+            made = await market_on(rpc)
+        async with twisted(anvil, twist) as url, Rpc(url) as rpc:
+            with pytest.raises(RpcError, match="rate limited"):
                 await read(cursor_of(rpc, made), Story())
 
     asyncio.run(check())

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from agents.chain.anvil import Anvil, AnvilOptions, dev_account
+from agents.chain.blocks import latest
 from agents.chain.contracts import Market, Registry, Token
 from agents.chain.journal import FileJournal, MemoryJournal
-from agents.chain.lane import KIND
+from agents.chain.lane import KIND, RECHECK_BLOCKS
 from agents.chain.reverts import Reverted
 from agents.chain.rpc import Rpc, RpcError, to_hex
-from agents.chain.transactions import Call, entry_from_bytes
+from agents.chain.transactions import Call, entry_from_bytes, market_fees
 from agents.core.errors import DiskFull, NotEnoughGas, NotEnoughTokens
 from agents.core.units import TOKEN
 from tests.chain.ground import lane_of, market_on, twisted, until
@@ -92,9 +93,14 @@ def test_too_little_gas_money_is_said_with_both_amounts(anvil: Anvil) -> None:
     asyncio.run(check())
 
 
-def test_a_stuck_transaction_is_replaced_at_higher_fees() -> None:
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_stuck_transaction_is_replaced_at_higher_fees(kept: bool) -> None:
+    async def twist(method: str, _params: list[Any], answer: dict[str, Any]) -> dict[str, Any]:
+        # Some pools forget at once what is too cheap for the next block.
+        return answer if kept or method != "eth_getTransactionByHash" else answer | {"result": None}
+
     async def check(chain: Anvil) -> None:
-        async with Rpc(chain.url) as rpc:
+        async with twisted(chain, twist) as url, Rpc(url) as rpc:
             journal = MemoryJournal()
             lane = lane_of(rpc, 1, journal)
             waiting = asyncio.create_task(lane.send(gift(), "stuck"))
@@ -114,6 +120,51 @@ def test_a_stuck_transaction_is_replaced_at_higher_fees() -> None:
             assert receipt.tx_hash in final.hashes[1:]
             assert final.fees.most * 1000 >= entry.fees.most * 1125
             assert await nonce_of(rpc, 1) == 1
+
+    with Anvil(AnvilOptions(mining=False)) as chain:
+        asyncio.run(check(chain))
+
+
+def test_a_halted_chain_is_offered_no_more() -> None:
+    async def check(chain: Anvil) -> None:
+        async with Rpc(chain.url) as rpc:
+            journal = MemoryJournal()
+            waiting = asyncio.create_task(lane_of(rpc, 1, journal, stuck_after=0).send(gift(), "halted"))
+            await until(lambda: _pooled(rpc, 1))
+            await asyncio.sleep(0.5)
+            assert len(entry_from_bytes(journal.load(KIND)["halted"]).signed) == 1
+            await rpc.call("evm_mine")
+            assert (await waiting).succeeded
+
+    with Anvil(AnvilOptions(mining=False)) as chain:
+        asyncio.run(check(chain))
+
+
+class Deaf(Rpc):
+    """An endpoint that lets every transaction fall."""
+
+    async def call(self, method: str, *params: Any) -> Any:
+        return "0x" + "00" * 32 if method == "eth_sendRawTransaction" else await super().call(method, *params)
+
+
+def test_fees_rise_to_ten_times_the_markets_and_no_further(caplog: pytest.LogCaptureFixture) -> None:
+    async def check(chain: Anvil) -> None:
+        async with Deaf(chain.url) as rpc:
+            journal = MemoryJournal()
+            lane = lane_of(rpc, 1, journal, stuck_after=0)
+            waiting = asyncio.create_task(lane.send(gift(), "unheard"))
+
+            async def given_up() -> bool:
+                await rpc.call("evm_mine")
+                return "far above the market: it waits" in caplog.text
+
+            await until(given_up, 30)
+            entry = entry_from_bytes(journal.load(KIND)["unheard"])
+            market = await market_fees(rpc, await latest(rpc))
+            assert 8 * market.most < entry.fees.most <= 11 * market.most
+            assert len(entry.signed) < 25
+            waiting.cancel()
+            await lane.close()
 
     with Anvil(AnvilOptions(mining=False)) as chain:
         asyncio.run(check(chain))
@@ -150,6 +201,27 @@ def test_a_transaction_reorganised_away_is_sent_again(own_anvil: Anvil) -> None:
             again = await lane.send(gift(), "reorged")
             assert again.block_hash != receipt.block_hash
             assert await nonce_of(rpc, 1) == 1
+
+    asyncio.run(check())
+
+
+def test_what_no_reorg_can_reach_is_forgotten(own_anvil: Anvil) -> None:
+    async def check() -> None:
+        async with Rpc(own_anvil.url) as rpc:
+            journal = MemoryJournal()
+            lane = lane_of(rpc, 1, journal)
+            first = await lane.send(gift(), "first")
+            await rpc.call("anvil_mine", hex(RECHECK_BLOCKS))
+            assert await lane.recheck() == []
+            assert await lane.send(gift(), "first") == first
+            assert set(journal.load(KIND)) == {"first"}
+            await lane.send(gift(), "second")
+            assert set(journal.load(KIND)) == {"second"}
+            await rpc.call("anvil_mine", hex(RECHECK_BLOCKS + 1))
+            assert await lane.recheck() == []
+            assert journal.load(KIND) == {}
+            assert (await lane.send(gift(), "first")).block_number > first.block_number
+            assert await nonce_of(rpc, 1) == 3
 
     asyncio.run(check())
 
@@ -356,6 +428,30 @@ def test_what_the_endpoint_refuses_is_said_and_may_be_sent_anew(anvil: Anvil) ->
             assert lane.pending() == []
         async with Rpc(anvil.url) as rpc:
             assert (await lane_of(rpc, 9).send(gift(), "refused")).succeeded
+
+    asyncio.run(check())
+
+
+class Fickle(Rpc):
+    """An endpoint that takes a transaction, loses it, and refuses it twice."""
+
+    broadcasts = 0
+
+    async def call(self, method: str, *params: Any) -> Any:
+        if method == "eth_sendRawTransaction":
+            self.broadcasts += 1
+            if self.broadcasts == 1:
+                return "0x" + "00" * 32
+            if self.broadcasts <= 3:
+                raise RpcError(method, -32000, "not on my node")
+        return await super().call(method, *params)
+
+
+def test_what_was_taken_once_is_not_given_up_when_it_is_refused_later(anvil: Anvil) -> None:
+    async def check() -> None:
+        async with Fickle(anvil.url) as rpc:
+            assert (await lane_of(rpc, 11).send(gift(), "fickle")).succeeded
+            assert (rpc.broadcasts, await nonce_of(rpc, 11)) == (4, 1)
 
     asyncio.run(check())
 

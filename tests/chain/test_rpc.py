@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from agents.chain import rpc as transport
 from agents.chain.anvil import Anvil
@@ -52,6 +53,18 @@ def test_what_is_not_json_rpc_is_called_so(anvil: Anvil, answer: bytes) -> None:
         return answer
 
     with pytest.raises(ChainLies, match="does not speak JSON-RPC"):
+        ask_twisted(anvil, twist)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, 522])
+def test_an_endpoint_out_of_order_is_unavailable_whatever_it_says(anvil: Anvil, status: int) -> None:
+    class Page(web.HTTPException):
+        status_code = status
+
+    async def twist(*_: Any) -> bytes:
+        raise Page(text="<html>")
+
+    with pytest.raises(ChainUnavailable, match=f"out of order: HTTP {status}"):
         ask_twisted(anvil, twist)
 
 

@@ -153,6 +153,7 @@ def test_the_challenge_is_read_when_it_is_this_proofs_turn(slot: Slot, tmp_path:
     async def run() -> None:
         lock = ProverLock(tmp_path)
         service = ProvingService(Recorder(), DEVNET, verification_key("devnet"), lock)
+        assert service.seconds == 2.0  # so far nothing is known of this machine
         async with lock.held(1.0):
             waiting = asyncio.create_task(service.prove_slot(slot, 2.0, read))
             await asyncio.sleep(0)  # up to their first wait
@@ -160,6 +161,7 @@ def test_the_challenge_is_read_when_it_is_this_proofs_turn(slot: Slot, tmp_path:
             events.append("released")
         with pytest.raises(ProofFailed, match="does not verify"):
             await asyncio.wait_for(waiting, PATIENCE)
+        assert 0 < service.seconds < 2.0
         await service.close()
 
     asyncio.run(run())

@@ -23,6 +23,7 @@ from agents.core.market.view import MarketView
 from agents.core.units import TOKEN
 from agents.net.server import PeerServer
 from agents.roles.actor import Actor, Tasks
+from agents.roles.fitting import Fitting
 from agents.roles.hosting import Hosting
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.network import Network
@@ -69,7 +70,7 @@ class Host:
         self.store = SlotStore(folder / str(index), 1 << 30)
         self.view: MarketView | None = None
         self.reference = network.deployment.reference
-        self.server = PeerServer(Hosting(self.actor.address, self.store, self._seen, "devnet"), self.reference)
+        self.server = PeerServer(Hosting(self.actor.address, self.store, self._seen, Fitting("devnet")), self.reference)
         self.tasks = Tasks()
 
     def _seen(self) -> MarketView:

@@ -3,16 +3,16 @@
 import asyncio
 import contextlib
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from agents.core.errors import PeerError
 from agents.net.client import PeerClient
 from agents.net.errors import PeerCorrupt, PeerDown, TooFewPeers
-from agents.net.fetch import FetchPolicy, LocalSlot, PeerSlot, Stripe, fetch_any_k
+from agents.net.fetch import FetchPolicy, LocalSlot, PeerSlot, ReplicatedSlot, SlotSource, Stripe, fetch_any_k
 
-from .peers import BLOCK, MARKET, MemoryHost, Slot, serving
+from .peers import BLOCK, MARKET, MemoryHost, Slot, all_of, serving
 
 COUNT = 24
 QUICK = FetchPolicy(patience=1.0, pause=0.01, memory=3 * 3 * BLOCK * 4)  # windows of four stripes
@@ -51,7 +51,7 @@ def _hanging(index: int) -> LocalSlot:
     return LocalSlot(index, read)
 
 
-async def _all(sources: list[LocalSlot], k: int = 3, start: int = 0) -> list[Stripe]:
+async def _all(sources: Sequence[SlotSource], k: int = 3, start: int = 0) -> list[Stripe]:
     return [stripe async for stripe in fetch_any_k(sources, k, COUNT, BLOCK, start=start, policy=QUICK)]
 
 
@@ -91,6 +91,30 @@ def test_one_bad_source_is_coded_around(bad: LocalSlot) -> None:
 def test_a_source_that_was_down_for_a_moment_is_tried_again() -> None:
     flaky = _failing(1, PeerDown("http://b", "cut the connection"), after=9, times=2)
     assert _good(asyncio.run(_all([_held(0), flaky, _held(2)])))
+
+
+def test_another_host_of_the_same_slot_goes_on() -> None:
+    two = ReplicatedSlot([_failing(1, PeerCorrupt("http://b", "sends corrupt data"), after=9), _held(1)])
+    assert _good(asyncio.run(_all([_held(0), two, _held(2)])))
+
+
+def test_a_host_given_up_for_its_slowness_is_not_asked_first_again() -> None:
+    two = ReplicatedSlot([_hanging(1), _held(1)])
+
+    async def story() -> list[bytes]:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await all_of(two.blocks(0, COUNT))
+        async with asyncio.timeout(30):
+            return await all_of(two.blocks(0, COUNT))
+
+    assert asyncio.run(story()) == Slot(1, COUNT).blocks
+
+
+def test_a_slot_whose_hosts_all_fail_may_recover_if_one_may() -> None:
+    lies = _failing(1, PeerCorrupt("http://b", "sends corrupt data"))
+    down = _failing(1, PeerDown("http://c", "cannot be reached"), times=2)
+    assert _good(asyncio.run(_all([_held(0), ReplicatedSlot([lies, down]), _held(2)])))
 
 
 def test_too_few_sources_name_every_fault() -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from agents.core.errors import ManifestInvalid, StorageTrouble
+from agents.roles.fitting import Fitting
 from agents.roles.hosting import Hosting, PlanCache
 from agents.store.slots import SlotStore
 from tests.roles.scenes import CLIENT, ME, PROFILE, Scene, posted, scene
 
 
-def hosting_of(place: Scene, store: SlotStore) -> Hosting:
-    return Hosting(ME, store, lambda: place.view, PROFILE.name)
+def hosting_of(place: Scene, store: SlotStore, fitting: Fitting | None = None) -> Hosting:
+    return Hosting(ME, store, lambda: place.view, fitting or Fitting(PROFILE.name))
 
 
 @pytest.mark.parametrize("lie", [{"root": 12_345}, {"slot_size": 65_536}])
@@ -22,9 +23,13 @@ def test_a_manifest_that_is_not_the_requests_is_refused_before_anything_is_kept(
 ) -> None:
     place = scene(tmp_path, **lie).reserved(0, ME, 20)
     store = SlotStore(tmp_path / "agent", 1 << 30)
-    id, manifest = place.request.id, place.dataset.manifest_bytes
+    id, manifest, fitting = place.request.id, place.dataset.manifest_bytes, Fitting(PROFILE.name)
+    with pytest.raises(ManifestInvalid):
+        asyncio.run(hosting_of(place, store, fitting).put_manifest(id, 0, b"not the one the request names"))
+    assert fitting.refused == frozenset()
     with pytest.raises(ManifestInvalid, match="not what the request pays for"):
-        asyncio.run(hosting_of(place, store).put_manifest(id, 0, manifest))
+        asyncio.run(hosting_of(place, store, fitting).put_manifest(id, 0, manifest))
+    assert fitting.refused == {id}  # nor is it reserved again
     assert store.arriving == []
     assert store.used == 0
 

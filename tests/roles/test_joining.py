@@ -19,6 +19,7 @@ from agents.core.market.types import StakeConfig
 from agents.core.units import TOKEN
 from agents.net.server import PeerServer
 from agents.roles.actor import Actor
+from agents.roles.fitting import Fitting
 from agents.roles.hosting import Hosting
 from agents.runtime.joining import PORT, join, listen
 from agents.runtime.settings import Place, ProviderSettings
@@ -111,7 +112,7 @@ def test_a_port_that_was_kept_and_is_taken_is_left_for_another_unless_it_was_typ
     store = SlotStore(tmp_path / "agent", 1 << 30)
 
     async def at(settings: ProviderSettings) -> str:
-        server = PeerServer(Hosting(ME, store, lambda: place.view, "devnet"), "eip155:1:0x" + "22" * 20)
+        server = PeerServer(Hosting(ME, store, lambda: place.view, Fitting("devnet")), "eip155:1:0x" + "22" * 20)
         try:
             return await listen(state, server, settings, said.append)
         finally:

@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from agents.chain.contracts import Market
+from agents.chain.journal import Journal, MemoryJournal
 from agents.core.agents.provider_duties import Claim, Policy, Rebuild, Reserve, UnderWay, reserved_by
 from agents.core.errors import NotFound
 from agents.core.market import events as e
 from agents.core.market.types import slot_id
-from agents.core.market.view import MarketView
-from agents.roles.begun import LONGEST_REST, Begun, Rests
+from agents.core.market.view import MarketView, SlotKey
+from agents.roles.begun import Begun
+from agents.roles.fitting import Fitting
+from agents.roles.lapses import CLIENT_REST, LONGEST_REST, Lapses, Rests
 from agents.roles.provider import Provider
 from agents.store.slots import SlotStore
 from tests.roles.scenes import ME, OTHER, PROFILE, START, Scene, at, posted, scene
@@ -41,7 +44,7 @@ async def hashes(blocks: set[int], reorged: bool) -> dict[int, bytes]:
     return {number: bytes([number % 251]) * 32 for number in blocks}
 
 
-def provider_of(store: SlotStore, quota: int = 1 << 30) -> tuple[Provider, Lane]:
+def provider_of(store: SlotStore, quota: int = 1 << 30, seconds: float = 1.0) -> tuple[Provider, Lane]:
     """A provider whose chain is a lane that waits."""
     lane, nothing = Lane(), object()
     market = Market(SimpleNamespace(), "0x" + "11" * 20)  # type: ignore[arg-type]
@@ -49,8 +52,8 @@ def provider_of(store: SlotStore, quota: int = 1 << 30) -> tuple[Provider, Lane]
         address=ME, deployment=SimpleNamespace(profile=PROFILE.name), lane=lane, market=market, hashes=hashes
     )
     peers: Any = nothing
-    proving: Any = SimpleNamespace(close=nothing)
-    return Provider(actor, store, proving, peers, Policy(quota)), lane
+    proving: Any = SimpleNamespace(close=nothing, seconds=seconds)
+    return Provider(actor, store, proving, peers, Policy(quota), Fitting(PROFILE.name), MemoryJournal()), lane
 
 
 def play(act: Callable[[], Awaitable[None]]) -> None:
@@ -68,7 +71,7 @@ async def settle_down() -> None:
 def test_a_second_slot_is_not_reserved_with_the_quota_of_one_on_its_way(tmp_path: Path) -> None:
     place = scene(tmp_path)
     other = replace(place.request, content=replace(place.request.content, cid=b"\1" * 32))
-    view, block = posted(place.view, other, 11), 200
+    view, block = posted(place.view, other, 11), 180
     store = SlotStore(tmp_path / "agent", 1 << 30)
 
     async def act() -> None:
@@ -91,6 +94,24 @@ def test_a_second_slot_is_not_reserved_with_the_quota_of_one_on_its_way(tmp_path
         await settle_down()
         assert lane.sent == [sent]
         await provider.close()
+
+    play(act)
+
+
+def test_no_more_slots_are_taken_than_the_last_proofs_say_can_be_proven(tmp_path: Path) -> None:
+    place, store = scene(tmp_path), SlotStore(tmp_path / "agent", 1 << 30)
+    view, block = place.view, 180
+    for nonce in range(5):
+        view = posted(view, replace(place.request, nonce=bytes([nonce + 1]) * 32), 11 + nonce)
+
+    async def act() -> None:
+        # Half a period of 30 seconds goes into proofs.
+        for seconds, slots in ((1.0, 6), (5.0, 3), (60.0, 1)):
+            provider, lane = provider_of(store, seconds=seconds)
+            await provider.step(view, block, START + block)
+            await settle_down()
+            assert len(lane.sent) == slots
+            await provider.close()
 
     play(act)
 
@@ -127,19 +148,21 @@ def test_data_is_not_held_for_a_request_that_lies_about_it(tmp_path: Path) -> No
 def test_rests_double_until_they_succeed() -> None:
     rests: Rests[str] = Rests(first=10)
     assert [rests.failed("a", 100) for _ in range(3)] == [10, 20, 40]
-    assert (rests.resting(139), rests.resting(140)) == ({"a"}, frozenset())
+    assert rests.resting(139) == {"a"} and not rests.resting(140)
     assert [rests.failed("b", 0) for _ in range(40)][-1] == LONGEST_REST
     rests.succeeded("a")
     assert rests.failed("a", 200) == 10
 
 
-def seen(begun: Begun, view: MarketView, block: int, pending: tuple[str, ...] = ()) -> UnderWay:
-    begun.look(view, START + block, reorged=False)
+def seen(
+    begun: Begun, view: MarketView, block: int, pending: tuple[str, ...] = (), held: frozenset[SlotKey] = frozenset()
+) -> UnderWay:
+    begun.look(view, START + block, False, held)
     return begun.under_way(view, block, pending, (), frozenset())
 
 
 def test_a_rebuilding_that_fails_rests(tmp_path: Path) -> None:
-    place, begun = scene(tmp_path), Begun(ME)
+    place, begun = scene(tmp_path), Begun(ME, MemoryJournal())
     key = (place.request.id, 1)
     with begun.rebuilding(key):
         assert seen(begun, place.view, 20).rebuilding == {key}
@@ -156,23 +179,63 @@ def test_reservations_left_by_an_earlier_process_are_on_their_way(tmp_path: Path
     assert reserved_by(duty.key) == (place.request.id, 2)
     assert reserved_by(Rebuild(place.request.id, 2).key) is None
     pending = (duty.key, f"post:{place.request.id.hex()}")
-    assert seen(Begun(ME), place.view, 20, pending).reserving == {(place.request.id, 2)}
+    assert seen(Begun(ME, MemoryJournal()), place.view, 20, pending).reserving == {(place.request.id, 2)}
 
 
-def test_a_request_whose_client_uploads_nothing_rests(tmp_path: Path) -> None:
-    place, begun = scene(tmp_path).reserved(0, ME, 20).reserved(1, OTHER, 21), Begun(ME)
-    id = place.request.id
-    assert seen(begun, place.view, 22).refused == frozenset()
-    filled = place.after(e.SlotFilled(at=at(23), request_id=id, slot_index=0, host=ME, bounty=0, to_client=0))
-    for lapsed, refused in ((filled, set()), (forfeited(place, 0, ME), {id}), (forfeited(place, 1, OTHER), set())):
-        begun = Begun(ME)
-        seen(begun, place.view, 22)
-        assert seen(begun, lapsed.view, 90).refused == refused
-        assert seen(begun, lapsed.view, 120).refused == frozenset()
-    begun = Begun(ME)
-    seen(begun, place.view, 22)
-    begun.look(scene_before(place), START + 23, reorged=True)
-    assert begun.under_way(place.view, 23, (), (), frozenset()) == UnderWay()
+def lapsed(place: Scene, memory: Journal, held: frozenset[SlotKey] = frozenset()) -> UnderWay:
+    """What is under way after slot 0, reserved by ME in block 20, was forfeited in block 85."""
+    begun = Begun(ME, memory)
+    before = place.reserved(0, ME, 20)
+    assert seen(begun, before.view, 22, held=held) == UnderWay()
+    return seen(begun, forfeited(before, 0, ME).view, 90, held=held)
+
+
+def test_who_uploads_nothing_is_not_sold_to_for_a_while_whatever_is_restarted_or_posted(tmp_path: Path) -> None:
+    place, memory = scene(tmp_path), MemoryJournal()
+    id, key = place.request.id, (place.request.id, 0)
+    found = lapsed(place, memory)
+    assert (found.refused, found.lapsed) == ({id}, {key})
+    # Another request of the client; another process; the first request's rest is over before the second is posted.
+    other = replace(place.request, nonce=bytes([9]) * 32)
+    view = posted(forfeited(place.reserved(0, ME, 20), 0, ME).view, other, 100)
+    again = Begun(ME, memory)
+    assert seen(again, view, 90 + CLIENT_REST - 1).refused == {id, other.id}
+    later = seen(again, view, 90 + CLIENT_REST)
+    assert (later.refused, later.lapsed) == (frozenset(), {key})
+    # The rest doubles, up to a day; a client that had none for a day begins anew.
+    lapses, now = Lapses(memory), 90 + CLIENT_REST
+    for sale, rest in enumerate((2, 4, 8, 16, 24, 24)):
+        client_of = replace(other, nonce=bytes([20 + sale]) * 32)
+        view = posted(view, client_of, 200 + sale)
+        lapses.add(view, (client_of.id, 0), False, START + now)
+        assert client_of.id in Lapses(memory).refused(view, START + now + rest * 3_600 - 1)
+        now += rest * 3_600
+        assert Lapses(memory).refused(view, START + now) == frozenset()
+    lapses.add(view, (other.id, 1), False, START + now + 86_400)
+    assert lapses.refused(view, START + now + 86_400 + CLIENT_REST) == frozenset()
+
+
+def test_only_lapses_count_and_only_those_without_an_upload_are_the_clients(tmp_path: Path) -> None:
+    place = scene(tmp_path)
+    id, key = place.request.id, (place.request.id, 0)
+    own = lapsed(place, MemoryJournal(), held=frozenset({key}))
+    assert (own.refused, own.lapsed) == (frozenset(), {key})
+    both = place.reserved(0, ME, 20).reserved(1, OTHER, 21)
+    filled = both.after(e.SlotFilled(at=at(23), request_id=id, slot_index=0, host=ME, bounty=0, to_client=0))
+    for after in (filled, forfeited(both, 1, OTHER)):
+        begun = Begun(ME, MemoryJournal())
+        seen(begun, both.view, 22)
+        assert seen(begun, after.view, 90) == UnderWay()
+    begun = Begun(ME, MemoryJournal())
+    seen(begun, both.view, 22)
+    begun.look(scene_before(both), START + 23, True, frozenset())
+    assert begun.under_way(both.view, 23, (), (), frozenset()) == UnderWay()
+    # A request that is cancelled while its slot is reserved took the bond too.
+    cancelled, begun = forfeited(both, 0, ME), Begun(ME, MemoryJournal())
+    seen(begun, both.view, 22)
+    assert seen(begun, cancelled.view, 10 + place.request.expiry).refused == {id}
+    closed = cancelled.after(e.RequestClosed(at=at(300), request_id=id, client=place.request.client, refund=1, pots=0))
+    assert seen(begun, closed.view, 301).lapsed == frozenset()
 
 
 def forfeited(place: Scene, index: int, who: str) -> Scene:

@@ -11,11 +11,12 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from agents.core.dataset.manifest import parse_manifest
-from agents.core.errors import Corrupt, HoldfastError, ManifestInvalid
+from agents.core.errors import Corrupt, HoldfastError, ManifestInvalid, PeerError
 from agents.core.market import events as e
 from agents.net.client import PeerClient
 from agents.net.server import PeerServer
 from agents.net.signing import AccountSigner
+from agents.roles.fitting import Fitting
 from agents.roles.hosting import Hosting
 from agents.roles.rebuilding import rebuild_slot
 from agents.store.slots import SlotStore, put_all
@@ -27,7 +28,7 @@ FIRST, SECOND, MINE = (Account.from_key(bytes([seed]) * 32) for seed in (1, 2, 3
 
 async def hosted(place: Scene, index: int, account: LocalAccount, store: SlotStore, stack: AsyncExitStack) -> Scene:
     """Slot ``index`` is filled by ``account``, which serves what is in ``store``."""
-    server = PeerServer(Hosting(account.address, store, lambda: place.view, PROFILE.name), MARKET)
+    server = PeerServer(Hosting(account.address, store, lambda: place.view, Fitting(PROFILE.name)), MARKET)
     port = await server.start("127.0.0.1", 0)
     stack.push_async_callback(server.stop)
     block = 100 + 2 * index
@@ -82,6 +83,28 @@ def test_a_rebuilding_that_fails_leaves_its_quota_to_others(tmp_path: Path) -> N
     store = SlotStore(tmp_path / "agent", 1 << 30)
     with pytest.raises(HoldfastError):  # one host is not enough
         asyncio.run(rebuilt(place, tmp_path, store, (0,)))
+    assert (store.arriving, store.used) == ([], 0)
+
+
+def test_a_rebuilding_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = scene(tmp_path)
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+
+    class Silent(PeerClient):
+        """Serves the documents, and keeps silent when asked for blocks."""
+
+        async def fetch_blocks(self, *asked: object, **named: object) -> AsyncIterator[bytes]:  # type: ignore[override]
+            await asyncio.Event().wait()
+            yield b""
+
+    monkeypatch.setattr("agents.roles.rebuilding.GRACE", 0.2)
+
+    async def act() -> None:
+        async with market(place, tmp_path) as (seen, _), Silent(MARKET) as peers:
+            await asyncio.wait_for(rebuild_slot(peers, store, seen.view, place.request.id, 1, PROFILE.name), 30)
+
+    with pytest.raises(PeerError, match="Slot 1 cannot be rebuilt in time"):
+        asyncio.run(act())
     assert (store.arriving, store.used) == ([], 0)
 
 

@@ -27,6 +27,7 @@ from agents.proving.lock import ProverLock
 from agents.proving.prover import prover_for
 from agents.proving.service import ProvingService
 from agents.roles.actor import Actor
+from agents.roles.fitting import Fitting
 from agents.roles.provider import Provider
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.network import Network
@@ -96,7 +97,7 @@ async def story(folder: Path) -> None:
         key = verification_key(PROFILE.name)
         proving = ProvingService(prover_for(PROFILE), PROFILE, key, ProverLock(folder / "prover"))
         peers = await stack.enter_async_context(PeerClient(network.deployment.reference))
-        provider = Provider(actor, store, proving, peers, Policy(quota=1 << 30))
+        provider = Provider(actor, store, proving, peers, Policy(quota=1 << 30), Fitting(PROFILE.name), MemoryJournal())
         house = House(provider, actor, network)
         living = asyncio.create_task(house.live())
         try:

@@ -1,6 +1,7 @@
 """A provider's duties: reserve, receive or rebuild, fill, prove, claim, settle (Codex, algorithm 1)."""
 
 from collections.abc import Iterator, Set
+from fractions import Fraction
 
 from agents.core.agents.provider_duties import (
     NOTHING,
@@ -17,7 +18,7 @@ from agents.core.agents.provider_duties import (
     Settle,
     UnderWay,
 )  # fmt: skip
-from agents.core.market.economics import minimal_term
+from agents.core.market.economics import bond, minimal_term
 from agents.core.market.periods import challenge, first_block, period_of, required
 from agents.core.market.placement import position
 from agents.core.market.types import RequestState, SlotState, slot_id
@@ -25,6 +26,8 @@ from agents.core.market.view import MarketView, RequestView, SlotKey
 
 CLAIMS = 10
 """Running pay is claimed at most so often during a request."""
+BOND_SHARE = 4
+"""A bond that doubled is risked up to the collateral divided by this."""
 
 
 def blocks_needed(view: MarketView, me: str, block: int) -> set[int]:
@@ -130,23 +133,26 @@ def _proof(view: MarketView, request: RequestView, index: int, clock: Clock) -> 
 def _wanted(
     view: MarketView, me: str, policy: Policy, held: Set[SlotKey], clock: Clock, begun: UnderWay
 ) -> Iterator[Duty]:
-    """Slots to sell storage for, as far as stake and quota go."""
+    """Slots to sell storage for, as far as stake, quota and the time to prove them go."""
     provider = view.providers.get(me)
     if provider is None or not provider.staked_since:
         return
     promised = _promised(view, me, held, begun)
     room = policy.quota - sum(promised.values())
     free = provider.free - _bound(view, me, begun)
+    proofs = _proofs(view, me, clock.now, begun)
     for request in view.requests.values():
         if not _acceptable(request, me, policy, clock, begun) or request.ask.collateral > free:
             continue
-        choices = _eligible(view, request, me, provider.id, provider.staked_since, clock)
+        eligible = _eligible(view, request, me, provider.id, provider.staked_since, clock)
+        choices = [index for index in eligible if not _is_risky(view, request, index, begun)]
         ready = [index for index in choices if request.slots[index].vacated_at and (request.id, index) in held]
         chosen = ready[0] if ready else _choice(view, request, choices, me, provider.id, begun)
         if chosen is None:
             continue
         needed = 0 if (request.content.cid, chosen) in promised else request.ask.slot_size
-        if needed > room:
+        more = Fraction(1, request.ask.proof_probability)
+        if needed > room or (policy.proofs_per_period is not None and proofs + more > policy.proofs_per_period):
             continue
         if ready or not request.slots[chosen].vacated_at:
             yield _reserve(request, chosen)
@@ -154,6 +160,7 @@ def _wanted(
             yield Rebuild(request.id, chosen)
         promised[request.content.cid, chosen] = needed
         free -= request.ask.collateral
+        proofs += more
         room -= needed
 
 
@@ -176,6 +183,18 @@ def _bound(view: MarketView, me: str, begun: UnderWay) -> int:
         for index, slot in enumerate(request.slots)
         if (request.id, index) in begun.reserving and slot.host != me
     )
+
+
+def _proofs(view: MarketView, me: str, now: int, begun: UnderWay) -> Fraction:
+    """Proofs that the slots of ``me``, reserved ones and those on their way included, ask for in an average period."""
+    slots = [
+        Fraction(1, request.ask.proof_probability)
+        for request in view.requests.values()
+        if not request.state(now).terminal
+        for index, slot in enumerate(request.slots)
+        if slot.host == me or (request.id, index) in begun.reserving
+    ]
+    return sum(slots, Fraction())
 
 
 def _choice(
@@ -223,6 +242,16 @@ def _leaves_time(view: MarketView, request: RequestView, index: int, now: int) -
         needed = min(config.reserve_seconds, (request.expires_at - request.created_at) // 4)
         return request.expires_at - now >= needed
     return request.ends_at - now >= minimal_term(request.ask.proof_probability, config) + config.reserve_seconds
+
+
+def _is_risky(view: MarketView, request: RequestView, index: int, begun: UnderWay) -> bool:
+    """Whether a reservation of slot ``index`` is likely to lapse, going by those that did, and would cost much."""
+    slot, collateral = request.slots[index], request.ask.collateral
+    if (request.id, index) in begun.lapsed:
+        return True
+    # What a repair needs is here before it is reserved; a first sale waits for what a client may never upload.
+    at_risk = bond(collateral, slot.expired, view.config) if slot.expired and not slot.vacated_at else 0
+    return at_risk > collateral // BOND_SHARE
 
 
 def _eligible(view: MarketView, request: RequestView, me: str, id: bytes, staked_since: int, clock: Clock) -> list[int]:

@@ -10,6 +10,8 @@ SLOW_BLOCKS = 5
 """Seconds between the blocks of a chain that goes back now and then and whose next block is worth waiting for."""
 MANY_BLOCKS = 16
 """Blocks of a period in which two can be waited for."""
+PROVING_SHARE = 2
+"""A period, divided by this, may go into proofs: a slot's turn comes by chance, and often for several at once."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Policy:
     """Seconds left at most; None: any."""
     confirmations: int | None = None
     """Blocks on top of a period's first before a proof is made for it; None: as many as suit the chain."""
+    proofs_per_period: float | None = None
+    """Proofs that all slots may ask for in an average period; None: any."""
 
     def depth(self, config: MarketConfig) -> int:
         """Blocks a period's challenge must be below the newest one: a challenge that is reorganised away costs a proof."""
@@ -31,6 +35,11 @@ class Policy:
             return self.confirmations
         slow = config.block_seconds >= SLOW_BLOCKS and config.period_blocks >= MANY_BLOCKS
         return 2 if slow else 1
+
+
+def provable(seconds: float, config: MarketConfig) -> float:
+    """Proofs of ``seconds`` each, one after the other, to promise a period; one at least, or nothing could ever be sold."""
+    return max(1.0, config.period_seconds / PROVING_SHARE / seconds)
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,8 @@ class UnderWay:
     """Lost slots whose rebuilding failed a while ago: others first."""
     refused: Set[bytes] = frozenset()
     """Requests that cost a bond, or would: what they name cannot be proven, or their client uploads nothing."""
+    lapsed: Set[SlotKey] = frozenset()
+    """Slots of which a reservation of one's own lapsed in the sale they are in."""
 
 
 NOTHING = UnderWay()

@@ -16,6 +16,7 @@ from agents.core.agents.provider_duties import (
     Reserve,
     Settle,
     UnderWay,
+    provable,
 )  # fmt: skip
 from agents.core.agents.validator import CloseRequest, CloseReservation, MarkMissing, SettleSlot
 from agents.core.market import events as e
@@ -207,6 +208,53 @@ def test_a_request_that_costs_bonds_is_left_alone() -> None:
     assert mine(market(), BLOCK + 100, begun=UnderWay(refused={ID})) == []
     view = lost(market())
     assert mine(view, BLOCK + 145, begun=UnderWay(refused={ID})) == []
+
+
+def forfeited(view: MarketView, index: int, who: str, block: int) -> MarketView:
+    return view.after(e.ReservationForfeited(at=at(block), request_id=ID, slot_index=index, provider=who, bond=5))
+
+
+def test_a_slot_whose_reservation_lapsed_is_left_to_others_in_that_sale() -> None:
+    (first,) = mine(market(), BLOCK + 100)
+    assert isinstance(first, Reserve)
+    (other,) = mine(market(), BLOCK + 100, begun=UnderWay(lapsed={(ID, first.index)}))
+    assert isinstance(other, Reserve) and other.index == 1 - first.index
+    assert mine(market(), BLOCK + 100, begun=UnderWay(lapsed={(ID, 0), (ID, 1)})) == []
+    assert mine(lost(market()), BLOCK + 145, begun=UnderWay(lapsed={(ID, 0)})) == []
+
+
+def test_a_bond_above_a_quarter_of_the_collateral_is_not_risked_on_a_client() -> None:
+    view = filled(market(), 1, "0x" + "e" * 40, BLOCK + 20)
+    for lapses in range(4):  # 5, 10, 20, 40 per cent
+        found = mine(view, BLOCK + 100)
+        assert len(found) == (lapses < 3), lapses
+        view = forfeited(reserved(view, 0, OTHER, BLOCK + 30 + 2 * lapses), 0, OTHER, BLOCK + 31 + 2 * lapses)
+    repair = lost(market())
+    for lapses in range(3):
+        repair = forfeited(reserved(repair, 0, CLIENT, BLOCK + 100 + 2 * lapses), 0, CLIENT, BLOCK + 101 + 2 * lapses)
+    assert mine(repair, BLOCK + 145) == [Rebuild(ID, 0)]  # nobody's upload is waited for
+
+
+def test_no_more_slots_are_taken_than_can_be_proven() -> None:
+    view = posted_too(market(), ask=replace(ASK, proof_probability=2))
+    both = mine(view, BLOCK + 120)
+    assert len(both) == len(mine(view, BLOCK + 120, policy=Policy(quota=1_000, proofs_per_period=1.5))) == 2
+    one = Policy(quota=1_000, proofs_per_period=1)
+    (first,) = mine(view, BLOCK + 120, policy=one)
+    assert isinstance(first, Reserve) and first.request == ID
+    sent = UnderWay(reserving={(first.request, first.index)})
+    seen = reserved(view, first.index, ME, BLOCK + 121)
+    for now, begun in ((view, sent), (seen, sent), (seen, NOTHING)):
+        assert mine(now, BLOCK + 122, begun=begun, policy=one) == []
+        assert len(mine(now, BLOCK + 122, begun=begun)) == 1
+    over = filled(market(), 0, ME, BLOCK + 50).after(e.RequestFailed(at=at(BLOCK + 70), request_id=ID))
+    found = mine(posted_too(over, block=BLOCK + 71), BLOCK + 190, policy=one)
+    assert [type(duty) for duty in found] == [Settle, Reserve]  # what is over asks for no proofs
+    assert mine(lost(market()), BLOCK + 145, policy=Policy(quota=1_000, proofs_per_period=0.5)) == []
+
+
+def test_half_a_period_goes_into_proofs_and_one_slot_is_always_taken() -> None:
+    assert [provable(seconds, CONFIG) for seconds in (0.5, 2.0, 100.0)] == [10, 2.5, 1]
 
 
 def test_a_rebuild_that_fails_lets_another_slot_have_its_turn_and_one_that_runs_is_kept_to() -> None:
