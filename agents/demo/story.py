@@ -125,8 +125,8 @@ class Story:
                 say(f"slot {index} missed period {event.period}: {amount(event.slashed)[1:]} slashed, "
                     f"{amount(event.reward)} to the validator")  # fmt: skip
             case e.SlotLost():
-                say(f"slot {index} is lost: {self._name(event.host)} loses the other {amount(event.slashed)[1:]} too, "
-                    f"keeps {amount(event.paid)} it earned")  # fmt: skip
+                say(f"slot {index} is lost: {self._name(event.host)} loses {amount(event.slashed)[1:]} more, "
+                    f"keeps {amount(event.paid)}")  # fmt: skip
             case e.SlotSettled():
                 say(f"slot {index} is settled: {amount(event.paid)} to {self._name(event.host)}")
             case e.RequestClosed():
@@ -146,7 +146,8 @@ class Story:
         async with AsyncExitStack() as stack:
             devnet = await stack.enter_async_context(await Devnet.start(self._folder / "devnet", market=config))
             self._network = Network(devnet.rpc, devnet.deployment)
-            screen.say(f"anvil at {devnet.anvil.url}, market {devnet.deployment.reference}")
+            screen.say(f"anvil at {devnet.anvil.url}")
+            screen.say(f"market {devnet.deployment.reference}")
             screen.say("verifier of the DEVELOPMENT key: insecure, for local chains only")
             self._watch = Watch(self._network, self._told)
             watching = asyncio.create_task(self._watch.run())
@@ -251,7 +252,7 @@ class Story:
     async def _prove(self, providers: Sequence[Agent]) -> Agent:
         self._screen.act("Every period each slot is sampled anew, and proven")
         await self._until("A proof of every slot", lambda: all(slot.proven for slot in self._request.slots), 240)
-        self._screen.say("every slot is proven, each with a Groth16 proof that the contract verified")
+        self._screen.say("every slot is proven: a Groth16 proof each, verified by the contract")
         self._screen.keep(self._request, self._names, self._placed)
         host = self._request.slots[0].host
         return next(each for each in providers if each.address == host)
@@ -280,7 +281,7 @@ class Story:
     ) -> None:
         self._screen.act("The file is read back by a stranger to this machine's past")
         shutil.rmtree(client.folder)
-        self._screen.say("the client's directory is deleted: capability, RPC and market are all that is left")
+        self._screen.say("the client's directory is deleted; capability, RPC and market are left")
         others = [slot.host for at, slot in enumerate(self._request.slots) if at != repaired][
             : len(self._request.slots) - DATA
         ]
@@ -290,7 +291,7 @@ class Story:
             self._cast.remove(each)
         await end(stopped)
         names = " and ".join(each.name for each in stopped)
-        self._screen.say(f"{names} are stopped: slot {repaired}, the repaired one, is needed")
+        self._screen.say(f"{names} are stopped: repaired slot {repaired} is needed")
         back = self._folder / "back"
         reader = agent("reader", ["client", "get", capability, "-o", str(back), "--json"], self._folder, CLIENT, place)
         reader.start()
@@ -300,7 +301,7 @@ class Story:
             self._cast.append(each)
         if not filecmp.cmp(self._file, back, shallow=False):
             raise StoryBroken("The file read back is not the file stored", f"compare {self._file} and {back}")
-        self._screen.say(f"read back: {format_size(back.stat().st_size)}, every byte the same; {names} start again")
+        self._screen.say(f"read back: {format_size(back.stat().st_size)}, every byte the same; the two start again")
 
     def _proven_now(self, hosts: Sequence[str | None]) -> bool:
         period = period_of(self._watch.moment.block, self._watch.view.config)
@@ -314,7 +315,7 @@ class Story:
         await self._until("The end", ends, 600)
         delay = self._watch.view.config.settle_seconds
         await self._network.rpc.call("evm_increaseTime", delay)
-        self._screen.say(f"it is over; the settlement delay of {delay} s, and nothing before it, is SKIPPED")
+        self._screen.say(f"it is over; SKIPPED: the settlement delay of {delay} s, nothing before")
         await self._until("The settlement", lambda: self._request.closed, 120)
         view = self._watch.view
         ledger = ledger_of(self._watch.events, view.config, view.stake)
@@ -322,7 +323,7 @@ class Story:
         self._screen.keep(self._request, self._names, self._placed)
         self._screen.act("Balance sheet: the books made of the events, beside the chain's own balances")
         self._screen.sheet(accounts)
-        self._screen.say("every change is explained, and the market holds nothing that is not somebody's")
+        self._screen.say("every change is explained, and nothing is left in the market")
         return accounts
 
 
