@@ -61,7 +61,7 @@ async def _receive(peers: PeerClient, hosts: list[HostedSlot], manifest: Manifes
     put: Callable[[int, bytes], None] = arriving.put_block if listed else arriving.put_unlisted
 
     def keep(place: int, stripe: Stripe) -> bytes:
-        block = rebuild(dict(stripe), manifest.data_slots, manifest.parity_slots, index)
+        (block,) = rebuild(dict(stripe), manifest.data_slots, manifest.parity_slots, [index])
         put(place, block)
         return digest_of(block)
 

@@ -76,7 +76,7 @@ def test_a_rebuilt_slot_has_the_root_the_manifest_names(tmp_path: Path) -> None:
     store = SlotStore(tmp_path / "agent", 1 << 30)
     stripes = range(dataset.manifest.blocks_per_slot)
     sources = {index: list(dataset.blocks(index)) for index in (0, 2, 4)}
-    lost = [rebuild({index: blocks[stripe] for index, blocks in sources.items()}, 3, 2, 1) for stripe in stripes]
+    lost = [rebuild({index: blocks[stripe] for index, blocks in sources.items()}, 3, 2, [1])[0] for stripe in stripes]
     name = SlotName(dataset.manifest.digest, 1)
     slot = put_all(store, name, dataset.manifest_bytes, dataset.block_list(1), lost)
     assert slot.facts.slot_root == dataset.manifest.slots[1].root

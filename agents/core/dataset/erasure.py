@@ -46,12 +46,12 @@ def parity_block(stripe: Sequence[bytes], m: int, which: int) -> bytes:
     return bytes(_encoder(k, k + m).encode(list(stripe), [k + which])[0])
 
 
-def rebuild(blocks: Mapping[int, bytes], k: int, m: int, wanted: int) -> bytes:
-    """Block ``wanted`` of a stripe from any k others, by slot index. Raises Corrupt for fewer than k."""
-    if wanted in blocks:
-        return blocks[wanted]
+def rebuild(blocks: Mapping[int, bytes], k: int, m: int, wanted: Sequence[int]) -> list[bytes]:
+    """Blocks ``wanted`` of a stripe from any k of its blocks, decoded once for all. Raises Corrupt for fewer than k."""
     data = data_of(blocks, k, m)
-    return data[wanted] if wanted < k else parity_block(data, m, wanted - k)
+    parity = [index for index in wanted if index >= k]
+    coded = dict(zip(parity, _encoder(k, k + m).encode(data, parity), strict=True)) if parity else {}
+    return [data[index] if index < k else bytes(coded[index]) for index in wanted]
 
 
 def data_of(blocks: Mapping[int, bytes], k: int, m: int) -> list[bytes]:

@@ -19,7 +19,9 @@ def test_any_k_blocks_rebuild_every_other(k: int, m: int, size: int, random: obj
     for chosen in combinations(range(k + m), k):
         held = {index: blocks[index] for index in chosen}
         assert data_of(held, k, m) == data
-        assert [rebuild(held, k, m, wanted) for wanted in range(k + m)] == blocks
+        assert rebuild(held, k, m, range(k + m)) == blocks
+        lost = [index for index in reversed(range(k + m)) if index not in chosen]
+        assert rebuild(held, k, m, lost) == [blocks[index] for index in lost]
 
 
 def test_the_largest_code() -> None:
