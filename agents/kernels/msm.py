@@ -1,0 +1,282 @@
+"""Sums of multiples of points of BN254's groups (Pippenger's method), by batched affine additions on all cores.
+
+A scalar is cut into windows of signed digits; each window's points are sorted into buckets by digit. All that follows is
+one operation, many independent sums of points, done by adding two and two of each sum in affine coordinates with one
+inversion for a batch: the buckets; then sum of d B_d, by the rows and columns of a grid of the buckets and the bits of
+their numbers. What is left is a point a bit of the scalars. No addition depends on another of its batch, so that lanes
+are always full, and equal, opposite and missing points cost little and need no care of the caller.
+"""
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numpy.typing import NDArray
+
+from agents.core.proofs.curve import G1, G2, PointG1, PointG2, add_g1, add_g2, weighted_g1, weighted_g2
+from agents.core.proofs.field import BASE_ORDER
+from agents.kernels import buckets
+from agents.kernels.compiled import compiled
+from agents.kernels.curve import AddPairs, widen
+from agents.kernels.forms import FORMS
+
+Words = NDArray[np.uint64]
+
+SCALAR_BITS = 254
+BATCH = 1 << 13
+"""Additions that share an inversion."""
+TASK = 1 << 16
+"""Entries that a task sorts at least, if there are as many: small windows go together."""
+
+
+def aligned(words: int) -> Words:
+    """As many words on a 64-byte boundary, whatever they hold."""
+    raw = np.empty(words + 8, dtype=np.uint64)
+    start = (-raw.ctypes.data % 64) // 8
+    return raw[start : start + words]
+
+
+class Group:
+    """G1 or G2 in one form: its compiled additions."""
+
+    def __init__(self, form: str, extension: bool) -> None:
+        self.name, self.extension = form, extension
+        module = ir.Module("group")
+        written = AddPairs(FORMS[form], extension, module, "add_pairs")
+        widen(FORMS[form], module)
+        self._code = compiled(str(module))
+        word = ctypes.c_int64
+        self.add_pairs: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 6)(self._code.address("add_pairs"))
+        self._widen: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 3)(self._code.address("widen"))
+        self.lanes, self._row, self._limbs, self._bits = written.lanes, written.form.row, written.form.limbs, written.form.bits
+        self.kept = written.field.kept // self.lanes // 8
+        self.coordinates = 4 if extension else 2
+        self.stride = self.coordinates * self._row * 8
+        self._leave = pow(written.form.radix, -1, BASE_ORDER)
+        # Two points that may be added, for the lanes that are left over.
+        self._padding = self.rows(words_g2([G2, add_g2(G2, G2)]) if extension else words_g1([G1, add_g1(G1, G1)]))
+        self.pad = (self._padding.ctypes.data, self._padding.ctypes.data + self.stride)
+
+    def rows(self, points: Words) -> Words:
+        """(n, 4 coordinates) words of a .zkey as the additions read them."""
+        count = len(points) * self.coordinates
+        if self.lanes == 1:
+            return points if points.ctypes.data % 2 == 0 and points.flags.c_contiguous else points.copy()
+        whole = count // self.lanes
+        rows = aligned(-(-count // self.lanes) * self.lanes * self._row).reshape(-1, self._row)
+        self._widen(points.ctypes.data, rows.ctypes.data, whole)
+        if whole * self.lanes < count:
+            rest = np.zeros((self.lanes, 4), dtype=np.uint64)
+            rest[: count - whole * self.lanes] = points.reshape(-1, 4)[whole * self.lanes :]
+            self._widen(rest.ctypes.data, rows[whole * self.lanes :].ctypes.data, 1)
+        return rows
+
+    def point(self, address: int) -> tuple[int, ...]:
+        """The coordinates at ``address`` as integers; of the opposite point if its lowest bit is set."""
+        data = np.frombuffer(ctypes.string_at(address & ~1, self.stride), dtype=np.uint64).reshape(-1, self._row)
+        values = [sum(int(limb) << (self._bits * i) for i, limb in enumerate(row[: self._limbs])) for row in data]
+        affine = [value * self._leave % BASE_ORDER for value in values]
+        if address & 1:
+            affine[len(affine) // 2 :] = [-value % BASE_ORDER for value in affine[len(affine) // 2 :]]
+        return tuple(affine)
+
+
+def _montgomery(values: Iterable[int], width: int) -> Words:
+    data = b"".join((value * 2**256 % BASE_ORDER).to_bytes(32, "little") for value in values)
+    return np.frombuffer(data, dtype=np.uint64).reshape(-1, width).copy()
+
+
+def words_g1(points: Iterable[PointG1 | None]) -> Words:
+    """(n, 8): points as a .zkey holds them."""
+    return _montgomery((value for point in points for value in point or (0, 0)), 8)
+
+
+def words_g2(points: Iterable[PointG2 | None]) -> Words:
+    """(n, 16): points as a .zkey holds them."""
+    return _montgomery((value for point in points for pair in point or ((0, 0), (0, 0)) for value in pair), 16)
+
+
+@cache
+def group(form: str, extension: bool) -> Group:
+    """The group in a form, compiled once."""
+    return Group(form, extension)
+
+
+class Desk(threading.local):
+    """A thread's own working memory, which grows and is used again."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Words] = {}
+
+    def words(self, name: str, count: int) -> Words:
+        """At least ``count`` words on a 64-byte boundary, with whatever they hold."""
+        found = self._held.get(name)
+        if found is None or len(found) < count:
+            found = self._held[name] = aligned(count)
+        return found
+
+    def clear(self) -> None:
+        """Give it back."""
+        self._held.clear()
+
+
+_desk = Desk()
+
+
+class Sums:
+    """Many sums of points, being worked out on this thread."""
+
+    def __init__(self, group: Group, room: int) -> None:
+        """``room``: additions that there will be at most."""
+        self._group = group
+        # Every round leaves less than a vector of its place unused.
+        self._arena = _desk.words("arena", (room + 64 * group.lanes) * group.stride // 8)
+        self._used = 0
+
+    def reduce(self, entries: Words, starts: NDArray[np.int64]) -> None:
+        """Leave one entry of every sum, or none where it is nothing or infinity."""
+        group, lanes = self._group, self._group.lanes
+        while True:
+            most = len(entries) // 2 + lanes
+            left, right = _desk.words("left", most), _desk.words("right", most)
+            out = self._arena.ctypes.data + self._used * group.stride
+            pairs = buckets.pair(entries, starts, left, right, out, group.stride)
+            if not pairs:
+                return
+            vectors = -(-pairs // lanes)
+            left[pairs : vectors * lanes], right[pairs : vectors * lanes] = group.pad
+            self._used += vectors * lanes
+            flags = _desk.words("flags", vectors * lanes)[: vectors * lanes]
+            flags[:] = 0
+            if self._add(left, right, out, flags, vectors):
+                buckets.drop(entries, starts, flags[:pairs], out, group.stride)
+
+    def _add(self, left: Words, right: Words, out: int, flags: Words, vectors: int) -> bool:
+        group, batch = self._group, BATCH // self._group.lanes
+        scratch = _desk.words("scratch", min(batch, vectors) * group.lanes * group.kept)
+        some = 0
+        for first in range(0, vectors, batch):
+            at = first * group.lanes
+            some |= group.add_pairs(
+                left.ctypes.data + 8 * at, right.ctypes.data + 8 * at, out + at * group.stride,
+                flags.ctypes.data + 8 * at, scratch.ctypes.data, min(batch, vectors - first),
+            )  # fmt: skip
+        return bool(some)
+
+
+def width_for(count: int) -> int:
+    """Bits of a window for so many points: what makes the fewest additions."""
+    return min(range(2, 17), key=lambda c: -(-(SCALAR_BITS + 1) // c) * (count + 2.2 * (1 << (c - 1))))
+
+
+Placed = list[tuple[int, tuple[int, ...]]]
+"""(bit, point): the point is to be doubled so many times."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some windows of one sum of multiples."""
+
+    work: Callable[[], Placed]
+    weight: int
+    """About how long it takes, compared with others."""
+
+
+class Multiples:
+    """One sum of multiples, as parts that any threads work at."""
+
+    def __init__(self, group: Group, points: Words, scalars: Words) -> None:
+        """(n, 8 or 16) points of a .zkey, infinity all zero; (n, 4) canonical scalars, below 2^254."""
+        if len(points) != len(scalars):
+            raise ValueError(f"{len(points)} points and {len(scalars)} scalars do not make pairs")
+        self.group = group
+        self._points, self._scalars = points, scalars
+        used = np.flatnonzero(points.any(axis=1) & scalars.any(axis=1))
+        self._used: NDArray[np.int64] = used.astype(np.int64)
+        self._width = width_for(len(used))
+        self._windows = -(-(SCALAR_BITS + 1) // self._width)
+        half = 1 << (self._width - 1)
+        offset = sum(half << (self._width * window) for window in range(self._windows - 1))
+        words = np.frombuffer(offset.to_bytes(32, "little"), dtype=np.uint64)
+        self._raised = np.empty((len(scalars), 4), dtype=np.uint64)
+        buckets.raise_scalars(np.ascontiguousarray(scalars), words, self._raised)
+        self._rows = group.rows(points)
+
+    def parts(self) -> list[Part]:
+        """The work there is."""
+        if not len(self._used):
+            return []
+        together = max(1, TASK // len(self._used))
+        weight = len(self._used) * (3 if self.group.extension else 1)
+        windows = range(0, self._windows, together)
+        spans = [range(first, min(first + together, self._windows)) for first in windows]
+        return [Part(lambda span=span: self._span(span), weight * len(span)) for span in spans]  # type: ignore[misc]
+
+    def _span(self, windows: range) -> Placed:
+        group, count = self.group, len(self._used)
+        many = 1 << (self._width - 1)
+        entries = _desk.words("entries", count * len(windows))
+        starts = np.empty(len(windows) * many + 1, dtype=np.int64)
+        starts[0] = at = 0
+        bounds = np.empty(many + 1, dtype=np.int64)
+        for nth, window in enumerate(windows):
+            top = window == self._windows - 1
+            first = window * self._width
+            at = buckets.fill(
+                self._raised, self._used, first, min(self._width, 256 - first), 0 if top else many, many,
+                self._rows.ctypes.data, group.stride, entries, bounds, at,
+            )  # fmt: skip
+            starts[nth * many + 1 : (nth + 1) * many + 1] = bounds[1:]
+        low = self._width // 2
+        high = many >> low
+        sums = Sums(group, at + 4 * len(windows) * many + 4096)
+        sums.reduce(entries, starts)
+
+        gridded = _desk.words("gridded", 2 * len(windows) * many)
+        starts2 = np.empty(len(windows) * (high + (1 << low) - 1) + 1, dtype=np.int64)
+        buckets.grid(entries, starts, len(windows), many, low, gridded, starts2)
+        sums.reduce(gridded, starts2)
+
+        high_bits = high.bit_length()
+        bits = _desk.words("bits", len(windows) * (high * high_bits + (1 << low) * low))
+        starts3 = np.empty(len(windows) * (low + high_bits) + 1, dtype=np.int64)
+        buckets.binary(gridded, starts2, len(windows), high, low, high_bits, bits, starts3)
+        sums.reduce(bits, starts3)
+        placed = []
+        for i in range(len(starts3) - 1):
+            if starts3[i] < starts3[i + 1]:
+                window, bit = divmod(i, low + high_bits)
+                placed.append((windows[window] * self._width + bit, group.point(int(bits[starts3[i]]))))
+        return placed
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="curve")
+
+
+def work_all(parts: Sequence[Part]) -> list[Placed]:
+    """Every part, the longest first, on all cores; in order."""
+    order = sorted(range(len(parts)), key=lambda at: -parts[at].weight)
+    futures = {at: _pool().submit(parts[at].work) for at in order}
+    return [futures[at].result() for at in range(len(parts))]
+
+
+def weighted(group: Group, placed: Iterable[Placed]) -> PointG1 | PointG2 | None:
+    """The sum of all parts of one sum of multiples, affine."""
+    listed = [(bit, point) for each in placed for bit, point in each]
+    if group.extension:
+        return weighted_g2([(bit, ((p[0], p[1]), (p[2], p[3]))) for bit, p in listed])
+    return weighted_g1([(bit, (p[0], p[1])) for bit, p in listed])
+
+
+def multiply_and_add(group: Group, points: Words, scalars: Words) -> PointG1 | PointG2 | None:
+    """The sum of scalar times point: (n, 8 or 16) words of a .zkey, (n, 4) canonical scalars; None is infinity."""
+    return weighted(group, work_all(Multiples(group, points, scalars).parts()))
