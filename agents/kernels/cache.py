@@ -13,6 +13,9 @@ SOURCES = (*PACKAGE.glob("*.py"), *(PROOFS / f"{name}.py" for name in ("field", 
 """The code that numba compiles, and the constants it compiles in."""
 
 
+DIGEST_BYTES = 32
+
+
 def _ours(folder: Path) -> bool:
     """Whether ``folder``, made if it is missing, is this user's and can be written."""
     with contextlib.suppress(OSError):
@@ -31,6 +34,31 @@ def cache_folder() -> Path:
             wanted.append(Path.home() / ".cache" / "holdfast")
     wanted.append(Path(tempfile.gettempdir()) / f"holdfast-{os.getuid()}")
     return next((folder for folder in wanted if _ours(folder)), None) or Path(tempfile.mkdtemp(prefix="holdfast-"))
+
+
+def stored(path: Path) -> bytes | None:
+    """What ``store`` kept in ``path``; None where there is nothing whole: a file cut short or altered counts as missing."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    digest, code = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
+    return code if code and hashlib.sha256(code).digest() == digest else None
+
+
+def store(path: Path, code: bytes) -> None:
+    """Keep ``code`` in ``path`` with its digest, put in place by rename, so that two processes may do it at once.
+
+    A full or read-only disk costs the next process its compilation and nothing else.
+    """
+    with contextlib.suppress(OSError):
+        handle, name = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(code).digest() + code)
+            os.replace(name, path)
+        except OSError:
+            os.unlink(name)
 
 
 @cache
