@@ -13,9 +13,9 @@ import pytest
 from agents.artefacts.files import FOLDER, circuit_folder, verification_key
 from agents.core.proofs.profiles import PROFILES, profile_named
 from agents.proving.build import main_source
-from agents.proving.development import verification_key as key_of
 from agents.proving.development import write_zkey
-from agents.proving.r1cs import read_r1cs
+from agents.proving.files.r1cs import read_r1cs
+from agents.proving.files.zkey import verification_key as key_of
 from agents.proving.verifier import contract_name, verifier_source
 
 ROOT = Path(__file__).resolve().parents[1]

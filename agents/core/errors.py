@@ -9,6 +9,7 @@
     │   └── ProverUnavailable               node, snarkjs, a proving key or a prover executable
     ├── BadData                         4   the bytes are not what they should be
     │   ├── FileRejected                    empty, unreadable, or changed while read
+    │   ├── Malformed                       a proving key, witness or constraint system that breaks its format
     │   ├── CodeParameters                  k or m out of range
     │   ├── CapabilityInvalid               a typo in a capability or a CID
     │   ├── ManifestInvalid                 absurd, inconsistent or unknown
@@ -31,6 +32,8 @@
     │   └── DataDirInUse
     ├── Refused                        10   the contracts said no
     └── ProofFailed                    11   a proof could not be made or does not verify
+        ├── TooLate                         it was not begun: it would miss its deadline
+        └── ProverLost                      the process that made it died or hung
 """
 
 from typing import ClassVar
@@ -84,6 +87,10 @@ class BadData(HoldfastError):
 
 class FileRejected(BadData):
     """A file that is empty, unreadable, or changed while it was read."""
+
+
+class Malformed(BadData):
+    """A proving key, witness or constraint system that breaks its format."""
 
 
 class CodeParameters(BadData):
@@ -193,6 +200,14 @@ class ProofFailed(HoldfastError):
 
     exit_code = 11
     meaning = "proof failed"
+
+
+class TooLate(ProofFailed):
+    """A proof that was not begun because its deadline cannot be met any more."""
+
+
+class ProverLost(ProofFailed):
+    """The process that made a proof died or hung; another attempt may do."""
 
 
 def exit_codes() -> list[tuple[int, str]]:

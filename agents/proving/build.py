@@ -17,8 +17,9 @@ from pathlib import Path
 from agents.artefacts.files import circuit_folder
 from agents.core.errors import Misuse, ProverUnavailable, ToolMissing
 from agents.core.proofs.profiles import Profile
-from agents.proving.development import verification_key, write_zkey
-from agents.proving.r1cs import read_r1cs
+from agents.proving.development import write_zkey
+from agents.proving.files.r1cs import read_r1cs
+from agents.proving.files.zkey import verification_key
 from agents.proving.verifier import contract_name, verifier_source
 
 MAIN = """pragma circom 2.1.6;

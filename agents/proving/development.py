@@ -9,28 +9,22 @@ The layout is snarkjs' (.zkey version 1, Groth16): points affine, Montgomery wor
 import hashlib
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.core.proofs.curve import multiples_table_g1, multiples_table_g2
-from agents.core.proofs.field import BASE_ORDER, SCALAR_ORDER
+from agents.core.proofs.field import BASE_ORDER, GENERATOR, SCALAR_ORDER
 from agents.kernels import bn254
-from agents.kernels.montgomery import R
-from agents.proving.r1cs import Circuit, Row
+from agents.kernels.limbs import from_ints, to_ints
+from agents.proving.files.r1cs import ROWS, Circuit
+from agents.proving.files.zkey import COEFFICIENT, FORMAT, RADIX
 
 SEED = b"Holdfast development key: INSECURE, anyone can forge proofs with it"
-
-GENERATOR = 5
-"""Generates the multiplicative group of the scalar field."""
-
-TWO_ADICITY = 28
-"""2^28 divides r - 1."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +79,7 @@ def lagrange(size: int, tau: int, first: int = 0, step: int = 1) -> list[int]:
 
 def domain_size(circuit: Circuit) -> int:
     """The power of two that holds the constraints and one row for each public wire."""
-    return 1 << (len(circuit.constraints) + circuit.publics).bit_length()
+    return 1 << max(1, (circuit.constraints + circuit.publics).bit_length())
 
 
 @dataclass(frozen=True)
@@ -100,18 +94,17 @@ class Evaluated:
 def evaluate(circuit: Circuit, tau: int) -> Evaluated:
     """The quadratic arithmetic program at ``tau``."""
     basis = lagrange(domain_size(circuit), tau)
-    a, b, c = ([0] * circuit.wires for _ in range(3))
-    for weight, rows in zip(basis, circuit.constraints, strict=False):
-        for total, row in zip((a, b, c), rows, strict=True):
-            for wire, value in row:
-                total[wire] += value * weight
+    totals = a, _, _ = tuple([0] * circuit.wires for _ in range(ROWS))
+    rows = circuit.term_rows().tolist()
+    for row, wire, value in zip(rows, circuit.term_wires.tolist(), to_ints(circuit.term_values), strict=True):
+        totals[row % ROWS][wire] += value * basis[row // ROWS]
     for wire in range(circuit.publics + 1):
-        a[wire] += basis[len(circuit.constraints) + wire]
-    return Evaluated(*([value % SCALAR_ORDER for value in total] for total in (a, b, c)))
+        a[wire] += basis[circuit.constraints + wire]
+    return Evaluated(*([value % SCALAR_ORDER for value in total] for total in totals))
 
 
 def _montgomery(values: Iterable[int]) -> bytes:
-    return b"".join((value * R % BASE_ORDER).to_bytes(32, "little") for value in values)
+    return b"".join((value * RADIX % BASE_ORDER).to_bytes(32, "little") for value in values)
 
 
 @cache
@@ -141,21 +134,19 @@ def points_g2(scalars: Iterable[int]) -> bytes:
     return bytes(bn254.multiples_g2(_table_g2(), _bytes(scalars)).tobytes())
 
 
-def _coefficients(circuit: Circuit) -> Iterator[bytes]:
-    """Section 4: (matrix, constraint, wire, value R^2) of A and B, and one row of A for each public wire."""
-    squared = R * R % SCALAR_ORDER
-
-    def entry(matrix: int, constraint: int, wire: int, value: int) -> bytes:
-        return struct.pack("<III", matrix, constraint, wire) + (value * squared % SCALAR_ORDER).to_bytes(32, "little")
-
-    def entries(matrix: int, constraint: int, row: Row) -> Iterator[bytes]:
-        return (entry(matrix, constraint, wire, value) for wire, value in row)
-
-    for constraint, (a, b, _) in enumerate(circuit.constraints):
-        yield from entries(0, constraint, a)
-        yield from entries(1, constraint, b)
-    for wire in range(circuit.publics + 1):
-        yield entry(0, len(circuit.constraints) + wire, wire, 1)
+def _coefficients(circuit: Circuit) -> bytes:
+    """Section 4: the terms of A and B by constraint, values times R^2, and one row of A for each public wire."""
+    squared = RADIX * RADIX % SCALAR_ORDER
+    rows = circuit.term_rows()
+    kept = rows % ROWS < 2
+    rows, publics = rows[kept], np.arange(circuit.publics + 1)
+    values = [value * squared for value in to_ints(circuit.term_values[kept])] + [squared] * len(publics)
+    entries = np.empty(len(values), dtype=COEFFICIENT)
+    entries["matrix"] = np.concatenate([rows % ROWS, np.zeros_like(publics)])
+    entries["row"] = np.concatenate([rows // ROWS, circuit.constraints + publics])
+    entries["wire"] = np.concatenate([circuit.term_wires[kept], publics])
+    entries["value"] = from_ints(values)
+    return struct.pack("<I", len(entries)) + entries.tobytes()
 
 
 def write_zkey(circuit: Circuit, path: Path, seed: bytes = SEED) -> None:
@@ -171,12 +162,11 @@ def write_zkey(circuit: Circuit, path: Path, seed: bytes = SEED) -> None:
         + struct.pack("<III", circuit.wires, circuit.publics, size)
         + points_g1([t.alpha, t.beta]) + points_g2([t.beta, t.gamma]) + points_g1([t.delta]) + points_g2([t.delta])
     )  # fmt: skip
-    entries = list(_coefficients(circuit))
     sections: list[tuple[int, bytes]] = [
         (1, struct.pack("<I", 1)),
         (2, header),
         (3, points_g1(value * by_gamma for value in combined[:public])),
-        (4, struct.pack("<I", len(entries)) + b"".join(entries)),
+        (4, _coefficients(circuit)),
         (5, points_g1(at.a)),
         (6, points_g1(at.b)),
         (7, points_g2(at.b)),
@@ -188,42 +178,7 @@ def write_zkey(circuit: Circuit, path: Path, seed: bytes = SEED) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # another process may be making the same key
     try:
         with partial.open("wb") as file:
-            file.write(b"zkey" + struct.pack("<II", 1, len(sections)))
-            for kind, data in sections:
-                file.write(struct.pack("<IQ", kind, len(data)))
-                file.write(data)
+            file.writelines(FORMAT.pieces(len(sections), sections))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _point_g1(data: bytes) -> list[str]:
-    inverse = pow(R, -1, BASE_ORDER)
-    values = [int.from_bytes(data[i : i + 32], "little") * inverse % BASE_ORDER for i in range(0, len(data), 32)]
-    return [str(value) for value in values]
-
-
-def verification_key(zkey: Path) -> dict[str, Any]:
-    """snarkjs' verification_key.json of a Groth16 .zkey. Raises BadData."""
-    from agents.proving.zkey import read_header
-
-    header = read_header(zkey)
-    pair = [header.beta2, header.gamma2, header.delta2]
-
-    def g1(data: bytes) -> list[str]:
-        return [*_point_g1(data), "1"]
-
-    def g2(data: bytes) -> list[list[str]]:
-        flat = _point_g1(data)
-        return [flat[:2], flat[2:], ["1", "0"]]
-
-    return {
-        "protocol": "groth16",
-        "curve": "bn128",
-        "nPublic": header.publics,
-        "vk_alpha_1": g1(header.alpha1),
-        "vk_beta_2": g2(pair[0]),
-        "vk_gamma_2": g2(pair[1]),
-        "vk_delta_2": g2(pair[2]),
-        "IC": [g1(header.ic[i : i + 64]) for i in range(0, len(header.ic), 64)],
-    }

@@ -13,8 +13,8 @@ from agents.core.errors import ProofFailed, ProverUnavailable
 from agents.core.proofs.profiles import Profile
 from agents.core.proofs.proof import Groth16Proof, proof_from_json
 from agents.proving.build import find_zkey
+from agents.proving.files.zkey import open_key
 from agents.proving.node import NICE, NodeWorker
-from agents.proving.zkey import read_header
 
 EXTERNAL_SECONDS = 600.0
 """A prover that takes longer is stopped: its period is over."""
@@ -100,7 +100,7 @@ class ExternalProver:
 def prover_for(profile: Profile, zkey: Path | None = None, executable: Path | None = None) -> Prover:
     """The prover of a profile. Raises ProverUnavailable, and BadData for a key that is none."""
     wasm, key = circuit_folder(profile.name) / "storage_proof.wasm", find_zkey(profile.name, zkey)
-    read_header(key)
+    open_key(key)
     if not wasm.is_file():
         raise ProverUnavailable(f"the {profile.name} witness generator is missing", f"no {wasm}", "Run scripts/setup.")
     if executable is None:

@@ -11,7 +11,7 @@ from agents.core.market.view import MarketView
 from agents.core.proofs.profiles import profile_named
 from agents.net.client import PeerClient
 from agents.net.server import PeerServer
-from agents.proving.development import verification_key as key_of
+from agents.proving.files.zkey import verification_key as key_of
 from agents.proving.prover import prover_for
 from agents.proving.service import ProvingService
 from agents.roles.fitting import Fitting

@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import struct
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -11,12 +10,23 @@ from pathlib import Path
 from agents.artefacts.files import circuit_folder
 from agents.core.proofs.field import SCALAR_ORDER
 from agents.core.proofs.profiles import profile_named
+from agents.kernels.limbs import to_ints
+from agents.proving.files.r1cs import ROWS, Circuit, read_r1cs
+from agents.proving.files.wtns import read_witness
 from agents.proving.node import NodeWorker
-from agents.proving.r1cs import Circuit, Row, read_r1cs
 from tests.circuits.slots import inputs_for, slot_of, small_cell
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVNET = profile_named("devnet")
+
+
+Row = list[tuple[int, int]]
+"""(wire, coefficient) of one linear combination."""
+
+
+def rows_of(circuit: Circuit) -> list[tuple[Row, ...]]:
+    """A, B and C of every constraint."""
+    return [tuple(circuit.row(number, matrix) for matrix in range(ROWS)) for number in range(circuit.constraints)]
 
 
 def value(row: Row, witness: Sequence[int]) -> int:
@@ -27,17 +37,9 @@ def broken(circuit: Circuit, witness: Sequence[int]) -> list[int]:
     """Constraints that do not hold."""
     return [
         number
-        for number, (a, b, c) in enumerate(circuit.constraints)
+        for number, (a, b, c) in enumerate(rows_of(circuit))
         if (value(a, witness) * value(b, witness) - value(c, witness)) % SCALAR_ORDER
     ]
-
-
-def read_witness(path: Path) -> list[int]:
-    """The wires of a .wtns file: a header section of 40 bytes, then the values."""
-    data = path.read_bytes()
-    assert data[:12] == b"wtns" + struct.pack("<II", 2, 2)
-    values = data[12 + 12 + 40 + 12 :]
-    return [int.from_bytes(values[i : i + 32], "little") for i in range(0, len(values), 32)]
 
 
 def test_no_wire_of_an_honest_witness_can_be_changed(tmp_path: Path) -> None:
@@ -53,14 +55,14 @@ def test_no_wire_of_an_honest_witness_can_be_changed(tmp_path: Path) -> None:
         await worker.close()
 
     asyncio.run(generate())
-    witness = read_witness(wtns)
+    witness, constraints = to_ints(read_witness(wtns)), rows_of(circuit)
     assert len(witness) == circuit.wires
-    assert len(circuit.constraints) <= 8190
+    assert len(constraints) <= 8190
     assert broken(circuit, witness) == []
 
-    sums = [[value(row, witness) for row in rows] for rows in circuit.constraints]
+    sums = [[value(row, witness) for row in rows] for rows in constraints]
     shares: list[dict[int, list[int]]] = [{} for _ in range(circuit.wires)]
-    for number, rows in enumerate(circuit.constraints):
+    for number, rows in enumerate(constraints):
         for matrix, row in enumerate(rows):
             for wire, coefficient in row:
                 shares[wire].setdefault(number, [0, 0, 0])[matrix] += coefficient

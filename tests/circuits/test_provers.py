@@ -17,11 +17,11 @@ from agents.core.proofs.proof import Groth16Proof, proof_from_json, public_input
 from agents.core.proofs.verification import verify
 from agents.proving import node
 from agents.proving.build import find_zkey, make_development_key
-from agents.proving.development import verification_key as key_of
 from agents.proving.development import write_zkey
+from agents.proving.files.r1cs import read_r1cs
+from agents.proving.files.zkey import verification_key as key_of
 from agents.proving.lock import ProverLock
 from agents.proving.prover import ExternalProver, SnarkjsProver, prover_for
-from agents.proving.r1cs import read_r1cs
 from agents.proving.service import ProvingService
 from tests.circuits.slots import CHALLENGE, Slot, inputs_for, slot_of, small_cell
 
