@@ -12,17 +12,16 @@ from agents.core.agents.provider_duties import (
     Forget,
     Policy,
     Prove,
-    Rebuild,
     Release,
     Reserve,
     Settle,
     UnderWay,
 )  # fmt: skip
+from agents.core.agents.provider_repair import distance, is_offered, lost_one, may_repair, rebuilds
 from agents.core.market.economics import bond, minimal_term
 from agents.core.market.periods import challenge, first_block, period_of, required
-from agents.core.market.placement import position
 from agents.core.market.types import RequestState, SlotState, slot_id
-from agents.core.market.view import MarketView, RequestView, SlotKey
+from agents.core.market.view import MarketView, ProviderView, RequestView, SlotKey
 
 CLAIMS = 10
 """Running pay is claimed at most so often during a request."""
@@ -66,7 +65,7 @@ def _own(
     config, state = view.config, request.state(clock.now)
     period = period_of(clock.block, config)
     settled = clock.block - first_block(period, config) >= policy.depth(config)
-    kept = (held | begun.arriving) - begun.rebuilding
+    kept = (held | begun.arriving) - begun.rebuilding - begun.spares
     for index, slot in enumerate(request.slots):
         key = (request.id, index)
         if slot.host == me and slot.state is SlotState.RESERVED:
@@ -82,7 +81,7 @@ def _own(
                     yield from _proof(view, request, index, clock)
                 if _is_worth_claiming(view, request, index, clock.now):
                     yield Claim(*key, slot.filled_at, slot.claimed)
-        elif key in kept and _is_useless(view, request, index, me, clock.now):
+        elif key in kept and _is_useless(view, request, index, me, clock.now, whole=key in held):
             yield Forget(*key)
 
 
@@ -93,13 +92,17 @@ def _is_worth_claiming(view: MarketView, request: RequestView, index: int, now: 
     return far and request.claimable(index, now, view.config) >= max(1, part)
 
 
-def _is_useless(view: MarketView, request: RequestView, index: int, me: str, now: int) -> bool:
-    """Whether nobody pays for the data of slot ``index`` nor may again, be it under another request for the same content."""
+def _is_useless(view: MarketView, request: RequestView, index: int, me: str, now: int, whole: bool) -> bool:
+    """Whether nobody pays for the data of slot ``index`` nor may again, be it under another request for the same content.
+
+    A slot that ``me`` may not host besides its own is of use to others, if it is here ``whole``.
+    """
     if _hosted_elsewhere(view, request, index, me):
         return False
     return not any(
-        _may_still_fill(other, index, me) and not other.state(now).terminal
+        may_repair(other, index, me) or (whole and is_offered(view, other, index, me, now))
         for other in _same_content(view, request, index)
+        if not other.state(now).terminal
     )
 
 
@@ -113,12 +116,6 @@ def _same_content(view: MarketView, request: RequestView, index: int) -> Iterato
 def _hosted_elsewhere(view: MarketView, request: RequestView, index: int, me: str) -> bool:
     """Whether some request for the same content has ``me`` keep the same slot."""
     return any(other.slots[index].host == me for other in _same_content(view, request, index))
-
-
-def _may_still_fill(request: RequestView, index: int, me: str) -> bool:
-    """Whether data rebuilt for slot ``index`` may still be sold by ``me``."""
-    slot = request.slots[index]
-    return bool(slot.vacated_at) and slot.state in (SlotState.LOST, SlotState.RESERVED) and me not in slot.former_hosts
 
 
 def _proof(view: MarketView, request: RequestView, index: int, clock: Clock) -> Iterator[Prove]:
@@ -141,10 +138,11 @@ def _wanted(
     room = policy.quota - sum(promised.values())
     free = provider.free - _bound(view, me, begun)
     proofs = _proofs(view, me, clock.now, begun)
+    lost: list[SlotKey] = []
     for request in view.requests.values():
         if not _acceptable(request, me, policy, clock, begun) or request.ask.collateral > free:
             continue
-        eligible = _eligible(view, request, me, provider.id, provider.staked_since, clock)
+        eligible = _eligible(view, request, provider, clock)
         choices = [index for index in eligible if not _is_risky(view, request, index, begun)]
         ready = [index for index in choices if request.slots[index].vacated_at and (request.id, index) in held]
         chosen = ready[0] if ready else _choice(view, request, choices, me, provider.id, begun)
@@ -157,16 +155,18 @@ def _wanted(
         if ready or not request.slots[chosen].vacated_at:
             yield _reserve(request, chosen)
         else:
-            yield Rebuild(request.id, chosen)
+            lost.append((request.id, chosen))
         promised[request.content.cid, chosen] = needed
         free -= request.ask.collateral
         proofs += more
         room -= needed
+    # What others may host comes last: it has the room that nothing else needs.
+    yield from rebuilds(view, me, lost, held, promised, room, clock, begun)
 
 
 def _promised(view: MarketView, me: str, held: Set[SlotKey], begun: UnderWay) -> dict[tuple[bytes, int], int]:
     """Bytes of quota by content and slot: two requests for the same content share their slots' data."""
-    begun_or_held = held | begun.reserving | begun.rebuilding | begun.arriving
+    begun_or_held = held | begun.reserving | begun.rebuilding | begun.spares | begun.arriving
     return {
         (request.content.cid, index): request.ask.slot_size
         for request in view.requests.values()
@@ -204,6 +204,8 @@ def _choice(
     begun_before = [index for index in choices if (request.id, index) in begun.rebuilding]
     if begun_before:
         return begun_before[0]
+    if any((request.id, index) in begun.spares for index in choices):
+        return None  # it comes with the one that is being rebuilt
     open_ = [
         index
         for index in choices
@@ -225,8 +227,8 @@ def _acceptable(request: RequestView, me: str, policy: Policy, clock: Clock, beg
         return False
     if request.state(clock.now) not in (RequestState.NEW, RequestState.STARTED) or request.holds(me):
         return False
-    if any(me in slot.former_hosts for slot in request.slots):
-        return False  # repair is for others than those who lost it
+    if lost_one(request, me):
+        return False
     left = request.ends_at - clock.now
     dear_enough = request.ask.price_per_byte_per_second >= policy.min_price
     return dear_enough and (policy.max_duration is None or left <= policy.max_duration)
@@ -254,19 +256,12 @@ def _is_risky(view: MarketView, request: RequestView, index: int, begun: UnderWa
     return at_risk > collateral // BOND_SHARE
 
 
-def _eligible(view: MarketView, request: RequestView, me: str, id: bytes, staked_since: int, clock: Clock) -> list[int]:
+def _eligible(view: MarketView, request: RequestView, me: ProviderView, clock: Clock) -> list[int]:
     """Slots of ``request`` that ``me`` may reserve in the next block."""
-    found = []
-    for index, slot in enumerate(request.slots):
-        if not request.for_sale(index, clock.now, view.config):
-            continue
-        if not _leaves_time(view, request, index, clock.now):
-            continue
-        sale = request.sale(index, view.config)
-        seed = clock.hashes.get(sale.seed_block) if sale else None
-        if sale is None or seed is None or staked_since >= sale.seed_block:
-            continue
-        distance = int.from_bytes(id, "big") ^ position(seed, request.id, index, slot.reservations)
-        if sale.eligible(distance, clock.now, clock.block):
-            found.append(index)
-    return found
+    return [
+        index
+        for index in range(len(request.slots))
+        if request.for_sale(index, clock.now, view.config)
+        and _leaves_time(view, request, index, clock.now)
+        and distance(view, request, index, me, clock) is not None
+    ]

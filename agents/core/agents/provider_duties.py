@@ -61,6 +61,8 @@ class UnderWay:
     """Reservations that were sent and are not seen yet."""
     rebuilding: Set[SlotKey] = frozenset()
     """Lost slots that are being rebuilt."""
+    spares: Set[SlotKey] = frozenset()
+    """Lost slots that are made on the side, for others to host."""
     arriving: Set[SlotKey] = frozenset()
     """Slots of which a part is on disk."""
     resting: Set[SlotKey] = frozenset()
@@ -100,10 +102,14 @@ def reserved_by(key: str) -> SlotKey | None:
 
 @dataclass(frozen=True)
 class Rebuild:
-    """Rebuild a lost slot from any k others, and check its root, before it is reserved."""
+    """Get a lost slot back, and check its root, before it is reserved."""
 
     request: bytes
     index: int
+    spares: tuple[int, ...] = ()
+    """Other lost slots to make in the same pass, for those who come to host them."""
+    ahead: tuple[str, ...] = ()
+    """Who may be rebuilding already and is to be asked first, in this order."""
 
     @property
     def key(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from agents.core.agents import provider, validator
 from agents.core.agents.provider import Clock, Policy
+from agents.core.agents.provider_duties import Rebuild
 from agents.core.market.periods import first_block, period_of
 from agents.core.market.types import RequestState, SlotState
 from agents.core.market.view import MarketView, RequestView, SlotKey
@@ -181,7 +182,8 @@ class ProviderAgent(Agent):
     lost: set[SlotKey] = field(default_factory=set)
     """What it held and lost: its own fault."""
     uploading: dict[SlotKey, int] = field(default_factory=dict)
-    rebuilding: dict[SlotKey, int] = field(default_factory=dict)
+    rebuilding: dict[SlotKey, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
+    """Until when, and which slots are made on the side."""
     resting: dict[SlotKey, int] = field(default_factory=dict)
     useless: dict[SlotKey, int] = field(default_factory=dict)
 
@@ -221,12 +223,13 @@ class ProviderAgent(Agent):
         late = [duty for _, duty in self.waiting.values() if isinstance(duty, provider.Reserve)]
         reserving = {(one.arguments[0], one.arguments[1]) for one in sent} | {(one.request, one.index) for one in late}
         resting = {key for key, until in self.resting.items() if self.chain.head.number < until}
-        return provider.UnderWay(reserving=reserving, rebuilding=set(self.rebuilding), resting=resting)
+        spares = {(key[0], spare) for key, (_, made) in self.rebuilding.items() for spare in made}
+        return provider.UnderWay(reserving=reserving, rebuilding=set(self.rebuilding), resting=resting, spares=spares)
 
     def at_home(self, duty: Any) -> bool:
         head = self.chain.head.number
-        if isinstance(duty, provider.Rebuild):
-            self.rebuilding.setdefault((duty.request, duty.index), head + REBUILD_BLOCKS)
+        if isinstance(duty, Rebuild):
+            self.rebuilding.setdefault((duty.request, duty.index), (head + REBUILD_BLOCKS, duty.spares))
             return True
         if isinstance(duty, provider.Forget):
             key = (duty.request, duty.index)
@@ -249,12 +252,13 @@ class ProviderAgent(Agent):
 
     def _rebuild(self) -> None:
         head = self.chain.head.number
-        for key, until in list(self.rebuilding.items()):
+        for key, (until, spares) in list(self.rebuilding.items()):
             if head < until:
                 continue
             del self.rebuilding[key]
             if self.rebuildable(key):
-                self.disk.add((self.chain.head.view.requests[key[0]].content.cid, key[1]))
+                content = self.chain.head.view.requests[key[0]].content.cid
+                self.disk |= {(content, index) for index in (key[1], *spares)}
             else:
                 self.resting[key] = head + REST_BLOCKS
 

@@ -32,7 +32,9 @@ CONFIG = MarketConfig(
     validator_bps=1_500, bounty_bps=5_000, bond_bps=450, reserve_seconds=22, repair_window=16, min_term_periods=1,
     max_duration=10_000,
 )  # fmt: skip
-WALLET, DURATION = 10**9, 220
+WALLET, DURATION, SLOT_BYTES = 10**9, 220, 101
+
+QUOTA = 6 * SLOT_BYTES
 
 LONGEST_TROUBLE = CONFIG.period_blocks - 4
 """Blocks: what is left of a period is enough to prove in."""
@@ -114,7 +116,7 @@ class Campaign:
         mine = [sorted((t for t in plan.troubles if t.who == n), key=lambda t: t.at) for n in range(len(names) + 1)]
         self.providers = [
             ProviderAgent(
-                name, self.chain, mine[at], SPARED, self.check, policy=Policy(1_000), patience=plan.upload,
+                name, self.chain, mine[at], SPARED, self.check, policy=Policy(QUOTA), patience=plan.upload,
                 rebuildable=self.rebuildable,
             )
             for at, name in enumerate(names)
@@ -174,6 +176,7 @@ class Campaign:
             assert request.closed
             assert {slot.state for slot in request.slots} <= {SlotState.SETTLED, SlotState.FREE, SlotState.LOST}
             assert request.state(now) is not RequestState.FINISHED or request.vacant <= request.ask.max_slot_loss
+        assert not any(agent.disk for agent in self.providers if agent.up)  # nothing is kept for nobody
         assert not any(known.locked for known in self.chain.head.view.providers.values())
         for agent in self.providers:
             self.pay(agent.name, "unstake", self.chain.head.view.providers[agent.name].free)
@@ -216,6 +219,7 @@ class Campaign:
 
     def conclude(self, block: Block) -> None:
         """A block is there: who sent what is told, and whoever was slashed had it coming."""
+        assert all(len(agent.disk) * SLOT_BYTES <= agent.policy.quota for agent in self.providers)
         for sent in block.sent:
             for agent in self.agents:
                 agent.concluded(sent)

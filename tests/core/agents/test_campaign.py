@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agents.core.market.types import Ask
 from tests.core.agents.actors import Kind, Trouble
-from tests.core.agents.campaign import DEEPEST_REORG, DURATION, LONGEST_TROUBLE, Campaign, Plan, Reorg
+from tests.core.agents.campaign import DEEPEST_REORG, DURATION, LONGEST_TROUBLE, SLOT_BYTES, Campaign, Plan, Reorg
 
 Mishap = TypeVar("Mishap")
 
@@ -38,7 +38,7 @@ def asks(draw: st.DrawFn) -> Ask:
     return Ask(
         proof_probability=draw(st.integers(1, 3)), slots=slots, max_slot_loss=loss,
         repair_threshold=draw(st.integers(1, loss)), dispersal=draw(st.sampled_from([5_000, 2_500, 7_500])),
-        slot_size=101, duration=DURATION, price_per_byte_per_second=3, collateral_per_byte=7,
+        slot_size=SLOT_BYTES, duration=DURATION, price_per_byte_per_second=3, collateral_per_byte=7,
     )  # fmt: skip
 
 

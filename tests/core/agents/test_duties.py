@@ -257,9 +257,9 @@ def test_half_a_period_goes_into_proofs_and_one_slot_is_always_taken() -> None:
     assert [provable(seconds, CONFIG) for seconds in (0.5, 2.0, 100.0)] == [10, 2.5, 1]
 
 
-def test_a_rebuild_that_fails_lets_another_slot_have_its_turn_and_one_that_runs_is_kept_to() -> None:
-    ask = replace(ASK, slots=4, max_slot_loss=3, repair_threshold=2)
-    view = market(ask)
+def two_lost() -> MarketView:
+    """Slots 0 and 2 of four lost by others, repair open."""
+    view = market(replace(ASK, slots=4, max_slot_loss=3, repair_threshold=2))
     for index, who in enumerate("1234"):
         view = filled(view, index, "0x" + who * 40, BLOCK + 20 + 2 * index)
     view = view.after(e.RequestStarted(at=at(BLOCK + 62), request_id=ID))
@@ -270,15 +270,24 @@ def test_a_rebuild_that_fails_lets_another_slot_have_its_turn_and_one_that_runs_
                 slashed=10,
             )
         )  # fmt: skip
-    view = view.after(e.RepairOpened(at=at(BLOCK + 90, 5), request_id=ID))
+    return view.after(e.RepairOpened(at=at(BLOCK + 90, 5), request_id=ID))
+
+
+def test_a_rebuild_that_fails_lets_another_slot_have_its_turn_and_one_that_runs_is_kept_to() -> None:
+    view = two_lost()
     (first,) = mine(view, BLOCK + 145)
     assert isinstance(first, Rebuild)
-    other = Rebuild(ID, 2 - first.index)
-    assert mine(view, BLOCK + 145, begun=UnderWay(resting={(ID, first.index)})) == [other]
-    assert mine(view, BLOCK + 145, begun=UnderWay(resting={(ID, 0), (ID, 2)})) == []
+    other = 2 - first.index
+
+    def chosen(begun: UnderWay, policy: Policy = POLICY) -> list[int]:
+        found = mine(view, BLOCK + 146, begun=begun, policy=policy)
+        assert all(isinstance(duty, Rebuild) for duty in found)
+        return [duty.index for duty in found if isinstance(duty, Rebuild)]
+
+    assert chosen(UnderWay(resting={(ID, first.index)})) == [other]
+    assert chosen(UnderWay(resting={(ID, 0), (ID, 2)})) == []
     # What was begun is gone on with, in the room it has already.
-    begun = UnderWay(rebuilding={(ID, other.index)}, arriving={(ID, other.index)})
-    assert mine(view, BLOCK + 146, begun=begun, policy=Policy(quota=100)) == [other]
+    assert chosen(UnderWay(rebuilding={(ID, other)}, arriving={(ID, other)}), Policy(quota=100)) == [other]
 
 
 def test_what_arrived_in_part_is_deleted_when_nobody_pays_for_it_and_counts_until_then() -> None:
