@@ -1,7 +1,7 @@
 """Groth16 proving keys over BN254 (.zkey version 1, as snarkjs writes them): mapped, checked whole, never copied.
 
 `open_key` looks at everything but the curve's equation: lengths against the header, places in the matrices, and that
-every number is below its field's order. It reads the file once for that (about 30 ms at 2^17), as a prover does anyway.
+every number is below its field's order. It reads the file once for that (about 10 ms at 2^17), as a prover does anyway.
 A point off the curve, or another point than the ceremony's, passes: proofs made with it do not verify, and a prover
 checks what it made.
 """
