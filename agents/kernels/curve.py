@@ -1,142 +1,208 @@
 """Additions of points of BN254's groups, many at once: affine, with one inversion for a whole batch (Montgomery's trick).
 
-A point in memory is x and y, each a row of `Form.row` words (G2: two rows), on a 64-byte boundary. An operand is named by
-its address; the lowest bit of the address asks for the opposite point. The point at infinity has no address: sums that
-come out as it are counted and flagged, and whoever adds leaves them out.
+A point in memory is its coordinates, four words each, as `Form.scatter` leaves them: one cache line in G1, two in G2. An
+operand is named by its address; the lowest bit of the address asks for the opposite point. The point at infinity has no
+address: sums that come out as it are flagged, and whoever adds leaves them out.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
 
 from agents.core.proofs.field import BASE_ORDER
-from agents.kernels.emit import WORD, Routine
+from agents.kernels.emit import INDEX, WORD, Routine
 from agents.kernels.extension import Quadratic
 from agents.kernels.forms import Form
+
+AHEAD = 6
+"""Vectors between a point's being fetched and its being read; lists of addresses have so many to spare."""
+CHAINS = 2
+"""Vectors that are worked at side by side: a product takes longer than it keeps the multipliers busy."""
+LINE = 64
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A point a lane: where it is, and where its opposite is meant."""
+
+    addresses: Sequence[Any]
+    opposite: Any
 
 
 class AddPairs:
     """Writes ``add_pairs(left, right, out, flags, scratch, count) -> whether a sum is at infinity``.
 
-    ``left`` and ``right`` hold ``count`` vectors of addresses, ``out`` takes as many vectors of points, one after the
-    other, ``flags`` a word a point, 1 for infinity (zero before), ``scratch`` one element a vector, as `Form.put` keeps it.
+    ``left`` and ``right`` hold addresses, ``out`` takes the sums, one after the other, ``flags`` a word a sum, 1 for infinity
+    (zero before), ``scratch`` one element a vector, as `Form.put` keeps it. ``count`` is of groups of CHAINS vectors.
     """
 
     def __init__(self, form: type[Form], extension: bool, module: ir.Module, name: str) -> None:
         self.routine = Routine(module, name, ("left", "right", "out", "flags", "scratch", "count"))
         self.form = form(self.routine, BASE_ORDER)
         self.field: Any = Quadratic(self.form) if extension else self.form
-        self.lanes, self.row = self.form.lanes, self.field.row
+        self.extension = extension
+        self.lanes = self.form.lanes
+        self.stride = 2 * LINE if extension else LINE
         self._emit()
 
-    def _addresses(self, listed: Any, index: Any) -> tuple[list[Any], Any]:
-        """Addresses of the points of vector ``index``, and a mask of those whose opposite is meant."""
+    def _operand(self, listed: Any, vector: Any) -> Operand:
         routine, builder = self.routine, self.routine.builder
-        words, signs = [], None
-        mask = ir.Constant(ir.VectorType(ir.IntType(1), self.lanes), ir.Undefined) if self.lanes > 1 else None
+        words = [routine.load(routine.at(routine.at(listed, vector, 8 * self.lanes), i, 8)) for i in range(self.lanes)]
+        signs = [builder.trunc(word, ir.IntType(1)) for word in words]
+        mask = signs[0]
+        if self.lanes > 1:
+            mask = ir.Constant(ir.VectorType(ir.IntType(1), self.lanes), ir.Undefined)
+            for lane, sign in enumerate(signs):
+                mask = builder.insert_element(mask, sign, ir.Constant(INDEX, lane))
+        return Operand([builder.and_(word, routine.word(-2)) for word in words], mask)
+
+    def _fetch(self, listed: Any, vector: Any) -> None:
+        """Have the points of a vector in the cache: they lie anywhere."""
+        routine = self.routine
         for lane in range(self.lanes):
-            word = routine.load(routine.at(routine.at(listed, index, 8 * self.lanes), lane, 8))
-            sign = builder.trunc(word, ir.IntType(1))
-            words.append(builder.and_(word, routine.word(-2)))
-            if mask is None:
-                signs = sign
-            else:
-                mask = builder.insert_element(mask, sign, ir.Constant(ir.IntType(32), lane))
-        return words, signs if mask is None else mask
+            address = routine.load(routine.at(routine.at(listed, vector, 8 * self.lanes), lane, 8))
+            for line in range(0, self.stride, LINE):
+                routine.prefetch(routine.at(address, line, 1))
 
-    def _x(self, addresses: Sequence[Any]) -> Any:
-        return self.field.gather(addresses, self.form.tight)
+    def _point(self, operand: Operand) -> tuple[Any, Any]:
+        x, y = self.form.gather(operand.addresses)
+        if self.extension:
+            beyond = [self.routine.at(address, LINE, 1) for address in operand.addresses]
+            x, y = (x, y), self.form.gather(beyond)
+        return x, self.field.select(operand.opposite, self.field.negate(y), y)
 
-    def _y(self, addresses: Sequence[Any], signs: Any) -> Any:
-        y = self.field.gather([self.routine.at(address, self.row, 8) for address in addresses], self.form.tight)
-        return self.field.select(signs, self.field.negate(y), y)
+    def _keep(self, x: Any, y: Any, vector: Any) -> None:
+        routine = self.routine
+        first = routine.at(routine["out"], vector, self.stride * self.lanes)
+        places = [routine.at(first, lane, self.stride) for lane in range(self.lanes)]
+        if self.extension:
+            self.form.scatter(*x, places)
+            self.form.scatter(*y, [routine.at(place, LINE, 1) for place in places])
+        else:
+            self.form.scatter(x, y, places)
+
+    def _special(self, first: tuple[Any, Any], second: tuple[Any, Any], d: Any) -> tuple[Any, Any, Any]:
+        """Where a sum is another formula's: masks of doubled points and of opposite ones, and what is inverted."""
+        field, builder = self.field, self.routine.builder
+        equal = field.is_zero(d)
+        opposite = builder.and_(equal, field.is_zero(field.add(first[1], second[1])))
+        doubled = builder.and_(equal, builder.not_(opposite))
+        inverted = field.select(doubled, field.double(first[1]), d)
+        return doubled, opposite, field.select(opposite, field.one(), inverted)
 
     def _emit(self) -> None:
         routine, field, builder = self.routine, self.field, self.routine.builder
         left, right, scratch, count = (routine[name] for name in ("left", "right", "scratch", "count"))
 
-        def special(x1: Any, y1: Any, d: Any, y2: Any) -> tuple[Any, Any, Any]:
-            """Where the sum is another formula's: the masks of doubled points and of opposite ones, and what is inverted."""
-            equal = field.is_zero(d)
-            opposite = builder.and_(equal, field.is_zero(field.add(y1, y2)))
-            doubled = builder.and_(equal, builder.not_(opposite))
-            inverted = field.select(doubled, field.double(y1), d)
-            return doubled, opposite, field.select(opposite, field.one(), inverted)
+        def vectors(index: Any) -> list[Any]:
+            first = builder.mul(index, routine.word(CHAINS))
+            return [builder.add(first, routine.word(chain)) for chain in range(CHAINS)]
 
-        def forward(index: Any, carried: list[Any]) -> list[Any]:
-            (product,) = carried
-            (a, minus_a), (b, minus_b) = self._addresses(left, index), self._addresses(right, index)
-            x1 = self._x(a)
-            d = field.subtract(self._x(b), x1)
+        def forward(index: Any, products: list[Any]) -> list[Any]:
+            for vector in vectors(index):
+                later = builder.add(vector, routine.word(AHEAD))
+                self._fetch(left, later)
+                self._fetch(right, later)
+            found = []
+            for chain, vector in enumerate(vectors(index)):
+                operands = [self._operand(listed, vector) for listed in (left, right)]
+                first, second = (self._point(operand)[0] for operand in operands)
+                d = field.subtract(second, first)
 
-            def exception() -> list[Any]:
-                return [special(x1, self._y(a, minus_a), d, self._y(b, minus_b))[2]]
+                def exception(operands: Any = operands, d: Any = d) -> list[Any]:
+                    first, second = (self._point(operand) for operand in operands)
+                    return [self._special(first, second, d)[2]]
 
-            (d,) = field.seldom("alike", self.form.any(field.may_be_zero(d)), [d], exception)
-            field.put(product, routine.at(scratch, index, field.kept))
-            return [field.multiply(product, d)]
+                alike = self.form.any(field.may_be_zero(d))
+                found += field.seldom(f"alike_{chain}", alike, [d], exception)
+                field.put(products[chain], routine.at(scratch, vector, field.kept))
+            return [field.multiply(product, d) for product, d in zip(products, found, strict=True)]
 
-        (product,) = field.loop("forward", count, [field.one()], forward)
-        inverse = field.invert(product)
+        products = field.loop("forward", count, [field.one()] * CHAINS, forward)
+        inverses = self._inverses(products)
         flagged = builder.alloca(WORD)
         builder.store(routine.word(0), flagged)
 
-        def backward(step: Any, carried: list[Any]) -> list[Any]:
-            index = builder.sub(builder.sub(count, step), routine.word(1))
-            (inverse,) = carried
-            (a, minus_a), (b, minus_b) = self._addresses(left, index), self._addresses(right, index)
-            x1, x2, y1, y2 = self._x(a), self._x(b), self._y(a, minus_a), self._y(b, minus_b)
-            d, rise = field.subtract(x2, x1), field.subtract(y2, y1)
+        def backward(step: Any, inverses: list[Any]) -> list[Any]:
+            at = vectors(builder.sub(builder.sub(count, step), routine.word(1)))
+            points, rises, runs = [], [], []
+            for chain, vector in enumerate(at):
+                first, second = (self._point(self._operand(listed, vector)) for listed in (left, right))
+                d, rise = field.subtract(second[0], first[0]), field.subtract(second[1], first[1])
 
-            def exception() -> list[Any]:
-                doubled, opposite, inverted = special(x1, y1, d, y2)
-                tripled = field.square(x1)
-                tripled = field.add(field.double(tripled), tripled)
-                self._flag(index, opposite)
-                some = builder.zext(self.form.any(opposite), WORD)
-                builder.store(builder.or_(builder.load(flagged), some), flagged)
-                return [inverted, field.select(doubled, field.reduce(tripled), field.reduce(rise))]
+                def exception(
+                    first: Any = first, second: Any = second, d: Any = d, rise: Any = rise, vector: Any = vector
+                ) -> list[Any]:
+                    doubled, opposite, inverted = self._special(first, second, d)
+                    square = field.square(first[0])
+                    tripled = field.add(field.double(square), square)
+                    self._flag(vector, opposite)
+                    some = builder.zext(self.form.any(opposite), WORD)
+                    builder.store(builder.or_(builder.load(flagged), some), flagged)
+                    return [inverted, field.select(doubled, field.reduce(tripled), field.reduce(rise))]
 
-            alike = self.form.any(field.may_be_zero(d))
-            d, rise = field.seldom("alike_too", alike, [d, rise], exception)
-            own = field.multiply(inverse, field.get(routine.at(scratch, index, field.kept)))
-            slope = field.multiply(rise, own)
-            x3 = field.reduce(field.subtract(field.subtract(field.square(slope), x1), x2))
-            y3 = field.subtract(field.multiply(slope, field.subtract(x1, x3)), y1)
-            point = [
-                routine.at(routine.at(routine["out"], index, 16 * self.row * self.lanes), lane, 16 * self.row)
-                for lane in range(self.lanes)
+                alike = self.form.any(field.may_be_zero(d))
+                d, rise = field.seldom(f"alike_too_{chain}", alike, [d, rise], exception)
+                points.append((first, second))
+                rises.append(rise)
+                runs.append(d)
+            kept = [field.get(routine.at(scratch, vector, field.kept)) for vector in at]
+            owns = [field.multiply(inverse, product) for inverse, product in zip(inverses, kept, strict=True)]
+            inverses = [field.multiply(inverse, d) for inverse, d in zip(inverses, runs, strict=True)]
+            slopes = [field.multiply(rise, own) for rise, own in zip(rises, owns, strict=True)]
+            squares = [field.square(slope) for slope in slopes]
+            xs = [
+                field.reduce(field.subtract(field.subtract(square, first[0]), second[0]))
+                for square, (first, second) in zip(squares, points, strict=True)
             ]
-            field.scatter(x3, point)
-            field.scatter(y3, [routine.at(place, self.row, 8) for place in point])
-            return [field.multiply(inverse, d)]
+            moved = [
+                field.multiply(slope, field.subtract(first[0], x))
+                for slope, (first, _), x in zip(slopes, points, xs, strict=True)
+            ]
+            for vector, x, y, (first, _) in zip(at, xs, moved, points, strict=True):
+                self._keep(x, field.subtract(y, first[1]), vector)
+            return inverses
 
-        field.loop("backward", count, [inverse], backward)
+        field.loop("backward", count, inverses, backward)
         routine.end(builder.load(flagged))
 
-    def _flag(self, index: Any, mask: Any) -> None:
+    def _inverses(self, products: list[Any]) -> list[Any]:
+        """1 / each, by one inversion."""
+        field = self.field
+        before = [field.one()]
+        for product in products:
+            before.append(field.reduce(field.multiply(before[-1], product)))
+        inverse, found = field.invert(before.pop()), []
+        for product in reversed(products):
+            found.append(field.multiply(inverse, before.pop()))
+            inverse = field.multiply(inverse, product)
+        return found[::-1]
+
+    def _flag(self, vector: Any, mask: Any) -> None:
         """Mark the lanes of ``mask`` as sums at infinity."""
-        routine, builder = self.routine, self.routine.builder
-        place = routine.at(routine["flags"], index, 8 * self.lanes)
+        routine = self.routine
         kind = ir.VectorType(WORD, self.lanes) if self.lanes > 1 else WORD
-        routine.store(builder.zext(mask, kind), place)
+        routine.store(routine.builder.zext(mask, kind), routine.at(routine["flags"], vector, 8 * self.lanes))
 
 
 def widen(form: type[Form], module: ir.Module) -> None:
-    """Writes ``widen(source, out, count)``: ``count`` vectors of coordinates of a .zkey into rows of the form.
+    """Writes ``widen(source, out, count)``: ``count`` times two vectors of coordinates of a .zkey, as additions read them.
 
-    A .zkey holds 32 bytes a coordinate, Montgomery with R = 2^256.
+    A .zkey holds Montgomery words with R = 2^256.
     """
     routine = Routine(module, "widen", ("source", "out", "count"))
     field = form(routine, BASE_ORDER)
     factor = field.constant(field.radix * field.radix // 2**256 % BASE_ORDER)
+    size = 32 * field.lanes
 
     def body(index: Any, _: list[Any]) -> list[Any]:
-        source = routine.at(routine["source"], index, 32 * field.lanes)
-        out = routine.at(routine["out"], index, 8 * field.row * field.lanes)
-        value = field.multiply(field.words(source), factor)
-        field.scatter(value, [routine.at(out, lane, 8 * field.row) for lane in range(field.lanes)])
+        source, out = (routine.at(routine[name], index, 2 * size) for name in ("source", "out"))
+        for half in range(2):
+            # Coordinates are alike here: the lines of four lanes follow each other as those of the others do.
+            value = field.multiply(field.words(routine.at(source, half, size)), factor)
+            field.follow(value, routine.at(out, half, size))
         return []
 
     routine.loop("coordinates", routine["count"], [], body)

@@ -40,6 +40,16 @@ class Routine:
         """Put ``value`` at ``address``."""
         self.builder.store(value, self.builder.inttoptr(address, value.type.as_pointer()), align=align)
 
+    def prefetch(self, address: Any) -> None:
+        """Have the cache line at ``address`` come; any address will do."""
+        pointer, small = ir.IntType(8).as_pointer(), ir.IntType(32)
+        name = "llvm.prefetch.p0"
+        kind = ir.FunctionType(ir.VoidType(), [pointer, small, small, small])
+        known = self.module.globals
+        function = known[name] if name in known else ir.Function(self.module, kind, name)
+        hints = [ir.Constant(small, hint) for hint in (0, 3, 1)]  # to read, from all caches, data
+        self.builder.call(function, [self.builder.inttoptr(address, pointer), *hints])
+
     def loop(
         self, name: str, count: Any, carried: Sequence[Any], body: Callable[[Any, list[Any]], Sequence[Any]]
     ) -> list[Any]:

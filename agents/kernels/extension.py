@@ -14,7 +14,6 @@ class Quadratic:
 
     def __init__(self, form: Form) -> None:
         self.form = form
-        self.row = 2 * form.row
 
     def add(self, a: Pair, b: Pair) -> Pair:
         """a + b."""
@@ -70,16 +69,6 @@ class Quadratic:
     def may_be_zero(self, a: Pair) -> Any:
         """A mask that covers `is_zero` and next to nothing else."""
         return self.form.builder.and_(self.form.may_be_zero(a[0]), self.form.may_be_zero(a[1]))
-
-    def gather(self, addresses: Sequence[Any], bound: float) -> Pair:
-        """The elements at one address a lane: rows of the real parts, then of the imaginary ones."""
-        beyond = [self.form.routine.at(address, self.form.row, 8) for address in addresses]
-        return self.form.gather(addresses, bound), self.form.gather(beyond, bound)
-
-    def scatter(self, a: Pair, addresses: Sequence[Any]) -> None:
-        """Reduced ``a`` to one address a lane."""
-        self.form.scatter(a[0], addresses)
-        self.form.scatter(a[1], [self.form.routine.at(address, self.form.row, 8) for address in addresses])
 
     @property
     def kept(self) -> int:

@@ -1,6 +1,7 @@
 """Two forms of prime field arithmetic as LLVM IR: eight AVX-512 IFMA lanes of 5 x 52 bits, and one of 4 x 64 bits.
 
-Elements are in Montgomery form, with R = 2^260 and 2^256. Nothing runs in constant time: a witness is its prover's own.
+Elements are in Montgomery form, with R = 2^260 and 2^256. Nothing runs in constant time: a witness is its
+prover's own.
 
 **Bounds.** A value need not be reduced; how far it may be from it is known while the code is written. Every `Value` carries
 its ``bound``: it is below ``bound`` times the order. The rules are these, with S = R / order (84.6 and 5.29):
@@ -45,8 +46,6 @@ class Form(ABC):
     lanes: int
     limbs: int
     bits: int
-    row: int
-    """Words of an element in memory, in each of an array of points."""
     tight: float
     """Below what `reduce` brings any value that fits."""
 
@@ -89,16 +88,20 @@ class Form(ABC):
         """Whether ``mask`` is set in any lane."""
 
     @abstractmethod
-    def gather(self, addresses: Sequence[Any], bound: float) -> Value:
-        """The elements at one address a lane, as rows of ``row`` words."""
+    def gather(self, addresses: Sequence[Any]) -> tuple[Value, Value]:
+        """Two elements at one address a lane, as `scatter` left them."""
 
     @abstractmethod
-    def scatter(self, a: Value, addresses: Sequence[Any]) -> None:
-        """Reduced ``a`` to one address a lane, as rows of ``row`` words."""
+    def scatter(self, a: Value, b: Value, addresses: Sequence[Any]) -> None:
+        """Two elements to one address a lane: a cache line of two times four words, each below `tight` orders."""
 
     @abstractmethod
     def words(self, address: Any) -> Value:
-        """Elements of four 64-bit words, one a lane, that follow each other from ``address``; below 2^256."""
+        """Elements of four words, one a lane, that follow each other from ``address``; any that are below 2^256."""
+
+    @abstractmethod
+    def follow(self, a: Value, address: Any) -> None:
+        """Reduced ``a`` as `words` reads it."""
 
     # --- what they share ---
 
@@ -260,7 +263,7 @@ class Form(ABC):
 class Wide(Form):
     """Eight lanes of five 52-bit limbs."""
 
-    name, lanes, limbs, bits, row = "ifma", 8, 5, 52, 8
+    name, lanes, limbs, bits = "ifma", 8, 5, 52
     vector = ir.VectorType(WORD, 8)
 
     def __init__(self, routine: Routine, order: int) -> None:
@@ -385,37 +388,62 @@ class Wide(Form):
     def _indices(self, at: Sequence[int]) -> ir.Constant:
         return ir.Constant(ir.VectorType(INDEX, self.lanes), list(at))
 
-    def gather(self, addresses: Sequence[Any], bound: float) -> Value:
-        rows = [self.routine.load(address, self.vector, align=64) for address in addresses]
-        return Value(tuple(self.transposed(rows)[: self.limbs]), bound)
+    def gather(self, addresses: Sequence[Any]) -> tuple[Value, Value]:
+        words = self.transposed([self.routine.load(address, self.vector, align=64) for address in addresses])
+        return Value(self._split(words[:4]), self.tight), Value(self._split(words[4:]), self.tight)
+
+    def scatter(self, a: Value, b: Value, addresses: Sequence[Any]) -> None:
+        words = [*self._joined(self.reduce(a).limbs), *self._joined(self.reduce(b).limbs)]
+        for row, address in zip(self.transposed(words), addresses, strict=True):
+            self.routine.store(row, address, align=64)
 
     def words(self, address: Any) -> Value:
-        quarters = []
+        rows = []
+        for lane in range(0, self.lanes, 2):
+            rows.append(self.routine.load(self.routine.at(address, 4 * lane, 8), self.vector))
+        words = []
         for word in range(4):
-            vector = ir.Constant(self.vector, ir.Undefined)
-            for lane in range(self.lanes):
-                one = self.routine.load(self.routine.at(address, 4 * lane + word, 8))
-                vector = self.builder.insert_element(vector, one, ir.Constant(INDEX, lane))
-            quarters.append(vector)
+            low = self.builder.shuffle_vector(rows[0], rows[1], self._indices([word, 4 + word, 8 + word, 12 + word] * 2))
+            high = self.builder.shuffle_vector(rows[2], rows[3], self._indices([word, 4 + word, 8 + word, 12 + word] * 2))
+            words.append(self.builder.shuffle_vector(low, high, self._indices([0, 1, 2, 3, 8, 9, 10, 11])))
+        return Value(self._split(words), self.spread / 16)
+
+    def follow(self, a: Value, address: Any) -> None:
+        words = self._joined(self.reduce(a).limbs)
+        for k in range(self.lanes // 2):
+            at = [2 * k, 8 + 2 * k, 2 * k + 1, 9 + 2 * k] * 2
+            low = self.builder.shuffle_vector(words[0], words[1], self._indices(at))
+            high = self.builder.shuffle_vector(words[2], words[3], self._indices(at))
+            row = self.builder.shuffle_vector(low, high, self._indices([0, 1, 8, 9, 2, 3, 10, 11]))
+            self.routine.store(row, self.routine.at(address, 8 * k, 8))
+
+    def _split(self, words: Sequence[Any]) -> tuple[Any, ...]:
+        """Four words as five limbs."""
         limbs = []
         for i in range(self.limbs):
             word, shift = divmod(self.bits * i, 64)
-            limb = self.builder.lshr(quarters[word], self.every(shift))
+            limb = self.builder.lshr(words[word], self.every(shift)) if shift else words[word]
             if shift > 64 - self.bits and word < 3:
-                limb = self.builder.or_(limb, self.builder.shl(quarters[word + 1], self.every(64 - shift)))
-            limbs.append(self.builder.and_(limb, self.every((1 << self.bits) - 1)))
-        return Value(tuple(limbs), 2**256 / self.order)
+                limb = self.builder.or_(limb, self.builder.shl(words[word + 1], self.every(64 - shift)))
+            limbs.append(self.builder.and_(limb, self.every((1 << self.bits) - 1)) if i < self.limbs - 1 else limb)
+        return tuple(limbs)
 
-    def scatter(self, a: Value, addresses: Sequence[Any]) -> None:
-        columns = [*self.reduce(a).limbs, *[self.every(0)] * (self.row - self.limbs)]
-        for row, address in zip(self.transposed(columns), addresses, strict=True):
-            self.routine.store(row, address, align=64)
+    def _joined(self, limbs: Sequence[Any]) -> list[Any]:
+        """Five limbs of a value below 2^256 as four words."""
+        words = []
+        for word in range(4):
+            first = 64 * word // self.bits
+            shift = 64 * word - self.bits * first
+            total = self.builder.lshr(limbs[first], self.every(shift)) if shift else limbs[first]
+            total = self.builder.or_(total, self.builder.shl(limbs[first + 1], self.every(self.bits - shift)))
+            words.append(total)
+        return words
 
 
 class Narrow(Form):
     """One lane of four 64-bit limbs, for any CPU."""
 
-    name, lanes, limbs, bits, row, tight = "portable", 1, 4, 64, 4, 2.0
+    name, lanes, limbs, bits, tight = "portable", 1, 4, 64, 2.0
 
     def __init__(self, routine: Routine, order: int) -> None:
         super().__init__(routine, order)
@@ -491,15 +519,20 @@ class Narrow(Form):
     def any(self, mask: Any) -> Any:
         return mask
 
+    def gather(self, addresses: Sequence[Any]) -> tuple[Value, Value]:
+        (address,) = addresses
+        words = [self.routine.load(self.routine.at(address, i, 8), align=1) for i in range(8)]
+        return Value(tuple(words[:4]), self.tight), Value(tuple(words[4:]), self.tight)
+
+    def scatter(self, a: Value, b: Value, addresses: Sequence[Any]) -> None:
+        (address,) = addresses
+        for i, limb in enumerate((*self.reduce(a).limbs, *self.reduce(b).limbs)):
+            self.routine.store(limb, self.routine.at(address, i, 8))
+
     def words(self, address: Any) -> Value:
-        return Value(tuple(self.routine.load(self.routine.at(address, i, 8)) for i in range(4)), self.spread)
+        return Value(tuple(self.routine.load(self.routine.at(address, i, 8), align=1) for i in range(4)), self.spread)
 
-    def gather(self, addresses: Sequence[Any], bound: float) -> Value:
-        (address,) = addresses
-        return Value(tuple(self.routine.load(self.routine.at(address, i, 8)) for i in range(self.limbs)), bound)
-
-    def scatter(self, a: Value, addresses: Sequence[Any]) -> None:
-        (address,) = addresses
+    def follow(self, a: Value, address: Any) -> None:
         for i, limb in enumerate(self.reduce(a).limbs):
             self.routine.store(limb, self.routine.at(address, i, 8))
 

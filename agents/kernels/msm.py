@@ -24,13 +24,13 @@ from agents.core.proofs.curve import G1, G2, PointG1, PointG2, add_g1, add_g2, w
 from agents.core.proofs.field import BASE_ORDER
 from agents.kernels import buckets
 from agents.kernels.compiled import compiled
-from agents.kernels.curve import AddPairs, widen
+from agents.kernels.curve import AHEAD, CHAINS, AddPairs, widen
 from agents.kernels.forms import FORMS
 
 Words = NDArray[np.uint64]
 
 SCALAR_BITS = 254
-BATCH = 1 << 13
+BATCH = 1 << 12
 """Additions that share an inversion."""
 TASK = 1 << 16
 """Entries that a task sorts at least, if there are as many: small windows go together."""
@@ -55,33 +55,32 @@ class Group:
         word = ctypes.c_int64
         self.add_pairs: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 6)(self._code.address("add_pairs"))
         self._widen: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 3)(self._code.address("widen"))
-        self.lanes, self._row, self._limbs, self._bits = written.lanes, written.form.row, written.form.limbs, written.form.bits
-        self.kept = written.field.kept // self.lanes // 8
-        self.coordinates = 4 if extension else 2
-        self.stride = self.coordinates * self._row * 8
+        self.lanes, self.stride = written.lanes, written.stride
+        self.together = CHAINS * self.lanes
+        self.kept = written.field.kept // 8
         self._leave = pow(written.form.radix, -1, BASE_ORDER)
         # Two points that may be added, for the lanes that are left over.
         self._padding = self.rows(words_g2([G2, add_g2(G2, G2)]) if extension else words_g1([G1, add_g1(G1, G1)]))
         self.pad = (self._padding.ctypes.data, self._padding.ctypes.data + self.stride)
 
     def rows(self, points: Words) -> Words:
-        """(n, 4 coordinates) words of a .zkey as the additions read them."""
-        count = len(points) * self.coordinates
+        """(n, 8 or 16) words of a .zkey as the additions read them."""
         if self.lanes == 1:
             return points if points.ctypes.data % 2 == 0 and points.flags.c_contiguous else points.copy()
-        whole = count // self.lanes
-        rows = aligned(-(-count // self.lanes) * self.lanes * self._row).reshape(-1, self._row)
+        batch = 2 * self.lanes * 4
+        rows = aligned(-(-points.size // batch) * batch)
+        whole = points.size // batch
         self._widen(points.ctypes.data, rows.ctypes.data, whole)
-        if whole * self.lanes < count:
-            rest = np.zeros((self.lanes, 4), dtype=np.uint64)
-            rest[: count - whole * self.lanes] = points.reshape(-1, 4)[whole * self.lanes :]
-            self._widen(rest.ctypes.data, rows[whole * self.lanes :].ctypes.data, 1)
+        if whole * batch < points.size:
+            rest = np.zeros(batch, dtype=np.uint64)
+            rest[: points.size - whole * batch] = points.reshape(-1)[whole * batch :]
+            self._widen(rest.ctypes.data, rows[whole * batch :].ctypes.data, 1)
         return rows
 
     def point(self, address: int) -> tuple[int, ...]:
         """The coordinates at ``address`` as integers; of the opposite point if its lowest bit is set."""
-        data = np.frombuffer(ctypes.string_at(address & ~1, self.stride), dtype=np.uint64).reshape(-1, self._row)
-        values = [sum(int(limb) << (self._bits * i) for i, limb in enumerate(row[: self._limbs])) for row in data]
+        data = ctypes.string_at(address & ~1, self.stride)
+        values = [int.from_bytes(data[i : i + 32], "little") for i in range(0, self.stride, 32)]
         affine = [value * self._leave % BASE_ORDER for value in values]
         if address & 1:
             affine[len(affine) // 2 :] = [-value % BASE_ORDER for value in affine[len(affine) // 2 :]]
@@ -137,36 +136,34 @@ class Sums:
         """``room``: additions that there will be at most."""
         self._group = group
         # Every round leaves less than a vector of its place unused.
-        self._arena = _desk.words("arena", (room + 64 * group.lanes) * group.stride // 8)
+        self._arena = _desk.words("arena", (room + 64 * group.together) * group.stride // 8)
         self._used = 0
 
     def reduce(self, entries: Words, starts: NDArray[np.int64]) -> None:
         """Leave one entry of every sum, or none where it is nothing or infinity."""
-        group, lanes = self._group, self._group.lanes
+        group, together = self._group, self._group.together
         while True:
-            most = len(entries) // 2 + lanes
+            most = len(entries) // 2 + together + AHEAD * group.lanes
             left, right = _desk.words("left", most), _desk.words("right", most)
             out = self._arena.ctypes.data + self._used * group.stride
             pairs = buckets.pair(entries, starts, left, right, out, group.stride)
             if not pairs:
                 return
-            vectors = -(-pairs // lanes)
-            left[pairs : vectors * lanes], right[pairs : vectors * lanes] = group.pad
-            self._used += vectors * lanes
-            flags = _desk.words("flags", vectors * lanes)[: vectors * lanes]
+            padded = -(-pairs // together) * together
+            left[pairs:padded], right[pairs:padded] = group.pad
+            self._used += padded
+            flags = _desk.words("flags", padded)[:padded]
             flags[:] = 0
-            if self._add(left, right, out, flags, vectors):
+            if self._add(left, right, out, flags):
                 buckets.drop(entries, starts, flags[:pairs], out, group.stride)
 
-    def _add(self, left: Words, right: Words, out: int, flags: Words, vectors: int) -> bool:
-        group, batch = self._group, BATCH // self._group.lanes
-        scratch = _desk.words("scratch", min(batch, vectors) * group.lanes * group.kept)
-        some = 0
-        for first in range(0, vectors, batch):
-            at = first * group.lanes
+    def _add(self, left: Words, right: Words, out: int, flags: Words) -> bool:
+        group, some = self._group, 0
+        scratch = _desk.words("scratch", min(BATCH, len(flags)) // group.lanes * group.kept)
+        for first in range(0, len(flags), BATCH):
             some |= group.add_pairs(
-                left.ctypes.data + 8 * at, right.ctypes.data + 8 * at, out + at * group.stride,
-                flags.ctypes.data + 8 * at, scratch.ctypes.data, min(batch, vectors - first),
+                left.ctypes.data + 8 * first, right.ctypes.data + 8 * first, out + first * group.stride,
+                flags.ctypes.data + 8 * first, scratch.ctypes.data, min(BATCH, len(flags) - first) // group.together,
             )  # fmt: skip
         return bool(some)
 
