@@ -65,3 +65,33 @@ template PowerOfTwoMask(minimum, maximum) {
     for (var i = 0; i < maximum; i++) power += mask[i] * (1 << i);
     power === in;
 }
+
+// The canonical 254 bits of a hash, least significant first.
+//   top    at most 254; the more, the rarer the element that has no bits here
+// As CanonicalBits, but decided by the `top` highest bits: they must be below the order's own, which leaves everything below
+// them free. Elements whose highest bits are the order's have none; a hash is one of them once in about 2^top.
+template BitsOfHash(top) {
+    signal input in;
+    signal output out[254];
+
+    var largest = -1; // order - 1
+    var total = 0;
+    signal tight[top + 1];
+    tight[0] <== 1;
+    for (var i = 253; i >= 0; i--) {
+        var at = 253 - i;
+        out[i] <-- (in >> i) & 1;
+        if (at >= top) {
+            out[i] * (out[i] - 1) === 0;
+        } else if ((largest >> i) & 1 == 1) {
+            out[i] * (out[i] - 1) === 0;
+            tight[at + 1] <== tight[at] * out[i];
+        } else {
+            out[i] * (1 - tight[at] - out[i]) === 0;
+            tight[at + 1] <== tight[at];
+        }
+        total += out[i] * (1 << i);
+    }
+    tight[top] === 0;
+    total === in;
+}

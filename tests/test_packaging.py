@@ -74,11 +74,14 @@ def test_the_wheel_holds_the_agents_and_their_artefacts_alone(wheel: Path) -> No
         "agents/artefacts/contracts/TestToken.json",
         "agents/artefacts/contracts/DevnetVerifier.json",
         "agents/artefacts/contracts/CodexVerifier.json",
+        "agents/artefacts/contracts/ProductionVerifier.json",
         "agents/artefacts/circuits/devnet/storage_proof.wasm",
         "agents/artefacts/circuits/devnet/storage_proof.r1cs.gz",
         "agents/artefacts/circuits/devnet/verification_key.json",
         "agents/artefacts/circuits/codex/storage_proof.wasm",
         "agents/artefacts/circuits/codex/verification_key.json",
+        "agents/artefacts/circuits/production/storage_proof.wasm",
+        "agents/artefacts/circuits/production/verification_key.json",
     ):
         assert needed in names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"agents"}

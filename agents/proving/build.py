@@ -23,9 +23,9 @@ from agents.proving.files.zkey import verification_key
 from agents.proving.verifier import contract_name, verifier_source
 
 MAIN = """pragma circom 2.1.6;
-include "../../circuits/storage_proof.circom";
+include "../../circuits/{file}.circom";
 component main {{public [entropy, dataSetRoot, slotIndex]}} =
-    StorageProof({depth}, {slots}, {block}, {elements}, {samples});
+    {template}({parameters});
 """
 
 Say = Callable[[str], None]
@@ -45,13 +45,18 @@ class Tree:
 
 def main_source(profile: Profile) -> str:
     """The circom main file of a profile, standing in .build/circuits."""
-    return MAIN.format(
-        depth=profile.max_depth,
-        slots=profile.max_log2_slots,
-        block=profile.block_tree_depth,
-        elements=profile.elements_per_cell,
-        samples=profile.samples,
-    )
+    parameters = [
+        profile.max_depth,
+        profile.max_log2_slots,
+        profile.block_tree_depth,
+        profile.elements_per_cell,
+        profile.samples,
+    ]
+    file, template = "storage_proof", "StorageProof"
+    if profile.crown:
+        file, template = "crowned_storage_proof", "CrownedStorageProof"
+        parameters.append(profile.crown)
+    return MAIN.format(file=file, template=template, parameters=", ".join(map(str, parameters)))
 
 
 def _digest(*parts: bytes) -> str:

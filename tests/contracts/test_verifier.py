@@ -68,7 +68,7 @@ def slot() -> Slot:
     return slot_of(DEVNET, index=INDEX, slots=3, blocks=2, cell=cell)
 
 
-@pytest.mark.parametrize("name", ["DevnetVerifier", "CodexVerifier"])
+@pytest.mark.parametrize("name", ["DevnetVerifier", "CodexVerifier", "ProductionVerifier"])
 def test_the_code_on_the_chain_is_the_artefacts(accounts: Any, chain: Any, name: str) -> None:
     verifier = deployed_from_artefact(accounts[0], name)
     code = bytes(chain.provider.get_code(verifier.address))

@@ -18,6 +18,9 @@ class Profile:
     max_log2_slots: int
     samples: int
     """Cells a proof samples, with replacement."""
+    crown: int = 0
+    """Levels under a slot's root that the samples' paths are proven to share, in the circuit that shares them; 0: Codex's own
+    circuit, in which every sample stands alone. Both take the same inputs and prove the same."""
 
     @property
     def cells_per_block(self) -> int:
@@ -54,6 +57,7 @@ PROFILES = {
     for profile in (
         Profile("devnet", cell_bytes=256, block_bytes=65536, max_depth=17, max_log2_slots=4, samples=1),
         Profile("codex", cell_bytes=2048, block_bytes=65536, max_depth=32, max_log2_slots=8, samples=5),
+        Profile("production", cell_bytes=2048, block_bytes=65536, max_depth=19, max_log2_slots=8, samples=10, crown=3),
     )
 }
 
