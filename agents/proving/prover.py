@@ -6,34 +6,27 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from agents.artefacts.files import circuit_folder
 from agents.core.errors import ProofFailed, ProverUnavailable
 from agents.core.proofs.profiles import Profile
 from agents.core.proofs.proof import Groth16Proof, proof_from_json
 from agents.proving.build import find_zkey
+from agents.proving.child import NICE
+from agents.proving.executor import Executor
 from agents.proving.files.zkey import open_key
-from agents.proving.node import NICE, NodeWorker
+from agents.proving.node import NodeWorker
 
 EXTERNAL_SECONDS = 600.0
 """A prover that takes longer is stopped: its period is over."""
 
 
-class Prover(Protocol):
-    """Makes proofs of one circuit with one key."""
-
-    async def prove(self, inputs: dict[str, Any]) -> Groth16Proof:
-        """A proof of ``inputs``, named signals. Raises ProofFailed."""
-        ...
-
-    async def close(self) -> None:
-        """End what was started."""
-        ...
-
-
 class SnarkjsProver:
     """Groth16 by snarkjs in a resident node worker."""
+
+    capacity = 1
+    cores: int | None = None
 
     def __init__(self, wasm: Path, zkey: Path) -> None:
         self.wasm = wasm
@@ -52,6 +45,9 @@ class SnarkjsProver:
 
 class ExternalProver:
     """A program called as rapidsnark is: ``prover key.zkey witness.wtns proof.json public.json``."""
+
+    capacity = 1
+    cores: int | None = None
 
     def __init__(self, executable: Path, wasm: Path, zkey: Path) -> None:
         self.executable = executable
@@ -97,7 +93,7 @@ class ExternalProver:
         await self.worker.close()
 
 
-def prover_for(profile: Profile, zkey: Path | None = None, executable: Path | None = None) -> Prover:
+def prover_for(profile: Profile, zkey: Path | None = None, executable: Path | None = None) -> Executor:
     """The prover of a profile. Raises ProverUnavailable, and BadData for a key that is none."""
     wasm, key = circuit_folder(profile.name) / "storage_proof.wasm", find_zkey(profile.name, zkey)
     open_key(key)

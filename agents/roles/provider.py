@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from dataclasses import replace
 
 from agents.chain.blocks import header_of
@@ -23,7 +24,7 @@ from agents.core.agents.provider_duties import (
 )  # fmt: skip
 from agents.core.errors import ChainUnavailable, NotFound
 from agents.core.market.periods import challenge, first_block, period_of
-from agents.core.market.types import slot_id
+from agents.core.market.types import MarketConfig, slot_id
 from agents.core.market.view import MarketView, SlotKey
 from agents.net.client import PeerClient
 from agents.proving.service import ProvingService
@@ -63,6 +64,7 @@ class Provider:
         self._tasks = Tasks()
         self._begun = Begun(actor.address, memory)
         self._useless_since: dict[Forget, int] = {}
+        self._block = self._now = 0
         self.view: MarketView | None = None
         """The newest view; what the peer server answers from."""
 
@@ -78,7 +80,7 @@ class Provider:
 
     async def step(self, view: MarketView, block: int, now: int, reorged: bool = False) -> None:
         """Start whatever is due after ``block``."""
-        self.view = view
+        self.view, self._block, self._now = view, block, now
         me = self._actor.address
         hashes = await self._actor.hashes(blocks_needed(view, me, block), reorged)
         held = await asyncio.to_thread(self._held, view)
@@ -96,7 +98,7 @@ class Provider:
         """The policy, with no more slots than this machine can prove."""
         if self._policy.proofs_per_period is not None:
             return self._policy
-        return replace(self._policy, proofs_per_period=provable(self._proving.seconds, view.config))
+        return replace(self._policy, proofs_per_period=provable(self._proving.pace, view.config))
 
     async def _run(self, view: MarketView, duty: Duty) -> None:
         if isinstance(duty, Rebuild):
@@ -150,7 +152,7 @@ class Provider:
         request = view.requests[duty.request]
         slot = self._store.slot(SlotName(request.content.cid, duty.index))
         await asyncio.to_thread(lambda: slot.facts)
-        proof = await self._proving.prove_slot(slot, self._deadline(view, duty), read_challenge)
+        proof = await self._proving.prove_slot(slot, self._deadline(config, duty), read_challenge)
         market = self._actor.market
         if isinstance(duty, Prove):
             reached("prove.proven")
@@ -163,13 +165,13 @@ class Provider:
             await self._actor.lane.send(market.fill_slot(id, proof.as_abi()), f"{duty.key}:{drawn[-1]}")
             reached("fill.sent")
 
-    @staticmethod
-    def _deadline(view: MarketView, duty: Fill | Prove) -> float:
+    def _deadline(self, config: MarketConfig, duty: Fill | Prove) -> float:
+        """When a proof is worthless, by this machine's clock: the chain's may be another."""
         if isinstance(duty, Fill):
-            return float(duty.deadline)
-        last = view.last
-        ahead = first_block(duty.period + 1, view.config) - (last.block_number if last else 0)
-        return (last.timestamp if last else 0) + ahead * view.config.block_seconds
+            left = duty.deadline - self._now
+        else:
+            left = (first_block(duty.period + 1, config) - self._block) * config.block_seconds
+        return time.time() + left
 
     async def _rebuild(self, view: MarketView, duty: Rebuild) -> None:
         """Rebuild a lost slot before anything is reserved."""

@@ -1,7 +1,8 @@
-"""Provers of every kind, keys by path, workers that die, and the service that proves in turn and checks what it proved."""
+"""Provers of every kind, keys by path, workers that die, and a proof that is checked before it is handed over."""
 
 import asyncio
 import gzip
+import math
 import os
 import signal
 from dataclasses import replace
@@ -17,16 +18,16 @@ from agents.core.proofs.proof import Groth16Proof, proof_from_json, public_input
 from agents.core.proofs.verification import verify
 from agents.proving import node
 from agents.proving.build import find_zkey, make_development_key
+from agents.proving.child import NICE
 from agents.proving.development import write_zkey
 from agents.proving.files.r1cs import read_r1cs
 from agents.proving.files.zkey import verification_key as key_of
-from agents.proving.lock import ProverLock
 from agents.proving.prover import ExternalProver, SnarkjsProver, prover_for
 from agents.proving.service import ProvingService
+from agents.proving.turns import Turns
 from tests.circuits.slots import CHALLENGE, Slot, inputs_for, slot_of, small_cell
 
 DEVNET = profile_named("devnet")
-PATIENCE = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_a_worker_that_is_killed_is_started_again_unnoticed(slot: Slot) -> None:
         assert isinstance(prover, SnarkjsProver)
         first = await prover.prove(inputs_for(slot))
         pid = prover.worker.pid
-        assert pid is not None and os.getpriority(os.PRIO_PROCESS, pid) >= node.NICE
+        assert pid is not None and os.getpriority(os.PRIO_PROCESS, pid) >= NICE
         os.kill(pid, signal.SIGKILL)
         second = await prover.prove(inputs_for(slot))
         assert prover.worker.pid not in (None, pid)
@@ -114,9 +115,9 @@ def test_a_key_named_by_path_is_the_key_used(slot: Slot, tmp_path: Path) -> None
     assert own != verification_key("devnet") and "insecure" not in own
 
     async def run(key: dict[str, Any]) -> Groth16Proof:
-        service = ProvingService(prover_for(DEVNET, zkey), DEVNET, key, ProverLock(tmp_path / "lock"))
+        service = ProvingService(prover_for(DEVNET, zkey), DEVNET, key, Turns(tmp_path / "lock"))
         try:
-            return await service.prove_slot(slot, 1.0, challenge)
+            return await service.prove_slot(slot, math.inf, challenge)
         finally:
             await service.close()
 
@@ -130,42 +131,6 @@ def test_a_key_named_by_path_is_the_key_used(slot: Slot, tmp_path: Path) -> None
     with pytest.raises(Misuse, match="is there already"):
         make_development_key("devnet", zkey)
     assert zkey.read_bytes() == before
-
-
-def test_the_challenge_is_read_when_it_is_this_proofs_turn(slot: Slot, tmp_path: Path) -> None:
-    events: list[str] = []
-
-    class Recorder:
-        """A prover that makes no proof worth having."""
-
-        async def prove(self, inputs: dict[str, Any]) -> Groth16Proof:
-            assert inputs == inputs_for(slot)
-            events.append("prove")
-            return Groth16Proof((1, 2), ((1, 2), (3, 4)), (1, 2))
-
-        async def close(self) -> None:
-            events.append("close")
-
-    async def read() -> bytes:
-        events.append("challenge")
-        return CHALLENGE
-
-    async def run() -> None:
-        lock = ProverLock(tmp_path)
-        service = ProvingService(Recorder(), DEVNET, verification_key("devnet"), lock)
-        assert service.seconds == 2.0  # so far nothing is known of this machine
-        async with lock.held(1.0):
-            waiting = asyncio.create_task(service.prove_slot(slot, 2.0, read))
-            await asyncio.sleep(0)  # up to their first wait
-            assert len(list(tmp_path.glob("*.ticket"))) == 2
-            events.append("released")
-        with pytest.raises(ProofFailed, match="does not verify"):
-            await asyncio.wait_for(waiting, PATIENCE)
-        assert 0 < service.seconds < 2.0
-        await service.close()
-
-    asyncio.run(run())
-    assert events == ["released", "challenge", "prove", "close"]
 
 
 def test_what_is_no_key_or_not_there_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

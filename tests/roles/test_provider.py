@@ -52,7 +52,7 @@ def provider_of(store: SlotStore, quota: int = 1 << 30, seconds: float = 1.0) ->
         address=ME, deployment=SimpleNamespace(profile=PROFILE.name), lane=lane, market=market, hashes=hashes
     )
     peers: Any = nothing
-    proving: Any = SimpleNamespace(close=nothing, seconds=seconds)
+    proving: Any = SimpleNamespace(close=nothing, pace=seconds)
     return Provider(actor, store, proving, peers, Policy(quota), Fitting(PROFILE.name), MemoryJournal()), lane
 
 

@@ -23,9 +23,9 @@ from agents.core.market.types import Ask, Content, MarketConfig, Request, SlotSt
 from agents.core.proofs.profiles import profile_named
 from agents.core.units import TOKEN
 from agents.net.client import PeerClient
-from agents.proving.lock import ProverLock
 from agents.proving.prover import prover_for
 from agents.proving.service import ProvingService
+from agents.proving.turns import Turns
 from agents.roles.actor import Actor
 from agents.roles.fitting import Fitting
 from agents.roles.provider import Provider
@@ -95,7 +95,7 @@ async def story(folder: Path) -> None:
 
         store = SlotStore(folder / "provider", 1 << 30)
         key = verification_key(PROFILE.name)
-        proving = ProvingService(prover_for(PROFILE), PROFILE, key, ProverLock(folder / "prover"))
+        proving = ProvingService(prover_for(PROFILE), PROFILE, key, Turns(folder / "prover"))
         peers = await stack.enter_async_context(PeerClient(network.deployment.reference))
         provider = Provider(actor, store, proving, peers, Policy(quota=1 << 30), Fitting(PROFILE.name), MemoryJournal())
         house = House(provider, actor, network)

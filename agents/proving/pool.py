@@ -1,0 +1,72 @@
+"""Proofs in processes of this machine: each at low priority, with a prover of its own over the one mapped key.
+
+The pages of a mapped key are the page cache's: however many workers map it, it is in memory once.
+"""
+
+import asyncio
+import base64
+import os
+import pickle
+import sys
+from typing import Any
+
+from agents.core.proofs.proof import Groth16Proof, proof_from_json
+from agents.proving.child import Child
+from agents.proving.executor import Recipe
+from agents.proving.turns import cores
+from agents.proving.wire import unpacked
+
+THREADS = "HOLDFAST_THREADS"
+"""Tells a worker how many threads its kernels may use."""
+
+
+class LocalPool:
+    """Workers of one recipe, started when they are first needed, replaced when they die, hang or are given up."""
+
+    def __init__(self, recipe: Recipe, workers: int | None = None, threads: int = 1) -> None:
+        """``workers``: as many as ``threads`` each fill this machine's cores, by default."""
+        self.recipe = recipe
+        self._threads = threads
+        count = workers or max(1, cores() // threads)
+        # The key is found by the same path in a worker, and so are this program's modules.
+        settings = os.environ | {"PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path)}
+        environment = settings | {THREADS: str(threads)}
+        self._workers = [Child(self._command, "See whether it can be imported.", environment) for _ in range(count)]
+        self._idle = list(self._workers)
+        self._free = asyncio.Semaphore(count)
+
+    @property
+    def capacity(self) -> int:
+        """Workers."""
+        return len(self._workers)
+
+    @property
+    def cores(self) -> int | None:
+        """Threads of a worker."""
+        return self._threads
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that run."""
+        return [worker.pid for worker in self._workers if worker.pid is not None]
+
+    async def prove(self, inputs: dict[str, Any]) -> Groth16Proof:
+        """A proof of ``inputs``. Raises ProofFailed, ProverLost, ProverUnavailable, BadData."""
+        async with self._free:
+            worker = self._idle.pop()  # the one used last: others need not be started
+            try:
+                answer = await worker.ask({"input": inputs})
+            finally:
+                self._idle.append(worker)
+        if "error" in answer:
+            raise unpacked(answer["error"])
+        return proof_from_json(answer.get("proof"))
+
+    def _command(self) -> list[str]:
+        recipe = base64.b64encode(pickle.dumps(self.recipe)).decode()
+        # Safe path: the working directory is on it only where it was on ours.
+        return [sys.executable, "-P", "-m", "agents.proving.pool_worker", recipe]
+
+    async def close(self) -> None:
+        """End all workers."""
+        await asyncio.gather(*(worker.close() for worker in self._workers))
