@@ -46,6 +46,8 @@ class Form(ABC):
     lanes: int
     limbs: int
     bits: int
+    line: int
+    """Bytes of an element in a table."""
     tight: float
     """Below what `reduce` brings any value that fits."""
 
@@ -102,6 +104,18 @@ class Form(ABC):
     @abstractmethod
     def follow(self, a: Value, address: Any) -> None:
         """Reduced ``a`` as `words` reads it."""
+
+    @abstractmethod
+    def lines(self, a: Value, address: Any) -> None:
+        """Reduced ``a``, lane by lane, as `everywhere` reads it: ``line`` bytes each."""
+
+    @abstractmethod
+    def everywhere(self, address: Any) -> Value:
+        """The one element at ``address``, in every lane."""
+
+    @abstractmethod
+    def canonical(self, a: Value) -> Value:
+        """a itself, below the order."""
 
     # --- what they share ---
 
@@ -263,7 +277,7 @@ class Form(ABC):
 class Wide(Form):
     """Eight lanes of five 52-bit limbs."""
 
-    name, lanes, limbs, bits = "ifma", 8, 5, 52
+    name, lanes, limbs, bits, line = "ifma", 8, 5, 52, 64
     vector = ir.VectorType(WORD, 8)
 
     def __init__(self, routine: Routine, order: int) -> None:
@@ -417,6 +431,42 @@ class Wide(Form):
             row = self.builder.shuffle_vector(low, high, self._indices([0, 1, 8, 9, 2, 3, 10, 11]))
             self.routine.store(row, self.routine.at(address, 8 * k, 8))
 
+    def lines(self, a: Value, address: Any) -> None:
+        columns = [*self.reduce(a).limbs, *[self.every(0)] * (self.lanes - self.limbs)]
+        for lane, row in enumerate(self.transposed(columns)):
+            self.routine.store(row, self.routine.at(address, lane, self.line), align=64)
+
+    def everywhere(self, address: Any) -> Value:
+        return Value(tuple(self.spread_out(self.routine.load(self.routine.at(address, i, 8))) for i in range(self.limbs)), self.tight)
+
+    def spread_out(self, word: Any) -> Any:
+        """``word`` in every lane."""
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        vector = self.builder.insert_element(undefined, word, ir.Constant(INDEX, 0))
+        return self.builder.shuffle_vector(vector, undefined, self._indices([0] * self.lanes))
+
+    def permuted(self, a: Value, at: Sequence[int]) -> Value:
+        """Lane i of the result is lane ``at[i]`` of a."""
+        limbs = (self.builder.shuffle_vector(limb, limb, self._indices(at)) for limb in a.limbs)
+        return Value(tuple(limbs), a.bound, a.normal)
+
+    def each(self, numbers: Sequence[int]) -> Value:
+        """One number below the order a lane, in Montgomery form."""
+        values = [number * self.radix % self.order for number in numbers]
+        mask = (1 << self.bits) - 1
+        limbs = ([(value >> (self.bits * i)) & mask for value in values] for i in range(self.limbs))
+        return Value(tuple(ir.Constant(self.vector, limb) for limb in limbs), 1)
+
+    def mask(self, lanes: Sequence[bool]) -> ir.Constant:
+        """A constant mask."""
+        return ir.Constant(ir.VectorType(ir.IntType(1), self.lanes), [int(lane) for lane in lanes])
+
+    def canonical(self, a: Value) -> Value:
+        a = self.reduce(a)
+        less = self.normal(Value(self._minus(a.limbs, self.spelt(self.order)), a.bound, normal=False))
+        negative = self.builder.icmp_signed("<", less.limbs[-1], self.every(0))
+        return Value(self.select(negative, a, less).limbs, 1)
+
     def _split(self, words: Sequence[Any]) -> tuple[Any, ...]:
         """Four words as five limbs."""
         limbs = []
@@ -443,7 +493,7 @@ class Wide(Form):
 class Narrow(Form):
     """One lane of four 64-bit limbs, for any CPU."""
 
-    name, lanes, limbs, bits, tight = "portable", 1, 4, 64, 2.0
+    name, lanes, limbs, bits, line, tight = "portable", 1, 4, 64, 32, 2.0
 
     def __init__(self, routine: Routine, order: int) -> None:
         super().__init__(routine, order)
@@ -535,6 +585,18 @@ class Narrow(Form):
     def follow(self, a: Value, address: Any) -> None:
         for i, limb in enumerate(self.reduce(a).limbs):
             self.routine.store(limb, self.routine.at(address, i, 8))
+
+    def lines(self, a: Value, address: Any) -> None:
+        self.follow(a, address)
+
+    def everywhere(self, address: Any) -> Value:
+        return self.get(address)
+
+    def canonical(self, a: Value) -> Value:
+        packed = self._packed(self.reduce(a).limbs)
+        order = ir.Constant(packed.type, self.order)
+        less = self.builder.icmp_unsigned("<", packed, order)
+        return Value(self._unpacked(self.builder.select(less, packed, self.builder.sub(packed, order))), 1)
 
 
 FORMS: dict[str, type[Wide] | type[Narrow]] = {form.name: form for form in (Wide, Narrow)}

@@ -26,21 +26,13 @@ from agents.kernels import buckets
 from agents.kernels.compiled import compiled
 from agents.kernels.curve import AHEAD, CHAINS, AddPairs, widen
 from agents.kernels.forms import FORMS
-
-Words = NDArray[np.uint64]
+from agents.kernels.memory import Words, aligned
 
 SCALAR_BITS = 254
 BATCH = 1 << 12
 """Additions that share an inversion."""
 TASK = 1 << 16
 """Entries that a task sorts at least, if there are as many: small windows go together."""
-
-
-def aligned(words: int) -> Words:
-    """As many words on a 64-byte boundary, whatever they hold."""
-    raw = np.empty(words + 8, dtype=np.uint64)
-    start = (-raw.ctypes.data % 64) // 8
-    return raw[start : start + words]
 
 
 class Group:
