@@ -17,6 +17,10 @@ class Denied(HoldfastError):
     exit_code = 10
 
 
+class Later(HoldfastError):
+    """This host will have it soon: ask again."""
+
+
 @dataclass(frozen=True)
 class SlotPlan:
     """The blocks of a slot: ``digests`` (sha2-256, in order), all of ``block_bytes`` bytes, and their list's digest."""
@@ -79,7 +83,7 @@ class Host(Protocol):
         """The manifest with this digest, if held."""
 
     async def block_list(self, manifest_digest: bytes, slot_index: int) -> bytes | None:
-        """The block list of a slot that is held whole."""
+        """The block list of a slot that is held whole. Raises Later while it is being made."""
 
     async def slot_plan(self, manifest_digest: bytes, slot_index: int) -> SlotPlan | None:
         """The blocks of a slot that is held whole."""

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from agents.core.errors import BadData, HoldfastError, NotFound, StorageTrouble
 from agents.net.guard import GuardedConnection, GuardedServer
-from agents.net.host import Denied, Host, SlotPlan
+from agents.net.host import Denied, Host, Later, SlotPlan
 from agents.net.limits import Buckets, Limits
 from agents.net.messages import (
     HELD,
@@ -108,6 +108,8 @@ class PeerServer:
             response = _json(error_json("unauthenticated", str(error)), 401)
         except Denied as error:
             response = _json(error_json("denied", str(error)), 403)
+        except Later as error:
+            response = _json(error_json("busy", str(error)), 503, {"Retry-After": "2"})
         except NotFound as error:
             response = _json(error_json("not found", str(error)), 404)
         except BadData as error:

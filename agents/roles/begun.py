@@ -18,6 +18,7 @@ class Begun:
         self._me = me
         self._reserving: dict[SlotKey, int | None] = {}
         self._rebuilding: set[SlotKey] = set()
+        self._spares: set[SlotKey] = set()
         self._rebuilds: Rests[SlotKey] = Rests()
         self._lapses = Lapses(memory)
         self._reserved: set[SlotKey] = set()
@@ -39,9 +40,10 @@ class Begun:
         self._reserving[key] = block
 
     @contextmanager
-    def rebuilding(self, key: SlotKey) -> Iterator[None]:
-        """A slot is rebuilt in the block; after a failure it rests."""
+    def rebuilding(self, key: SlotKey, spares: Set[SlotKey] = frozenset()) -> Iterator[None]:
+        """A slot is rebuilt in the block, and ``spares`` on the side; after a failure it rests."""
         self._rebuilding.add(key)
+        self._spares |= spares
         try:
             yield
         except Exception:
@@ -51,6 +53,7 @@ class Begun:
             self._rebuilds.succeeded(key)
         finally:
             self._rebuilding.discard(key)
+            self._spares -= spares
 
     def look(self, view: MarketView, now: int, reorged: bool, held: Set[SlotKey]) -> None:
         """Learn from a new view what became of reservations; ``held`` are the slots that are here whole."""
@@ -97,6 +100,7 @@ class Begun:
         return UnderWay(
             reserving=frozenset(sent | set(self._reserving)),
             rebuilding=frozenset(self._rebuilding),
+            spares=frozenset(self._spares),
             arriving=frozenset(partly),
             resting=self._rebuilds.resting(self.now),
             refused=refused | self._lapses.refused(view, self.now),

@@ -6,11 +6,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
+from agents.core.agents.provider_repair import may_repair
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.errors import NotFound
 from agents.core.market.types import SlotState
 from agents.core.market.view import MarketView, RequestView
-from agents.net.host import Denied, SlotPlan
+from agents.net.host import Denied, Later, SlotPlan
 from agents.roles.drill import reached
 from agents.roles.fitting import Fitting
 from agents.store.files import storage_errors
@@ -121,10 +122,44 @@ class Hosting:
     # --- reads ---
 
     async def admit_read(self, signer: str | None, manifest_digest: bytes, slot_index: int | None) -> None:
-        """Anybody may read, within the server's limits: slots are encrypted or public."""
+        """Anybody may read what is hosted here, within the server's limits: slots are encrypted or public.
+
+        What is here to spare, rebuilt for another host or of no use any more, is for those who may come to host it.
+        """
+        if slot_index is None or not self._is_here(manifest_digest, slot_index):
+            return
+        requests = self._requests_of(manifest_digest, slot_index)
+        if any(request.slots[slot_index].host == self._address for request in requests):
+            return
+        reader = self._view().providers.get(signer or "")
+        if reader is None or not reader.staked_since:
+            raise Denied(
+                "This slot is not hosted here", "it is spare, and for a provider of this market that may host it"
+            )
+        if not any(may_repair(request, slot_index, reader.address) for request in requests):
+            raise Denied("This slot is not hosted here", f"it is spare, and {reader.address} may not host it")
+
+    def _requests_of(self, manifest_digest: bytes, slot_index: int) -> list[RequestView]:
+        return [
+            request
+            for request in self._view().requests.values()
+            if request.content.cid == manifest_digest and slot_index < len(request.slots)
+        ]
+
+    def _is_here(self, manifest_digest: bytes, slot_index: int) -> bool:
+        """Whether the slot is held, or arriving."""
+        name = SlotName(manifest_digest, slot_index)
+        return self._store.find(name) is not None or name in self._store.arriving
 
     def _held(self, manifest_digest: bytes, slot_index: int) -> HeldSlot | None:
-        return self._store.find(SlotName(manifest_digest, slot_index))
+        """The slot, if it is here whole. Raises Later while it is being rebuilt."""
+        name = SlotName(manifest_digest, slot_index)
+        held = self._store.find(name)
+        requests = self._requests_of(manifest_digest, slot_index) if held is None else []
+        lost = any(request.slots[slot_index].vacated_at for request in requests)
+        if lost and name in self._store.arriving:
+            raise Later("This slot is being rebuilt here", "", "Ask again soon.")
+        return held
 
     async def manifest(self, manifest_digest: bytes) -> bytes | None:
         """The manifest, if a slot of its dataset is held."""
@@ -132,12 +167,12 @@ class Hosting:
         return await _document(self._store.slot(names[0]), "manifest") if names else None
 
     async def block_list(self, manifest_digest: bytes, slot_index: int) -> bytes | None:
-        """The block list of a slot that is held."""
+        """The block list of a slot that is held. Raises Later."""
         held = self._held(manifest_digest, slot_index)
         return await _document(held, "blocks") if held else None
 
     async def slot_plan(self, manifest_digest: bytes, slot_index: int) -> SlotPlan | None:
-        """The blocks of a slot that is held."""
+        """The blocks of a slot that is held. Raises Later."""
         held = self._held(manifest_digest, slot_index)
         return await self._plans.get(held) if held else None
 

@@ -32,7 +32,7 @@ from agents.roles.actor import Actor, Tasks
 from agents.roles.begun import Begun
 from agents.roles.drill import reached
 from agents.roles.fitting import Fitting
-from agents.roles.rebuilding import rebuild_slot
+from agents.roles.rebuilding import Repairs
 from agents.store.slots import SlotName, SlotStore
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Provider:
         self._actor = actor
         self._store = store
         self._proving = proving
-        self._peers = peers
+        self._repairs = Repairs(peers, store, actor.address, actor.deployment.profile)
         self._policy = policy
         self._fitting = fitting
         self._tasks = Tasks()
@@ -174,12 +174,15 @@ class Provider:
         return time.time() + left
 
     async def _rebuild(self, view: MarketView, duty: Rebuild) -> None:
-        """Rebuild a lost slot before anything is reserved."""
-        with self._begun.rebuilding((duty.request, duty.index)):
-            profile = self._actor.deployment.profile
-            asked = await rebuild_slot(self._peers, self._store, view, duty.request, duty.index, profile)
+        """Get a lost slot back before anything is reserved."""
+        spares = frozenset((duty.request, index) for index in duty.spares)
+        with self._begun.rebuilding((duty.request, duty.index), spares):
+            repaired = await self._repairs.carry_out(duty, lambda: self.view or view)
+        if repaired is None:
+            log.info("slot %d of %s is left to others", duty.index, duty.request.hex())
+            return
         reached("rebuild.done")
-        log.info("slot %d of %s rebuilt from %d hosts", duty.index, duty.request.hex(), asked)
+        log.info(repaired.line())
 
     async def close(self) -> None:
         """Stop what is under way; disk, journal and chain remember all of it."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from agents.core.market.types import Ask, Content, SlotState
 from agents.core.market.view import MarketView
 from agents.net.client import PeerClient
 from agents.net.endpoint import Peer
-from agents.net.fetch import PeerSlot, ReplicatedSlot, Stripe, fetch_any_k
+from agents.net.fetch import PeerSlot, ReplicatedSlot, SlotSource, Stripe, fetch_any_k
 
 log = logging.getLogger(__name__)
 
@@ -131,20 +131,11 @@ async def _first(
 
 
 async def stripes_of(
-    sources: Sequence[ReplicatedSlot], manifest: Manifest, start: int = 0, stop: int | None = None
+    sources: Sequence[SlotSource], manifest: Manifest, start: int = 0, stop: int | None = None
 ) -> AsyncGenerator[Stripe, None]:
     """Stripes ``start`` to ``stop`` (all), each of any k blocks by slot index. Raises TooFewPeers."""
     count = manifest.blocks_per_slot if stop is None else stop
     fetching = fetch_any_k(sources, manifest.data_slots, count, BLOCK_BYTES, start=start)
     async with aclosing(fetching) as running:
-        async for stripe in running:
-            yield stripe
-
-
-async def stripes(
-    client: PeerClient, hosts: Sequence[HostedSlot], manifest: Manifest, start: int = 0
-) -> AsyncIterator[Stripe]:
-    """Stripes from ``start``, each of any k blocks by slot index. Raises TooFewPeers."""
-    async with aclosing(stripes_of(await sources_of(client, hosts, manifest), manifest, start)) as running:
         async for stripe in running:
             yield stripe

@@ -61,10 +61,12 @@ class Scene:
         put_all(store, self.name(index), dataset.manifest_bytes, dataset.block_list(index), list(dataset.blocks(index)))
 
 
-def scene(folder: Path, root: int | None = None, slot_size: int | None = None, k: int = 2, m: int = 1) -> Scene:
-    """A file of 300 kB, posted in block 10; ``root`` and ``slot_size`` are what the client lies about."""
+def scene(
+    folder: Path, root: int | None = None, slot_size: int | None = None, k: int = 2, m: int = 1, size: int = 300_000
+) -> Scene:
+    """A file of ``size`` bytes, posted in block 10; ``root`` and ``slot_size`` are what the client lies about."""
     file = folder / "file"
-    file.write_bytes(os.urandom(300_000))
+    file.write_bytes(os.urandom(size))
     dataset = Spool(folder / "spool").encode(file, k, m, None, PROFILE)
     manifest = dataset.manifest
     ask = Ask(1, k + m, m, 1, 9_900, slot_size or manifest.slot_bytes, 10_000, 1, 1)

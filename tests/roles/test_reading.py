@@ -14,7 +14,7 @@ from agents.net.client import PeerClient
 from agents.net.endpoint import Peer
 from agents.net.errors import PeerDown
 from agents.roles import reading
-from agents.roles.reading import fetch_manifest, hosts_of, sources_of, stripes
+from agents.roles.reading import fetch_manifest, hosts_of, sources_of, stripes_of
 from tests.roles.scenes import ME, OTHER, THIRD, Scene, posted, scene
 
 
@@ -69,7 +69,8 @@ async def found(town: Town, place: Scene) -> tuple[Manifest, list[int]]:
 
 async def read(town: Town, place: Scene) -> list[dict[int, bytes]]:
     hosts = hosts_of(place.view, place.request.content.cid)
-    return [dict(stripe) async for stripe in stripes(town, hosts, place.dataset.manifest)]
+    manifest = place.dataset.manifest
+    return [dict(stripe) async for stripe in stripes_of(await sources_of(town, hosts, manifest), manifest)]
 
 
 def whole(place: Scene) -> list[dict[int, bytes]]:

@@ -10,15 +10,18 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from agents.core.agents.provider_duties import Rebuild
+from agents.core.agents.provider_repair import Repaired
 from agents.core.dataset.manifest import parse_manifest
 from agents.core.errors import Corrupt, HoldfastError, ManifestInvalid, PeerError
 from agents.core.market import events as e
+from agents.core.market.view import MarketView
 from agents.net.client import PeerClient
 from agents.net.server import PeerServer
 from agents.net.signing import AccountSigner
 from agents.roles.fitting import Fitting
 from agents.roles.hosting import Hosting
-from agents.roles.rebuilding import rebuild_slot
+from agents.roles.rebuilding import Repairs
 from agents.store.slots import SlotStore, put_all
 from tests.roles.scenes import PROFILE, Scene, at, posted, scene
 
@@ -28,13 +31,15 @@ FIRST, SECOND, MINE = (Account.from_key(bytes([seed]) * 32) for seed in (1, 2, 3
 
 async def hosted(place: Scene, index: int, account: LocalAccount, store: SlotStore, stack: AsyncExitStack) -> Scene:
     """Slot ``index`` is filled by ``account``, which serves what is in ``store``."""
-    server = PeerServer(Hosting(account.address, store, lambda: place.view, Fitting(PROFILE.name)), MARKET)
+    seen = [place]
+    server = PeerServer(Hosting(account.address, store, lambda: seen[0].view, Fitting(PROFILE.name)), MARKET)
     port = await server.start("127.0.0.1", 0)
     stack.push_async_callback(server.stop)
     block = 100 + 2 * index
     url = f"http://127.0.0.1:{port}"
     joined = e.Registered(at=at(block), provider=account.address, id=account.address.encode()[:32], endpoint=url)
-    return place.after(joined).filled(index, account.address, block + 1)
+    seen[0] = place.after(joined).filled(index, account.address, block + 1)
+    return seen[0]
 
 
 @asynccontextmanager
@@ -53,13 +58,22 @@ async def market(
 
 async def rebuilt(place: Scene, folder: Path, store: SlotStore, indices: tuple[int, ...] = (0, 2)) -> int:
     async with market(place, folder, indices) as (seen, peers):
-        return await rebuild_slot(peers, store, seen.view, place.request.id, 1, PROFILE.name)
+        repaired = await rebuild_slot(peers, store, seen.view, place.request.id)
+        assert repaired.source is None and repaired.spares == ()
+        return repaired.fetched
+
+
+async def rebuild_slot(peers: PeerClient, store: SlotStore, view: MarketView, request: bytes) -> Repaired:
+    """Slot 1, with nobody else at it."""
+    repaired = await Repairs(peers, store, MINE.address, PROFILE.name).carry_out(Rebuild(request, 1), lambda: view)
+    assert repaired is not None
+    return repaired
 
 
 def test_a_slot_is_rebuilt_in_its_place_and_takes_no_more_than_its_quota(tmp_path: Path) -> None:
     place = scene(tmp_path)
     store = SlotStore(tmp_path / "agent", place.dataset.manifest.slot_bytes)
-    assert asyncio.run(rebuilt(place, tmp_path, store)) == 2
+    assert asyncio.run(rebuilt(place, tmp_path, store)) == 2 * place.dataset.manifest.slot_bytes
     slot = store.slot(place.name(1))
     assert slot.read(0, slot.manifest.blocks_per_slot) == list(place.dataset.blocks(1))
     assert slot.facts.slot_root == place.dataset.manifest.slots[1].root
@@ -74,7 +88,7 @@ def test_what_an_upload_brought_before_is_not_fetched_again(tmp_path: Path) -> N
     arriving.put_blocks(place.dataset.block_list(1))
     blocks = list(place.dataset.blocks(1))
     arriving.put_block(0, blocks[0])
-    asyncio.run(rebuilt(place, tmp_path, store))
+    assert asyncio.run(rebuilt(place, tmp_path, store)) == 2 * (len(blocks) - 1) * len(blocks[0])
     assert store.slot(place.name(1)).read(0, len(blocks)) == blocks
 
 
@@ -101,7 +115,7 @@ def test_a_rebuilding_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatc
 
     async def act() -> None:
         async with market(place, tmp_path) as (seen, _), Silent(MARKET) as peers:
-            await asyncio.wait_for(rebuild_slot(peers, store, seen.view, place.request.id, 1, PROFILE.name), 30)
+            await asyncio.wait_for(rebuild_slot(peers, store, seen.view, place.request.id), 30)
 
     with pytest.raises(PeerError, match="Slot 1 cannot be rebuilt in time"):
         asyncio.run(act())
@@ -128,7 +142,7 @@ def test_blocks_that_do_not_make_the_slot_are_thrown_away(tmp_path: Path) -> Non
                 put_all(other, place.name(index), lying.to_bytes(), honest.dataset.block_list(index), blocks)
                 seen = await hosted(seen, index, account, other, stack)
             peers = await stack.enter_async_context(PeerClient(MARKET, AccountSigner(MINE)))
-            await rebuild_slot(peers, store, seen.view, request.id, 1, PROFILE.name)
+            await rebuild_slot(peers, store, seen.view, request.id)
 
     assert parse_manifest(lying.to_bytes()) == lying
     with pytest.raises(Corrupt, match="Slot 1 cannot be rebuilt"):
@@ -144,7 +158,7 @@ def test_a_request_that_lies_about_its_manifest_is_not_repaired(tmp_path: Path) 
 
     async def act() -> None:
         async with market(place, tmp_path) as (seen, peers):
-            await rebuild_slot(peers, store, seen.view, liar.id, 1, PROFILE.name)
+            await rebuild_slot(peers, store, seen.view, liar.id)
 
     with pytest.raises(ManifestInvalid, match="dataset root"):
         asyncio.run(act())

@@ -4,7 +4,10 @@ Coding regenerates all lost slots at the cost of one (Codex, §4.3 and §5), but
 whoever is first in the order below makes them all and offers those it may not host; who comes later asks before it rebuilds.
 """
 
+import json
 from collections.abc import Iterator, Set
+from dataclasses import asdict, dataclass
+from typing import Self
 
 from agents.core.agents.provider_duties import Clock, Rebuild, UnderWay
 from agents.core.market.placement import position
@@ -15,6 +18,9 @@ ASKED = 6
 """Providers at most that are asked whether they are rebuilding already."""
 OFFERED = 4
 """Reservations, one after the other, during which a spare slot is offered after everybody could reserve it."""
+
+REPAIRED = "repaired "
+"""What the log line of a slot that came back begins with; JSON follows."""
 
 Promised = dict[tuple[bytes, int], int]
 """Bytes of quota by content and slot."""
@@ -131,3 +137,29 @@ def _may_join(request: RequestView, who: ProviderView) -> bool:
 def _nearest(view: MarketView, request: RequestView, lost: list[int], who: ProviderView, clock: Clock) -> int | None:
     found = (distance(view, request, index, who, clock) for index in lost)
     return min((place for place in found if place is not None), default=None)
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """How a lost slot came back, as a provider's log tells it."""
+
+    slot: int
+    fetched: int
+    """Bytes of blocks that came from others, the useless ones among them."""
+    source: str | None
+    """Who had it to spare; None: it was rebuilt from k others."""
+    spares: tuple[int, ...]
+    """Slots that were made in the same pass, for others to host."""
+
+    def line(self) -> str:
+        """For the log."""
+        return REPAIRED + json.dumps(asdict(self))
+
+    @classmethod
+    def parse(cls, line: str) -> Self | None:
+        """From a line of a log; None for another line."""
+        _, found, text = line.partition(REPAIRED + "{")
+        if not found:
+            return None
+        told = json.loads("{" + text)
+        return cls(told["slot"], told["fetched"], told["source"], tuple(told["spares"]))
