@@ -38,7 +38,7 @@ IMPURE = {
 }  # fmt: skip
 """Sockets, files, clocks, processes and chance: core is given what it needs of them."""
 
-HEAVY = ("ape", "web3", "numba", "llvmlite", "numpy", "aiohttp")
+HEAVY = ("ape", "web3", "numba", "llvmlite", "numpy", "aiohttp", "distributed")
 """What `agent --help` has no use for."""
 
 
@@ -99,7 +99,8 @@ def test_packages_do_nothing_when_imported() -> None:
 
 def test_every_import_is_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {name_of(requirement) for requirement in project["dependencies"]}
+    optional = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
+    declared = {name_of(requirement) for requirement in [*project["dependencies"], *optional]}
     distributions = packages_distributions()
     missing = {
         f"{name} ({path.relative_to(ROOT)})"

@@ -17,7 +17,7 @@ import sys
 
 class NotInstalled:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"ape", "ape_foundry", "ape_solidity", "solcx", "setuptools", "pytest"}:
+        if name.split(".")[0] in {"ape", "ape_foundry", "ape_solidity", "solcx", "setuptools", "pytest", "distributed"}:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, NotInstalled())

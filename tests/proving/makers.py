@@ -33,11 +33,23 @@ def write_key(path: Path, bulk: int = 1 << 20) -> dict[str, Any]:
     head = json.dumps({**waste, "ic": points}).encode()
     path.write_bytes(head.ljust(HEAD_BYTES) + secrets.token_bytes(bulk))
     return {
+        "protocol": "groth16",
+        "curve": "bn128",
         "nPublic": len(SIGNALS),
-        "vk_alpha_1": g1(waste["alpha"]),
-        **{f"vk_{name}_2": g2(waste[name]) for name in ("beta", "gamma", "delta")},
-        "IC": [g1(scalar) for scalar in points],
+        "vk_alpha_1": written(g1(waste["alpha"])),
+        **{f"vk_{name}_2": written2(g2(waste[name])) for name in ("beta", "gamma", "delta")},
+        "IC": [written(g1(scalar)) for scalar in points],
     }
+
+
+def written(point: tuple[int, int]) -> list[str]:
+    """A point of G1 as snarkjs writes it."""
+    return [*map(str, point), "1"]
+
+
+def written2(point: tuple[tuple[int, int], tuple[int, int]]) -> list[list[str]]:
+    """A point of G2 as snarkjs writes it."""
+    return [*([str(part) for part in pair] for pair in point), ["1", "0"]]
 
 
 def g1(scalar: int) -> tuple[int, int]:
