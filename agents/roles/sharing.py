@@ -75,7 +75,7 @@ class Asking:
             ahead = [peer for peer in self._peers(view, self.duty.ahead) if peer not in sure]
             told, before = await asyncio.gather(self._ask(sure, manifest), self._ask(ahead, manifest))
             if told.offers:
-                return told.offers
+                return [*told.offers, *before.offers]
             waited = time.monotonic() - started
             # Whoever is ahead and has it whole is about to reserve a slot: which one is seen in the next blocks.
             others_at_it = told.making or before.making or before.offers

@@ -164,8 +164,9 @@ def seen(
 def test_a_rebuilding_that_fails_rests(tmp_path: Path) -> None:
     place, begun = scene(tmp_path), Begun(ME, MemoryJournal())
     key = (place.request.id, 1)
-    with begun.rebuilding(key):
-        assert seen(begun, place.view, 20).rebuilding == {key}
+    spare = (place.request.id, 2)
+    with begun.rebuilding(key, {spare}):
+        assert seen(begun, place.view, 20) == UnderWay(rebuilding={key}, spares={spare})
     assert seen(begun, place.view, 21) == UnderWay()
     with pytest.raises(NotFound), begun.rebuilding(key):
         raise NotFound("Nobody has it")
