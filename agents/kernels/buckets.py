@@ -121,10 +121,10 @@ def grid(entries: Any, starts: Any, windows: Any, buckets: Any, low: Any, out: A
                 if starts[first + d - 1] < starts[first + d]:
                     out[write] = entries[starts[first + d - 1]]
                     write += 1
-        for l in range(1, wide):
+        for rest in range(1, wide):
             out_starts[segment] = write
             segment += 1
-            for d in range(l, buckets + 1, wide):
+            for d in range(rest, buckets + 1, wide):
                 if starts[first + d - 1] < starts[first + d]:
                     out[write] = entries[starts[first + d - 1]]
                     write += 1
@@ -147,9 +147,9 @@ def binary(
         for bit in range(low):
             out_starts[segment] = write
             segment += 1
-            for l in range(1, wide):
-                s = first + high + l - 1
-                if (l >> bit) & 1 and starts[s] < starts[s + 1]:
+            for rest in range(1, wide):
+                s = first + high + rest - 1
+                if (rest >> bit) & 1 and starts[s] < starts[s + 1]:
                     out[write] = entries[starts[s]]
                     write += 1
         for bit in range(high_bits):

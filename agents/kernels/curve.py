@@ -67,21 +67,20 @@ class AddPairs:
                 routine.prefetch(routine.at(address, line, 1))
 
     def _point(self, operand: Operand) -> tuple[Any, Any]:
-        x, y = self.form.gather(operand.addresses)
+        x: Any
+        y: Any
+        x, y = both = self.form.gather(operand.addresses)
         if self.extension:
-            beyond = [self.routine.at(address, LINE, 1) for address in operand.addresses]
-            x, y = (x, y), self.form.gather(beyond)
+            x, y = both, self.form.gather([self.routine.at(address, LINE, 1) for address in operand.addresses])
         return x, self.field.select(operand.opposite, self.field.negate(y), y)
 
     def _keep(self, x: Any, y: Any, vector: Any) -> None:
         routine = self.routine
         first = routine.at(routine["out"], vector, self.stride * self.lanes)
         places = [routine.at(first, lane, self.stride) for lane in range(self.lanes)]
-        if self.extension:
-            self.form.scatter(*x, places)
-            self.form.scatter(*y, [routine.at(place, LINE, 1) for place in places])
-        else:
-            self.form.scatter(x, y, places)
+        lines = [(*x, 0), (*y, LINE)] if self.extension else [(x, y, 0)]
+        for first_half, second_half, at in lines:
+            self.form.scatter(first_half, second_half, [routine.at(place, at, 1) for place in places])
 
     def _special(self, first: tuple[Any, Any], second: tuple[Any, Any], d: Any) -> tuple[Any, Any, Any]:
         """Where a sum is another formula's: masks of doubled points and of opposite ones, and what is inverted."""

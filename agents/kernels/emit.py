@@ -79,9 +79,7 @@ class Routine:
         builder.position_at_end(after)
         return list(phis)
 
-    def seldom(
-        self, name: str, condition: Any, usual: Sequence[Any], body: Callable[[], Sequence[Any]]
-    ) -> list[Any]:
+    def seldom(self, name: str, condition: Any, usual: Sequence[Any], body: Callable[[], Sequence[Any]]) -> list[Any]:
         """``body()`` where ``condition`` holds, which is rare, else ``usual``: as many values of the same types."""
         builder = self.builder
         before = builder.block

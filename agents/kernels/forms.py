@@ -211,7 +211,7 @@ class Form(ABC):
         usual = [self.normal(value) for value in usual]
 
         def inner() -> list[Any]:
-            results = []
+            results: list[Any] = []
             for value, result in zip(usual, body(), strict=True):
                 fitting = self.normal(result) if result.bound <= value.bound else self.reduce(result)
                 if fitting.bound > value.bound:
@@ -417,8 +417,12 @@ class Wide(Form):
             rows.append(self.routine.load(self.routine.at(address, 4 * lane, 8), self.vector))
         words = []
         for word in range(4):
-            low = self.builder.shuffle_vector(rows[0], rows[1], self._indices([word, 4 + word, 8 + word, 12 + word] * 2))
-            high = self.builder.shuffle_vector(rows[2], rows[3], self._indices([word, 4 + word, 8 + word, 12 + word] * 2))
+            low = self.builder.shuffle_vector(
+                rows[0], rows[1], self._indices([word, 4 + word, 8 + word, 12 + word] * 2)
+            )
+            high = self.builder.shuffle_vector(
+                rows[2], rows[3], self._indices([word, 4 + word, 8 + word, 12 + word] * 2)
+            )
             words.append(self.builder.shuffle_vector(low, high, self._indices([0, 1, 2, 3, 8, 9, 10, 11])))
         return Value(self._split(words), self.spread / 16)
 
@@ -437,7 +441,10 @@ class Wide(Form):
             self.routine.store(row, self.routine.at(address, lane, self.line), align=64)
 
     def everywhere(self, address: Any) -> Value:
-        return Value(tuple(self.spread_out(self.routine.load(self.routine.at(address, i, 8))) for i in range(self.limbs)), self.tight)
+        return Value(
+            tuple(self.spread_out(self.routine.load(self.routine.at(address, i, 8))) for i in range(self.limbs)),
+            self.tight,
+        )
 
     def spread_out(self, word: Any) -> Any:
         """``word`` in every lane."""
@@ -601,3 +608,8 @@ class Narrow(Form):
 
 FORMS: dict[str, type[Wide] | type[Narrow]] = {form.name: form for form in (Wide, Narrow)}
 """By name, best first."""
+
+
+def best_form() -> str:
+    """The name of the best form this CPU has the instructions for."""
+    return next(name for name, form in FORMS.items() if form.supported())

@@ -11,9 +11,9 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -247,25 +247,35 @@ class Multiples:
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
+def pool() -> ThreadPoolExecutor:
+    """A thread a core, for parts of sums."""
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="curve")
 
 
-def work_all(parts: Sequence[Part]) -> list[Placed]:
-    """Every part, the longest first, on all cores; in order."""
-    order = sorted(range(len(parts)), key=lambda at: -parts[at].weight)
-    futures = {at: _pool().submit(parts[at].work) for at in order}
-    return [futures[at].result() for at in range(len(parts))]
+def begin(sums: Sequence[Multiples]) -> list[Callable[[], Any]]:
+    """Work at many sums on all cores, the longest parts first; calling what stands for a sum waits for it.
+
+    It gives a PointG1 or a PointG2, as the group is, or None at infinity.
+    """
+    parts = [(each, part) for each in sums for part in each.parts()]
+    futures: dict[int, list[Future[Placed]]] = {id(each): [] for each in sums}
+    for each, part in sorted(parts, key=lambda both: -both[1].weight):
+        futures[id(each)].append(pool().submit(part.work))
+
+    def awaited(each: Multiples) -> Any:
+        return _weighted(each.group, (future.result() for future in futures[id(each)]))
+
+    return [partial(awaited, each) for each in sums]
 
 
-def weighted(group: Group, placed: Iterable[Placed]) -> PointG1 | PointG2 | None:
-    """The sum of all parts of one sum of multiples, affine."""
+def _weighted(group: Group, placed: Iterable[Placed]) -> PointG1 | PointG2 | None:
+    """The sum of all parts of one sum, affine."""
     listed = [(bit, point) for each in placed for bit, point in each]
     if group.extension:
         return weighted_g2([(bit, ((p[0], p[1]), (p[2], p[3]))) for bit, p in listed])
     return weighted_g1([(bit, (p[0], p[1])) for bit, p in listed])
 
 
-def multiply_and_add(group: Group, points: Words, scalars: Words) -> PointG1 | PointG2 | None:
+def multiply_and_add(group: Group, points: Words, scalars: Words) -> Any:
     """The sum of scalar times point: (n, 8 or 16) words of a .zkey, (n, 4) canonical scalars; None is infinity."""
-    return weighted(group, work_all(Multiples(group, points, scalars).parts()))
+    return begin([Multiples(group, points, scalars)])[0]()

@@ -125,8 +125,12 @@ class Domain:
     def enter(self, values: Words, out: Words, montgomery: bool) -> None:
         """(size, 4) canonical words, or Montgomery ones with R = 2^256, as vectors. ``values`` begin on a cache line."""
         have = 2**256 if montgomery else 1
-        factor = self._code.spelt([self._code.radix * self._code.radix * pow(have, -1, SCALAR_ORDER) % SCALAR_ORDER], montgomery=False)
-        _share(self.vectors // 2, lambda first, count: self._code.enter(values, out, factor, self.vectors, first, count))
+        factor = self._code.spelt(
+            [self._code.radix * self._code.radix * pow(have, -1, SCALAR_ORDER) % SCALAR_ORDER], montgomery=False
+        )
+        _share(
+            self.vectors // 2, lambda first, count: self._code.enter(values, out, factor, self.vectors, first, count)
+        )
 
     def dif(self, data: Words, inverse: bool) -> None:
         """The transform, or the inverse one times the size; from natural to bit-reversed order."""
@@ -156,7 +160,7 @@ class Domain:
         code, roots = self._code, self._tables[inverse]
         apart, stride = self._log - 1, 0
         while apart >= 0 and 2 << apart > BLOCK:
-            _share(self.vectors // 2, lambda first, count: code.dif(data, roots, apart, 1, stride, first, count))
+            self._level(code.dif, data, roots, apart, stride)
             apart, stride = apart - 1, stride + 1
         self._blocks(apart, lambda block, half: code.dif(block, roots, apart, apart + 1, stride, 0, half), data)
 
@@ -166,8 +170,11 @@ class Domain:
         top = self._log - 1
         self._blocks(levels - 1, lambda block, half: code.dit(block, roots, 0, levels, top, 0, half), data)
         for apart in range(levels, self._log):
-            stride = top - apart
-            _share(self.vectors // 2, lambda first, count: code.dit(data, roots, apart, 1, stride, first, count))
+            self._level(code.dit, data, roots, apart, top - apart)
+
+    def _level(self, routine: Callable[..., int], data: Words, roots: Words, apart: int, stride: int) -> None:
+        """Butterflies of partners 2^apart vectors apart, all over."""
+        _share(self.vectors // 2, lambda first, count: routine(data, roots, apart, 1, stride, first, count))
 
     def _blocks(self, apart: int, work: Callable[[Words, int], Any], data: Words) -> None:
         """``work(block, butterflies)`` on every block of 2^(apart + 1) vectors."""

@@ -34,8 +34,8 @@ def write(form: type[Form], module: ir.Module) -> None:
     _join(form, module)
     _multiply(form, module)
     _scale(form, module)
-    for inverse in (False, True):
-        _levels(form, module, inverse)
+    for backwards in (False, True):
+        _levels(form, module, backwards)
     if form is Wide:
         for backwards in (False, True):
             for inverse in (False, True):

@@ -186,7 +186,11 @@ def _check_contributions(section: memoryview | None) -> None:
 
 def verification_key(path: Path) -> dict[str, Any]:
     """snarkjs' verification_key.json of the key in ``path``. Raises FileRejected, Malformed."""
-    key = open_key(path)
+    return verification_key_of(open_key(path))
+
+
+def verification_key_of(key: ProvingKey) -> dict[str, Any]:
+    """The same of an open key."""
     return {
         "protocol": "groth16",
         "curve": "bn128",
