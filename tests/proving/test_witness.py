@@ -6,7 +6,6 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import pytest
 from agents.artefacts.files import circuit_folder
 from agents.core.errors import ProofFailed, ProverUnavailable
 from agents.core.proofs.field import SCALAR_ORDER
-from agents.core.proofs.profiles import profile_named
+from agents.core.proofs.profiles import PROFILES, Profile, profile_named
 from agents.kernels.cache import store
 from agents.proving.files.wtns import read_witness
 from agents.proving.witness import WitnessGenerator
@@ -52,13 +51,15 @@ def generator() -> WitnessGenerator:
     return WitnessGenerator(DEVNET)
 
 
-@pytest.mark.parametrize(("name", "cell"), [("devnet", small_cell), ("codex", codex_cell)])
-def test_every_wire_is_snarkjs_own(name: str, cell: Callable[[int, int], bytes], tmp_path: Path) -> None:
-    profile = profile_named(name)
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=list(PROFILES))
+def test_every_wire_is_snarkjs_own(profile: Profile, tmp_path: Path) -> None:
+    def cell(slot: int, cell: int, size: int = profile.cell_bytes) -> bytes:
+        return codex_cell(slot, cell, size)
+
     inputs = inputs_for(slot_of(profile, index=1, slots=3, blocks=2, cell=cell))
     found = WitnessGenerator(profile).witness(inputs)
     assert found.dtype == np.uint64 and found.shape[1] == 4
-    np.testing.assert_array_equal(found, by_snarkjs(name, inputs, tmp_path))
+    np.testing.assert_array_equal(found, by_snarkjs(profile.name, inputs, tmp_path))
     assert [str(int.from_bytes(row.tobytes(), "little")) for row in found[:4]] == [
         "1", inputs["entropy"], inputs["dataSetRoot"], inputs["slotIndex"]
     ]  # fmt: skip
