@@ -119,8 +119,8 @@ def compile_circuit(tree: Tree, profile: Profile, say: Say) -> None:
 def make_key(r1cs: Path, zkey: Path, say: Say) -> None:
     """The development key of ``r1cs``, unless ``zkey`` is it already."""
     stamp = _key_stamp(zkey)
-    code = Path(__file__).with_name("development.py").read_bytes()
-    digest = _digest(r1cs.read_bytes(), code)
+    code = (Path(__file__).with_name(name).read_bytes() for name in ("development.py", "quadratic.py"))
+    digest = _digest(r1cs.read_bytes(), *code)
     if zkey.exists() and _is_current(stamp, digest):
         return
     say(f"making the development key {zkey.name} (INSECURE, for development only)")

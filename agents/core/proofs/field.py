@@ -3,9 +3,6 @@
 SCALAR_ORDER = 21888242871839275222246405745257275088548364400416034343698204186575808495617
 """r: order of the group, field of the circuits, of Poseidon2 and of every root."""
 
-GENERATOR = 5
-"""Generates the multiplicative group of the scalar field."""
-
 TWO_ADICITY = 28
 """2^28 divides r - 1: roots of unity of every power of two up to that."""
 
