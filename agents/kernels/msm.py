@@ -8,10 +8,9 @@ are always full, and equal, opposite and missing points cost little and need no 
 """
 
 import ctypes
-import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -27,6 +26,7 @@ from agents.kernels.compiled import compiled
 from agents.kernels.curve import AHEAD, CHAINS, AddPairs, widen
 from agents.kernels.forms import FORMS
 from agents.kernels.memory import Words, aligned
+from agents.kernels.threads import pool
 
 SCALAR_BITS = 254
 BATCH = 1 << 12
@@ -244,12 +244,6 @@ class Multiples:
                 window, bit = divmod(i, low + high_bits)
                 placed.append((windows[window] * self._width + bit, group.point(int(bits[starts3[i]]))))
         return placed
-
-
-@cache
-def pool() -> ThreadPoolExecutor:
-    """A thread a core, for parts of sums."""
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="curve")
 
 
 def begin(sums: Sequence[Multiples]) -> list[Callable[[], Any]]:

@@ -1,9 +1,7 @@
 """Transforms of 2 to 2^22 and more elements of the scalar field on all cores, and the quotient of Groth16 made of them."""
 
 import ctypes
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -15,6 +13,7 @@ from agents.core.proofs.field import SCALAR_ORDER
 from agents.kernels.compiled import compiled
 from agents.kernels.forms import FORMS
 from agents.kernels.memory import Words, aligned
+from agents.kernels.threads import share
 from agents.kernels.transform import reversed_bits, root_of_unity, write
 
 BLOCK = 1 << 11
@@ -65,22 +64,6 @@ def code(form: str) -> Code:
     return Code(form)
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="transform")
-
-
-def _share(count: int, work: Callable[[int, int], Any], least: int = 512) -> None:
-    """``work(first, count)`` over ``count`` things on all cores."""
-    workers = os.cpu_count() or 1
-    step = max(least, -(-count // workers))
-    spans = [(first, min(step, count - first)) for first in range(0, count, step)]
-    if len(spans) == 1:
-        work(*spans[0])
-    else:
-        list(_pool().map(lambda span: work(*span), spans))
-
-
 class Domain:
     """The powers of a root of unity of order ``size``, a power of two from 2 up; tables are made once."""
 
@@ -128,9 +111,7 @@ class Domain:
         factor = self._code.spelt(
             [self._code.radix * self._code.radix * pow(have, -1, SCALAR_ORDER) % SCALAR_ORDER], montgomery=False
         )
-        _share(
-            self.vectors // 2, lambda first, count: self._code.enter(values, out, factor, self.vectors, first, count)
-        )
+        share(self.vectors // 2, lambda first, count: self._code.enter(values, out, factor, self.vectors, first, count))
 
     def dif(self, data: Words, inverse: bool) -> None:
         """The transform, or the inverse one times the size; from natural to bit-reversed order."""
@@ -154,7 +135,7 @@ class Domain:
             twist = code.spelt([pow(root, turn * first, SCALAR_ORDER) for turn in turns])
             routine(data[first * code.kept :], twist, step, count)
 
-        _share(self.vectors, some)
+        share(self.vectors, some)
 
     def _down(self, data: Words, inverse: bool) -> None:
         code, roots = self._code, self._tables[inverse]
@@ -174,7 +155,7 @@ class Domain:
 
     def _level(self, routine: Callable[..., int], data: Words, roots: Words, apart: int, stride: int) -> None:
         """Butterflies of partners 2^apart vectors apart, all over."""
-        _share(self.vectors // 2, lambda first, count: routine(data, roots, apart, 1, stride, first, count))
+        share(self.vectors // 2, lambda first, count: routine(data, roots, apart, 1, stride, first, count))
 
     def _blocks(self, apart: int, work: Callable[[Words, int], Any], data: Words) -> None:
         """``work(block, butterflies)`` on every block of 2^(apart + 1) vectors."""
@@ -188,13 +169,13 @@ class Domain:
             for block in range(first, first + count):
                 work(data[block * size :], half)
 
-        _share(blocks, some, least=1)
+        share(blocks, some, least=1)
 
     def shift(self, data: Words, by: int, divide: bool) -> None:
         """Coefficients in bit-reversed order, each times its power of ``by``, and over the size if ``divide``."""
         table, lanes = self._shifts(by, divide)
         code = self._code
-        _share(self.vectors, lambda first, n: code.scale(data[first * code.kept :], table[first:], lanes, n))
+        share(self.vectors, lambda first, n: code.scale(data[first * code.kept :], table[first:], lanes, n))
 
     def multiply(self, a: Words, b: Words, out: Words) -> None:
         """a b, element by element."""
@@ -204,13 +185,13 @@ class Domain:
             at = first * code.kept
             code.multiply(a[at:], b[at:], out[at:], count)
 
-        _share(self.vectors, some)
+        share(self.vectors, some)
 
     def join(self, a: Words, b: Words, c: Words) -> Words:
         """a b - c as (size, 4) canonical words in natural order."""
         out = aligned(self.size * 4).reshape(-1, 4)
         code = self._code
-        _share(self.vectors // 2, lambda first, count: code.join(a, b, c, out, self.vectors, first, count))
+        share(self.vectors // 2, lambda first, count: code.join(a, b, c, out, self.vectors, first, count))
         return out
 
 

@@ -1,9 +1,7 @@
 """Sparse matrices over the scalar field times a vector, as a .zkey keeps them: a record of 44 bytes an entry."""
 
 import ctypes
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -16,6 +14,7 @@ from agents.kernels.compiled import compiled
 from agents.kernels.emit import Routine
 from agents.kernels.forms import Narrow, Value
 from agents.kernels.memory import Words, aligned
+from agents.kernels.threads import share
 
 ENTRY_BYTES, WIRE_AT, VALUE_AT = 44, 8, 12
 
@@ -61,11 +60,6 @@ def _rows() -> tuple[Any, Callable[..., int]]:
     return code, ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 7)(code.address("rows"))
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="sparse")
-
-
 class Matrix:
     """One matrix of some entries (structured as in section 4 of a .zkey), sorted by row once."""
 
@@ -85,8 +79,6 @@ class Matrix:
         """(rows, 4): with values times R^2, as they are in a .zkey, and a canonical ``vector``, Montgomery words, R = 2^256."""
         out = aligned(self.rows * 4).reshape(-1, 4)
         _, call = _rows()
-        step = -(-self.rows // (4 * (os.cpu_count() or 1)))
         pointers = [each.ctypes.data for each in (self._entries, self._order, self._starts, vector, out)]
-        spans = range(0, self.rows, step)
-        list(_pool().map(lambda first: call(*pointers, first, min(step, self.rows - first)), spans))
+        share(self.rows, lambda first, count: call(*pointers, first, count))
         return out

@@ -16,9 +16,10 @@ from agents.core.proofs.proof import Groth16Proof
 from agents.core.proofs.verification import verify
 from agents.kernels.forms import best_form
 from agents.kernels.memory import Words
-from agents.kernels.msm import Group, Multiples, begin, group, multiply_and_add, pool, words_g1
+from agents.kernels.msm import Group, Multiples, begin, group, multiply_and_add, words_g1
 from agents.kernels.ntt import quotient
 from agents.kernels.sparse import Matrix
+from agents.kernels.threads import pool
 from agents.proving.files.zkey import ProvingKey, verification_key_of
 
 
