@@ -23,7 +23,7 @@ template Crown(levels, paths) {
 
     var foot = 1 << levels;
     signal value[2 * foot];
-    signal known[foot];        // its children are the true ones; so they are of all nodes above it
+    signal known[foot];        // where 1, the node's children are the true ones, and so are those of all nodes above it
     component parent[foot];
     for (var height = levels - 1; height >= 0; height--) {
         for (var h = 1 << height; h < 2 << height; h++) {
@@ -52,7 +52,6 @@ template Crown(levels, paths) {
                 known[h] <== 1;
             } else {
                 known[h] <-- leftMet + rightMet > 0 ? 1 : 0;
-                known[h] * (known[h] - 1) === 0;
             }
             if (height + 1 < levels) {
                 for (var child = 2 * h; child < 2 * h + 2; child++) {

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from agents.core.proofs import poseidon2
@@ -11,6 +11,14 @@ from agents.core.proofs.profiles import Profile
 from agents.core.proofs.sampling import cell_indices, entropy_of
 
 CHALLENGE = bytes(range(32))
+
+
+@cache
+def layers_of(cells: tuple[bytes, ...], cells_per_block: int) -> tuple[list[list[list[int]]], list[list[int]]]:
+    """Layers of each block's tree, and of the tree over the blocks: the same for every profile with cells of this size."""
+    leaves = [poseidon2.hash_bytes(cell) for cell in cells]
+    blocks = [poseidon2.merkle_layers(leaves[i : i + cells_per_block]) for i in range(0, len(leaves), cells_per_block)]
+    return blocks, poseidon2.merkle_layers([layers[-1][0] for layers in blocks])
 
 
 @dataclass(frozen=True)
@@ -22,12 +30,9 @@ class Slot:
     cells: tuple[bytes, ...]
     roots: tuple[int, ...]
 
-    @cached_property
+    @property
     def _layers(self) -> tuple[list[list[list[int]]], list[list[int]]]:
-        size = self.profile.cells_per_block
-        leaves = [poseidon2.hash_bytes(cell) for cell in self.cells]
-        blocks = [poseidon2.merkle_layers(leaves[i : i + size]) for i in range(0, len(leaves), size)]
-        return blocks, poseidon2.merkle_layers([layers[-1][0] for layers in blocks])
+        return layers_of(self.cells, self.profile.cells_per_block)
 
     @property
     def root(self) -> int:
@@ -58,20 +63,62 @@ def codex_cell(slot: int, cell: int, size: int = 2048) -> bytes:
     return bytes(out)
 
 
-def slot_of(profile: Profile, index: int, slots: int, blocks: int, cell: Callable[[int, int], bytes]) -> Slot:
-    """Slot ``index`` of ``slots``; the other slots' roots are made up, which a proof of this one cannot tell."""
-    cells = tuple(cell(index, i) for i in range(blocks * profile.cells_per_block))
-    own = Slot(profile, index, cells, (0,))
-    roots = tuple(own.root if i == index else 1000 + i for i in range(slots))
-    return Slot(profile, index, cells, roots)
+def slot_of(
+    profile: Profile, index: int, slots: int, blocks: int, cell: Callable[[int, int, int], bytes] | None = None
+) -> Slot:
+    """Slot ``index`` of ``slots``; the other slots' roots are made up, which a proof of this one cannot tell.
+
+    ``cell`` makes the cells of (slot, cell, bytes).
+    """
+    make = cell or small_cell
+    cells = tuple(make(index, i, profile.cell_bytes) for i in range(blocks * profile.cells_per_block))
+    return Slot(profile, index, cells, roots_around(Slot(profile, index, cells, (0,)).root, index, slots))
 
 
-def small_cell(slot: int, cell: int) -> bytes:
-    """256 bytes that no other cell has."""
-    return bytes([slot, cell & 255, cell >> 8]) * 85 + b"!"
+def roots_around(own: int, index: int, slots: int) -> tuple[int, ...]:
+    """Roots of ``slots`` slots, of which one is real."""
+    return tuple(own if i == index else 1000 + i for i in range(slots))
 
 
-def inputs_for(slot: Slot, entropy: int = entropy_of(CHALLENGE)) -> dict[str, Any]:
+@dataclass(frozen=True)
+class LargeSlot:
+    """A slot whose blocks are those of ``pattern`` over and over, 2^doublings times."""
+
+    pattern: Slot
+    doublings: int
+    slots: int
+    """Of the dataset."""
+
+    @property
+    def profile(self) -> Profile:
+        return self.pattern.profile
+
+    @cached_property
+    def _tops(self) -> list[int]:
+        """Roots of the pattern, of two of it, of four, .."""
+        tops = [self.pattern.root]
+        for _ in range(self.doublings):
+            tops.append(poseidon2.compress(tops[-1], tops[-1]))
+        return tops
+
+    @property
+    def facts(self) -> SlotFacts:
+        cells, index = len(self.pattern.cells) << self.doublings, self.pattern.index
+        dataset = poseidon2.merkle_layers(roots_around(self._tops[-1], index, self.slots))
+        path = poseidon2.merkle_path(dataset, index)
+        return SlotFacts(dataset[-1][0], index, self._tops[-1], cells, self.slots, path)
+
+    def opening(self, cell: int) -> Opening:
+        inner = self.pattern.opening(cell % len(self.pattern.cells))
+        return Opening(inner.cell, [*inner.path, *self._tops[:-1]])
+
+
+def small_cell(slot: int, cell: int, size: int = 256) -> bytes:
+    """Bytes that no other cell has."""
+    return (bytes([slot, cell & 255, cell >> 8]) * (size // 3 + 1))[: size - 1] + b"!"
+
+
+def inputs_for(slot: Slot | LargeSlot, entropy: int = entropy_of(CHALLENGE)) -> dict[str, Any]:
     """The honest input."""
     facts, profile = slot.facts, slot.profile
     cells = cell_indices(entropy, facts.slot_root, facts.cells, profile.samples)

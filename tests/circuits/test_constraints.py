@@ -1,23 +1,24 @@
 """The constraints themselves: a prover need not compute its witness as the circuit's own generator does."""
 
-import asyncio
 import gzip
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from agents.artefacts.files import circuit_folder
 from agents.core.proofs.field import SCALAR_ORDER
-from agents.core.proofs.profiles import profile_named
+from agents.core.proofs.profiles import Profile, profile_named
 from agents.kernels.limbs import to_ints
+from agents.proving.build import main_source
 from agents.proving.files.r1cs import ROWS, Circuit, read_r1cs
 from agents.proving.files.wtns import read_witness
-from agents.proving.node import NodeWorker
-from tests.circuits.slots import inputs_for, slot_of, small_cell
+from tests.circuits.compiling import accepted, compiled
+from tests.circuits.slots import inputs_for, slot_of
 
-ROOT = Path(__file__).resolve().parents[2]
 DEVNET = profile_named("devnet")
+CROWNED = Profile("crowned", cell_bytes=62, block_bytes=62 * 16, max_depth=8, max_log2_slots=3, samples=3, crown=3)
+"""Three samples that share a crown, as production's do, in a circuit small enough to try every wire of it."""
 
 
 Row = list[tuple[int, int]]
@@ -43,21 +44,23 @@ def broken(circuit: Circuit, witness: Sequence[int]) -> list[int]:
 
 
 def test_no_wire_of_an_honest_witness_can_be_changed(tmp_path: Path) -> None:
-    r1cs, wtns = tmp_path / "devnet.r1cs", tmp_path / "witness.wtns"
+    r1cs = tmp_path / "devnet.r1cs"
     r1cs.write_bytes(gzip.decompress((circuit_folder("devnet") / "storage_proof.r1cs.gz").read_bytes()))
-    circuit = read_r1cs(r1cs)
-    wasm = circuit_folder("devnet") / "storage_proof.wasm"
-    inputs = inputs_for(slot_of(DEVNET, index=2, slots=5, blocks=2, cell=small_cell))
+    assert constraints_bind_every_wire(DEVNET, r1cs, circuit_folder("devnet") / "storage_proof.wasm", 2) <= 8190
 
-    async def generate() -> None:
-        worker = NodeWorker()
-        await worker.ask({"input": inputs, "wasm": str(wasm), "witness": str(wtns)})
-        await worker.close()
 
-    asyncio.run(generate())
+def test_no_wire_of_samples_that_share_can_be_changed() -> None:
+    with compiled(main_source(CROWNED), "--O2", "--r1cs", "--wasm") as circuit:
+        for blocks in (2, CROWNED.max_blocks):
+            constraints_bind_every_wire(CROWNED, circuit.r1cs, circuit.wasm, blocks)
+
+
+def constraints_bind_every_wire(profile: Profile, r1cs: Path, wasm: Path, blocks: int) -> int:
+    """Whoever changes one wire of an honest witness breaks a constraint; how many constraints there are."""
+    circuit, wtns = read_r1cs(r1cs), r1cs.with_name("witness.wtns")
+    assert accepted(wasm, [inputs_for(slot_of(profile, index=2, slots=5, blocks=blocks))], wtns) == [True]
     witness, constraints = to_ints(read_witness(wtns)), rows_of(circuit)
     assert len(witness) == circuit.wires
-    assert len(constraints) <= 8190
     assert broken(circuit, witness) == []
 
     sums = [[value(row, witness) for row in rows] for rows in constraints]
@@ -75,40 +78,33 @@ def test_no_wire_of_an_honest_witness_can_be_changed(tmp_path: Path) -> None:
 
     for change in (1, -1, SCALAR_ORDER // 2):
         assert [wire for wire in range(1, circuit.wires) if not noticed(wire, change)] == []
+    return len(constraints)
 
 
-def test_the_drawn_index_has_one_reading_only() -> None:
+@pytest.mark.parametrize("template", ["CanonicalBits()", "BitsOfHash(128)"])
+def test_the_drawn_index_has_one_reading_only(template: str) -> None:
     """5 and 5 + the field's order are the same element, and both have 254 bits: only one may name the cell."""
-    with tempfile.TemporaryDirectory(prefix="bits-", dir=ROOT / ".build") as folder:
-        # circom reads and writes below the working directory only.
-        source, place = Path(folder) / "bits.circom", Path(folder).relative_to(ROOT)
-        source.write_text(
-            'pragma circom 2.1.6;\ninclude "../../circuits/bits.circom";\ncomponent main = CanonicalBits();\n'
-        )
-        circom = ["node", str(ROOT / "node_modules" / "circom2" / "cli.js"), str(place / "bits.circom")]
-        done = subprocess.run(
-            [*circom, "--O0", "--r1cs", "--sym", "-o", str(place)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        circuit = read_r1cs(source.with_suffix(".r1cs"))
-        names = [line.split(",") for line in source.with_suffix(".sym").read_text().split()]
-    wires = {name.removeprefix("main."): int(wire) for _, wire, _, name in names}
+    source = f'pragma circom 2.1.6;\ninclude "../../circuits/bits.circom";\ncomponent main = {template};\n'
+    with compiled(source, "--O0", "--r1cs", "--sym") as made:
+        circuit, wires = read_r1cs(made.r1cs), made.wires()
+    canonical = "tight[254]" in wires
 
     def witness(element: int, number: int) -> list[int]:
         """``element`` with the bits of ``number``, everything else as the template computes it."""
         found, tight = [1] + [0] * (circuit.wires - 1), 1
-        found[wires["in"]], found[wires["tight[254]"]] = element, 1
+        found[wires["in"]], found[wires["tight[254]" if canonical else "tight[0]"]] = element, 1
         for i in range(253, -1, -1):
             bit = (number >> i) & 1
             tight = tight * bit if ((SCALAR_ORDER - 1) >> i) & 1 else tight
-            found[wires[f"out[{i}]"]], found[wires[f"tight[{i}]"]] = bit, tight
+            found[wires[f"out[{i}]"]] = bit
+            after = f"tight[{i if canonical else 254 - i}]"
+            if after in wires:
+                found[wires[after]] = tight
         return found
 
-    for element in (0, 5, SCALAR_ORDER - 1, 2**253):
+    for element in (0, 5, 2**253, SCALAR_ORDER - 2**126):
         assert broken(circuit, witness(element, element)) == []
     for element in (0, 5, 2**254 - 1 - SCALAR_ORDER):
         assert broken(circuit, witness(element, element + SCALAR_ORDER)) != []
+    # The largest elements have bits, but not where the highest 128 decide; no hash is one of them.
+    assert (broken(circuit, witness(SCALAR_ORDER - 1, SCALAR_ORDER - 1)) == []) == canonical

@@ -61,11 +61,7 @@ def prove(slot: Slot, challenge: bytes) -> Groth16Proof:
 @pytest.fixture(scope="module")
 def slot() -> Slot:
     """Slot 1 of three."""
-
-    def cell(slot: int, index: int) -> bytes:
-        return bytes([slot, index & 255, index >> 8, 1]) * (DEVNET.cell_bytes // 4)
-
-    return slot_of(DEVNET, index=INDEX, slots=3, blocks=2, cell=cell)
+    return slot_of(DEVNET, index=INDEX, slots=3, blocks=2)
 
 
 @pytest.mark.parametrize("name", ["DevnetVerifier", "CodexVerifier", "ProductionVerifier"])
