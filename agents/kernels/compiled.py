@@ -1,17 +1,20 @@
 """LLVM IR -> machine code for this CPU, kept on disk so that a process starts in well under a second.
 
-The object's name is a digest of the IR, the CPU with its features, and llvmlite's version. A file that was cut short or
+The object's name is a digest of the IR, or of the sources that write it, of the CPU with its features, and of llvmlite's
+version. A file that was cut short or
 altered is compiled anew, and two processes may compile the same code at once.
 """
 
 import contextlib
 import hashlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import llvmlite
 from llvmlite import binding
 
-from agents.kernels.cache import cache_folder, store, stored
+from agents.kernels.cache import cache_folder, sources_digest, store, stored
 
 
 class Compiled:
@@ -41,8 +44,8 @@ def cpu() -> str:
     return f"{binding.get_host_cpu_name()} {binding.get_host_cpu_features().flatten()}"
 
 
-def _name(source: str) -> str:
-    return hashlib.sha256("\0".join((source, cpu(), llvmlite.__version__)).encode()).hexdigest()
+def _place(what: str) -> Path:
+    return cache_folder() / f"{hashlib.sha256(chr(0).join((what, cpu(), llvmlite.__version__)).encode()).hexdigest()}.o"
 
 
 def _optimised(source: str, machine: Any) -> bytes:
@@ -56,11 +59,22 @@ def _optimised(source: str, machine: Any) -> bytes:
 
 def compiled(source: str) -> Compiled:
     """The code of IR ``source``, from the cache or compiled now."""
+    return _compiled(_place(source), lambda: source)
+
+
+def compiled_once(name: str, write: Callable[[], str]) -> Compiled:
+    """The code of the IR that ``write``, a function of this package, gives; it is not even written where the cache has it.
+
+    ``name`` tells one such function from the others.
+    """
+    return _compiled(_place(f"{name} {sources_digest()}"), write)
+
+
+def _compiled(path: Path, write: Callable[[], str]) -> Compiled:
     machine = _machine()
-    path = cache_folder() / f"{_name(source)}.o"
     code = stored(path)
     if code is None:
-        code = _optimised(source, machine)
+        code = _optimised(write(), machine)
         store(path, code)
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
     engine.add_object_file(binding.ObjectFileRef.from_data(code))

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from agents.core.proofs.curve import G1, G2, PointG1, PointG2, add_g1, add_g2, weighted_g1, weighted_g2
 from agents.core.proofs.field import BASE_ORDER
 from agents.kernels import buckets
-from agents.kernels.compiled import compiled
-from agents.kernels.curve import AHEAD, CHAINS, AddPairs, widen
+from agents.kernels.compiled import compiled_once
+from agents.kernels.curve import AHEAD, CHAINS, LINE, AddPairs, widen
 from agents.kernels.forms import FORMS
 from agents.kernels.memory import Words, aligned
 from agents.kernels.threads import pool
@@ -40,17 +40,22 @@ class Group:
 
     def __init__(self, form: str, extension: bool) -> None:
         self.name, self.extension = form, extension
-        module = ir.Module("group")
-        written = AddPairs(FORMS[form], extension, module, "add_pairs")
-        widen(FORMS[form], module)
-        self._code = compiled(str(module))
+        kind = FORMS[form]
+
+        def write() -> str:
+            module = ir.Module("group")
+            AddPairs(kind, extension, module, "add_pairs")
+            widen(kind, module)
+            return str(module)
+
+        self._code = compiled_once(f"group {form} {extension}", write)
         word = ctypes.c_int64
         self.add_pairs: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 6)(self._code.address("add_pairs"))
         self._widen: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 3)(self._code.address("widen"))
-        self.lanes, self.stride = written.lanes, written.stride
+        self.lanes, self.stride = kind.lanes, LINE * (2 if extension else 1)
         self.together = CHAINS * self.lanes
-        self.kept = written.field.kept // 8
-        self._leave = pow(written.form.radix, -1, BASE_ORDER)
+        self.kept = kind.limbs * kind.lanes * (2 if extension else 1)
+        self._leave = pow(1 << (kind.limbs * kind.bits), -1, BASE_ORDER)
         # Two points that may be added, for the lanes that are left over.
         self._padding = self.rows(words_g2([G2, add_g2(G2, G2)]) if extension else words_g1([G1, add_g1(G1, G1)]))
         self.pad = (self._padding.ctypes.data, self._padding.ctypes.data + self.stride)

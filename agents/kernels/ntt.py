@@ -6,11 +6,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numpy.typing import NDArray
 
 from agents.core.proofs.field import SCALAR_ORDER
-from agents.kernels.compiled import compiled
+from agents.kernels.compiled import compiled_once
 from agents.kernels.forms import FORMS
 from agents.kernels.memory import Words, aligned
 from agents.kernels.threads import share
@@ -26,9 +25,7 @@ class Code:
 
     def __init__(self, form: str) -> None:
         self.form = FORMS[form]
-        module = ir.Module("transform")
-        write(self.form, module)
-        self._code = compiled(str(module))
+        self._code = compiled_once(f"transform {form}", lambda: write(self.form))
         self.lanes, self.line = self.form.lanes, self.form.line // 8
         self.kept = self.form.limbs * self.lanes
         self._routines: dict[str, Callable[..., int]] = {}

@@ -10,7 +10,7 @@ from llvmlite import ir
 from numpy.typing import NDArray
 
 from agents.core.proofs.field import SCALAR_ORDER
-from agents.kernels.compiled import compiled
+from agents.kernels.compiled import compiled_once
 from agents.kernels.emit import Routine
 from agents.kernels.forms import Narrow, Value
 from agents.kernels.memory import Words, aligned
@@ -56,7 +56,7 @@ def _written() -> str:
 
 @cache
 def _rows() -> tuple[Any, Callable[..., int]]:
-    code = compiled(_written())
+    code = compiled_once("sparse", _written)
     return code, ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 7)(code.address("rows"))
 
 

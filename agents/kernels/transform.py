@@ -27,8 +27,9 @@ def reversed_bits(value: int, bits: int) -> int:
     return int(f"{value:0{bits}b}"[::-1], 2) if bits else 0
 
 
-def write(form: type[Form], module: ir.Module) -> None:
-    """All routines of a form."""
+def write(form: type[Form]) -> str:
+    """IR of all routines of a form."""
+    module = ir.Module("transform")
     _powers(form, module)
     _enter(form, module)
     _join(form, module)
@@ -40,6 +41,7 @@ def write(form: type[Form], module: ir.Module) -> None:
         for backwards in (False, True):
             for inverse in (False, True):
                 _across(module, backwards, inverse)
+    return str(module)
 
 
 def _powers(form: type[Form], module: ir.Module) -> None:

@@ -1,9 +1,7 @@
 """Products of many elements of the scalar field, one by one: for whatever is not a transform or a sum of points."""
 
 import ctypes
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -14,11 +12,9 @@ from numpy.typing import NDArray
 from agents.core.proofs.field import SCALAR_ORDER
 from agents.kernels.compiled import compiled
 from agents.kernels.emit import Routine
-from agents.kernels.forms import FORMS, Form
+from agents.kernels.forms import FORMS, Form, best_form
 from agents.kernels.memory import Words
-
-LEAST = 512
-"""Elements that are worth a thread; a multiple of any form's lanes."""
+from agents.kernels.threads import share
 
 
 def _write(form: type[Form], module: ir.Module) -> None:
@@ -60,16 +56,6 @@ def _code(form: str) -> Code:
     return Code(form)
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="vectors")
-
-
-def best_form() -> str:
-    """The name of the best form of arithmetic that this CPU has."""
-    return next(name for name, form in FORMS.items() if form.supported())
-
-
 def multiply_all(a: NDArray[Any], b: NDArray[Any], form: str | None = None) -> Words:
     """(n, 4) canonical words of a_i b_i, for (n, 4) canonical words ``a`` and ``b``."""
     if a.shape != b.shape or a.shape[1:] != (4,):
@@ -79,9 +65,12 @@ def multiply_all(a: NDArray[Any], b: NDArray[Any], form: str | None = None) -> W
     whole = -(-count // code.lanes) * code.lanes
     left, right = _filled(a, whole), _filled(b, whole)
     out = np.empty((whole, 4), dtype=np.uint64)
-    step = max(LEAST, -(-whole // (os.cpu_count() or 1) // code.lanes) * code.lanes)
-    spans = [slice(start, start + step) for start in range(0, whole, step)]
-    list(_pool().map(lambda span: code.multiply(left[span], right[span], out[span]), spans))
+
+    def some(first: int, vectors: int) -> None:
+        span = slice(first * code.lanes, (first + vectors) * code.lanes)
+        code.multiply(left[span], right[span], out[span])
+
+    share(whole // code.lanes, some)
     return out[:count]
 
 
