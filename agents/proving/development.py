@@ -9,21 +9,16 @@ The layout is snarkjs' (.zkey version 1, Groth16): points affine, Montgomery wor
 import hashlib
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from agents.core.proofs.curve import multiples_table_g1, multiples_table_g2
 from agents.core.proofs.field import BASE_ORDER, SCALAR_ORDER
-from agents.kernels import bn254
+from agents.kernels.fixed_base import multiples_g1, multiples_g2
 from agents.kernels.limbs import from_ints
 from agents.proving.files.r1cs import Circuit
 from agents.proving.files.words import Words
-from agents.proving.files.zkey import FORMAT, NUMBERS, RADIX
+from agents.proving.files.zkey import FORMAT, NUMBERS
 from agents.proving.quadratic import coefficients, domain_size, evaluate, odd_lagrange, sum_all, times
 
 SEED = b"Holdfast development key: INSECURE, anyone can forge proofs with it"
@@ -47,34 +42,14 @@ def toxic(seed: bytes = SEED) -> Toxic:
     return Toxic(*(int.from_bytes(digest, "big") % SCALAR_ORDER for digest in digests))
 
 
-def _montgomery(values: Iterable[int]) -> bytes:
-    return b"".join((value * RADIX % BASE_ORDER).to_bytes(32, "little") for value in values)
-
-
-@cache
-def _table_g1() -> NDArray[np.uint64]:
-    flat = _montgomery(value for row in multiples_table_g1() for point in row for value in point)
-    return np.frombuffer(flat, dtype=np.uint64).reshape(bn254.WINDOWS, bn254.DIGITS, 8)
-
-
-@cache
-def _table_g2() -> NDArray[np.uint64]:
-    flat = _montgomery(value for row in multiples_table_g2() for point in row for pair in point for value in pair)
-    return np.frombuffer(flat, dtype=np.uint64).reshape(bn254.WINDOWS, bn254.DIGITS, 16)
-
-
-def _digits(scalars: Words) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(scalars).view(np.uint8)
-
-
 def points_g1(scalars: Words) -> bytes:
     """Multiples of G1's generator by (n, 4) scalars, as a .zkey holds them."""
-    return bytes(bn254.multiples_g1(_table_g1(), _digits(scalars)).tobytes())
+    return multiples_g1(scalars).tobytes()
 
 
 def points_g2(scalars: Words) -> bytes:
     """Multiples of G2's generator by (n, 4) scalars, as a .zkey holds them."""
-    return bytes(bn254.multiples_g2(_table_g2(), _digits(scalars)).tobytes())
+    return multiples_g2(scalars).tobytes()
 
 
 def _sections(circuit: Circuit, t: Toxic) -> Iterator[tuple[int, bytes]]:
