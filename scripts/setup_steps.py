@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agents.core.proofs.profiles import PROFILES
-from agents.kernels.poseidon2 import warm
+from agents.kernels.warm import warm
 from agents.proving.build import Tree, build_profile
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,18 +49,18 @@ def contracts() -> None:
 
 
 def kernels() -> None:
-    """Machine code of the hashing kernels."""
+    """Machine code for hashing and proving."""
     started = time.monotonic()
     names = warm()
-    say(f"hashing kernels: {', '.join(names)} ({time.monotonic() - started:.1f} s)")
+    say(f"kernels: {', '.join(names)} ({time.monotonic() - started:.1f} s)")
 
 
 def main() -> None:
     """All steps, in order."""
     BUILD.mkdir(exist_ok=True)
+    kernels()
     circuits()
     contracts()
-    kernels()
 
 
 if __name__ == "__main__":
