@@ -15,28 +15,26 @@ template FifthPower() {
 }
 
 // A round that powers the whole state, then multiplies by circ(2, 1, 1).
-template FullRound(round) {
+template FullRound(constants) {
     signal input in[3];
     signal output out[3];
 
-    var constants[8][3] = external_constants();
     component power[3];
     for (var i = 0; i < 3; i++) {
         power[i] = FifthPower();
-        power[i].in <== in[i] + constants[round][i];
+        power[i].in <== in[i] + constants[i];
     }
     var total = power[0].out + power[1].out + power[2].out;
     for (var i = 0; i < 3; i++) out[i] <== power[i].out + total;
 }
 
 // A round that powers the first element, then multiplies by [[2, 1, 1], [1, 2, 1], [1, 1, 3]].
-template PartialRound(round) {
+template PartialRound(constant) {
     signal input in[3];
     signal output out[3];
 
-    var constants[56] = internal_constants();
     component power = FifthPower();
-    power.in <== in[0] + constants[round];
+    power.in <== in[0] + constant;
     var total = power.out + in[1] + in[2];
     out[0] <== total + power.out;
     out[1] <== total + in[1];
@@ -49,22 +47,25 @@ template Permutation() {
     signal output out[3];
 
     signal state[65][3];
+    // Rounds are told their own constants: one that looks them up copies all of them each time a witness is made.
+    var external[8][3] = external_constants();
+    var internal[56] = internal_constants();
     component full[8];
     component partial[56];
     var total = in[0] + in[1] + in[2];
     for (var i = 0; i < 3; i++) state[0][i] <== in[i] + total;
     for (var round = 0; round < 4; round++) {
-        full[round] = FullRound(round);
+        full[round] = FullRound(external[round]);
         full[round].in <== state[round];
         state[round + 1] <== full[round].out;
     }
     for (var round = 0; round < 56; round++) {
-        partial[round] = PartialRound(round);
+        partial[round] = PartialRound(internal[round]);
         partial[round].in <== state[round + 4];
         state[round + 5] <== partial[round].out;
     }
     for (var round = 4; round < 8; round++) {
-        full[round] = FullRound(round);
+        full[round] = FullRound(external[round]);
         full[round].in <== state[round + 56];
         state[round + 57] <== full[round].out;
     }
