@@ -181,8 +181,8 @@ class Provider:
         if repaired is None:
             log.info("slot %d of %s is left to others", duty.index, duty.request.hex())
             return
-        reached("rebuild.done")
         log.info(repaired.line())
+        reached("rebuild.done")
 
     async def close(self) -> None:
         """Stop what is under way; disk, journal and chain remember all of it."""

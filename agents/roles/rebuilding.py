@@ -79,7 +79,9 @@ class Repairs:
         Raises NotFound, PeerError, ManifestInvalid, Corrupt, QuotaExceeded, DiskFull, StorageTrouble.
         """
         view = newest()
-        request = view.requests[duty.request]
+        request = view.requests.get(duty.request)
+        if request is None:  # the chain went back
+            return None
         hosts = hosts_of(view, request.content.cid)
         manifest = await fetch_manifest(self._peers, hosts, request.content.cid)
         check_bought(manifest, request.ask, request.content, self._profile)

@@ -70,7 +70,7 @@ class Asking:
         started = time.monotonic()
         limit = WAITING + manifest.slot_bytes / WAIT_RATE
         wanted = self._slot(self.newest())
-        while self._slot(view := self.newest()) == wanted:
+        while wanted is not None and self._slot(view := self.newest()) == wanted:
             sure = [*others, *self._peers(view, partners(view.requests[self.duty.request], self.me))]
             ahead = [peer for peer in self._peers(view, self.duty.ahead) if peer not in sure]
             told, before = await asyncio.gather(self._ask(sure, manifest), self._ask(ahead, manifest))
