@@ -29,6 +29,7 @@ class Child:
         self._helpless = helpless
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
+        self._starting: asyncio.Task[asyncio.subprocess.Process] | None = None
         self._turn = asyncio.Lock()
         self._count = 0
 
@@ -50,8 +51,20 @@ class Child:
                 raise
 
     async def _running(self) -> asyncio.subprocess.Process:
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and self._process.returncode is None and self._starting is None:
             return self._process
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+            self._starting.add_done_callback(self._started)
+        # Who stops waiting does not stop the start: it may have taken long because there was much to compile.
+        return await asyncio.shield(self._starting)
+
+    def _started(self, task: "asyncio.Task[asyncio.subprocess.Process]") -> None:
+        self._starting = None
+        if not task.cancelled():
+            task.exception()  # whoever still waits has got it
+
+    async def _start(self) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             *self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             limit=ANSWER_LIMIT, env=self._environment,
@@ -93,6 +106,9 @@ class Child:
 
     async def close(self) -> None:
         """End the child."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
         await self._end()
 
 

@@ -1,8 +1,10 @@
 """What makes proofs, as the service sees it, and what a worker process needs to become one that does."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from agents.core.proofs.profiles import profile_named
 from agents.core.proofs.proof import Groth16Proof
 
 
@@ -58,3 +60,17 @@ class Recipe(Protocol):
         Raises BadData, ProverUnavailable.
         """
         ...
+
+
+@dataclass(frozen=True)
+class NativeRecipe:
+    """A worker with this package's own prover. Neither its kernels nor its machine code are loaded before `make`."""
+
+    profile: str
+    key: Path
+
+    def make(self, key: Path) -> Maker:
+        """See Recipe."""
+        from agents.proving.native import NativeMaker
+
+        return NativeMaker(profile_named(self.profile), key)

@@ -1,6 +1,7 @@
 """Proofs in processes of this machine: each at low priority, with a prover of its own over the one mapped key.
 
-The pages of a mapped key are the page cache's: however many workers map it, it is in memory once.
+The pages of a mapped key are the page cache's: however many workers map it, it is in memory once. By default each
+worker has as many threads as there are cores: a proof that is alone has the whole machine, several share it.
 """
 
 import asyncio
@@ -11,26 +12,25 @@ import sys
 from typing import Any
 
 from agents.core.proofs.proof import Groth16Proof, proof_from_json
+from agents.kernels.threads import VARIABLE
 from agents.proving.child import Child
 from agents.proving.executor import Recipe
 from agents.proving.turns import cores
 from agents.proving.wire import unpacked
 
-THREADS = "HOLDFAST_THREADS"
-"""Tells a worker how many threads its kernels may use."""
-
 
 class LocalPool:
     """Workers of one recipe, started when they are first needed, replaced when they die, hang or are given up."""
 
-    def __init__(self, recipe: Recipe, workers: int | None = None, threads: int = 1) -> None:
-        """``workers``: as many as ``threads`` each fill this machine's cores, by default."""
+    def __init__(self, recipe: Recipe, workers: int | None = None, threads: int | None = None) -> None:
+        """``workers``: one a core by default; ``threads`` of each: as many as there are cores by default."""
         self.recipe = recipe
         self._threads = threads
-        count = workers or max(1, cores() // threads)
+        count = workers or cores()
         # The key is found by the same path in a worker, and so are this program's modules.
-        settings = os.environ | {"PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path)}
-        environment = settings | {THREADS: str(threads)}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path)}
+        if threads is not None:
+            environment[VARIABLE] = str(threads)
         self._workers = [Child(self._command, "See whether it can be imported.", environment) for _ in range(count)]
         self._idle = list(self._workers)
         self._free = asyncio.Semaphore(count)
@@ -42,8 +42,8 @@ class LocalPool:
 
     @property
     def cores(self) -> int | None:
-        """Threads of a worker."""
-        return self._threads
+        """As many as it was given; where proofs share all of them, each counts for one."""
+        return self._threads or 1
 
     @property
     def pids(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""Provers: circuit input in, Groth16 proof out. snarkjs by default, any rapidsnark-compatible program when one is named."""
+"""Circuit input in, Groth16 proof out: by the package's own prover, by snarkjs, or by a rapidsnark-compatible program."""
 
 import asyncio
 import contextlib
@@ -14,10 +14,14 @@ from agents.core.proofs.profiles import Profile
 from agents.core.proofs.proof import Groth16Proof, proof_from_json
 from agents.proving.build import find_zkey
 from agents.proving.child import NICE
-from agents.proving.executor import Executor
+from agents.proving.executor import Executor, NativeRecipe
+from agents.proving.files.wtns import witness_bytes
 from agents.proving.files.zkey import open_key
 from agents.proving.node import NodeWorker
+from agents.proving.pool import LocalPool
 
+SNARKJS = Path("snarkjs")
+"""Names the reference prover where a program may be named."""
 EXTERNAL_SECONDS = 600.0
 """A prover that takes longer is stopped: its period is over."""
 
@@ -49,17 +53,19 @@ class ExternalProver:
     capacity = 1
     cores: int | None = None
 
-    def __init__(self, executable: Path, wasm: Path, zkey: Path) -> None:
+    def __init__(self, executable: Path, profile: Profile, zkey: Path) -> None:
+        """Raises ProverUnavailable without a witness generator."""
+        from agents.proving.witness import WitnessGenerator
+
         self.executable = executable
-        self.wasm = wasm
+        self.generator = WitnessGenerator(profile)
         self.zkey = zkey
-        self.worker = NodeWorker()
 
     async def prove(self, inputs: dict[str, Any]) -> Groth16Proof:
         """A proof of ``inputs``. Raises ProofFailed, ProverUnavailable."""
         with tempfile.TemporaryDirectory(prefix="holdfast-proof-") as folder:
             witness, proof, public = (Path(folder) / name for name in ("witness.wtns", "proof.json", "public.json"))
-            await self.worker.ask({"input": inputs, "wasm": str(self.wasm), "witness": str(witness)})
+            await asyncio.to_thread(self._write_witness, inputs, witness)
             await self._run(str(self.zkey), str(witness), str(proof), str(public))
             try:
                 return proof_from_json(json.loads(proof.read_text()))
@@ -67,6 +73,9 @@ class ExternalProver:
                 raise ProofFailed(
                     f"{self.executable} left no proof", str(error), "Run it by hand to see why."
                 ) from error
+
+    def _write_witness(self, inputs: dict[str, Any], path: Path) -> None:
+        path.write_bytes(witness_bytes(self.generator.witness(inputs)))
 
     async def _run(self, *arguments: str) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -89,18 +98,31 @@ class ExternalProver:
             )
 
     async def close(self) -> None:
-        """End the witness generator."""
-        await self.worker.close()
+        """Nothing runs between proofs."""
 
 
-def prover_for(profile: Profile, zkey: Path | None = None, executable: Path | None = None) -> Executor:
-    """The prover of a profile. Raises ProverUnavailable, and BadData for a key that is none."""
-    wasm, key = circuit_folder(profile.name) / "storage_proof.wasm", find_zkey(profile.name, zkey)
+def recipe_for(profile: Profile, zkey: Path | None = None) -> NativeRecipe:
+    """This package's own prover. Raises ProverUnavailable, and BadData for a key that is none."""
+    key = find_zkey(profile.name, zkey)
     open_key(key)
-    if not wasm.is_file():
-        raise ProverUnavailable(f"the {profile.name} witness generator is missing", f"no {wasm}", "Run scripts/setup.")
+    return NativeRecipe(profile.name, key)
+
+
+def prover_for(
+    profile: Profile, zkey: Path | None = None, executable: Path | None = None, workers: int | None = None
+) -> Executor:
+    """The prover of a profile on this machine. Raises ProverUnavailable, and BadData for a key that is none.
+
+    ``executable``: None for this package's own prover in ``workers`` processes, by default one a core; SNARKJS for the
+    reference; or a rapidsnark-compatible program.
+    """
+    recipe = recipe_for(profile, zkey)
     if executable is None:
-        return SnarkjsProver(wasm, key)
+        return LocalPool(recipe, workers)
+    if executable == SNARKJS:
+        return SnarkjsProver(circuit_folder(profile.name) / "storage_proof.wasm", recipe.key)
     if not os.access(executable, os.X_OK):
-        raise ProverUnavailable(f"{executable} cannot be run", "", "Name an executable file with --prover.")
-    return ExternalProver(executable, wasm, key)
+        raise ProverUnavailable(
+            f"{executable} cannot be run", "", "Name an executable file, or snarkjs, with --prover."
+        )
+    return ExternalProver(executable, profile, recipe.key)

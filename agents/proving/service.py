@@ -112,13 +112,13 @@ class ProvingService:
     async def _made(self, inputs: dict[str, Any], deadline: float) -> tuple[Groth16Proof, float]:
         """A proof and what it took; tried once more, where there is time for it, when a worker dies or hangs."""
         try:
-            return await self._attempt(inputs, patience(deadline, self._clock(), self.seconds))
+            return await self._attempt(inputs, patience(deadline, self._clock(), self.seconds, self._tally.begun))
         except ProverLost as lost:
             now = self._clock()
             if hopeless(deadline, now, self._tally.known):
                 raise
             log.warning("a proof is tried once more: %s", lost)
-            return await self._attempt(inputs, patience(deadline, now, self.seconds, last=True))
+            return await self._attempt(inputs, patience(deadline, now, self.seconds, self._tally.begun, last=True))
 
     async def _attempt(self, inputs: dict[str, Any], seconds: float) -> tuple[Groth16Proof, float]:
         started = time.monotonic()

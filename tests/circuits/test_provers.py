@@ -22,7 +22,7 @@ from agents.proving.child import NICE
 from agents.proving.development import write_zkey
 from agents.proving.files.r1cs import read_r1cs
 from agents.proving.files.zkey import verification_key as key_of
-from agents.proving.prover import ExternalProver, SnarkjsProver, prover_for
+from agents.proving.prover import SNARKJS, ExternalProver, SnarkjsProver, prover_for
 from agents.proving.service import ProvingService
 from agents.proving.turns import Turns
 from tests.circuits.slots import CHALLENGE, Slot, inputs_for, slot_of, small_cell
@@ -45,7 +45,7 @@ async def challenge() -> bytes:
 
 def test_a_worker_that_is_killed_is_started_again_unnoticed(slot: Slot) -> None:
     async def run() -> tuple[Groth16Proof, Groth16Proof]:
-        prover = prover_for(DEVNET)
+        prover = prover_for(DEVNET, executable=SNARKJS)
         assert isinstance(prover, SnarkjsProver)
         first = await prover.prove(inputs_for(slot))
         pid = prover.worker.pid

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from agents.core.proofs.pace import MINUTE, REMEMBERED, STALE_SECONDS, ProvingLoad, Tally
-from agents.core.proofs.queue import LEAST_PATIENCE, MOST_PATIENCE, Agenda, Entry, hopeless, patience
+from agents.core.proofs.queue import FIRST_PATIENCE, LEAST_PATIENCE, MOST_PATIENCE, Agenda, Entry, hopeless, patience
 
 TIMES = st.floats(0, 100).map(lambda value: round(value, 1))
 SPANS = st.floats(0.1, 1000)
@@ -56,17 +56,17 @@ class AgendaMachine(RuleBasedStateMachine):
 TestAgenda = AgendaMachine.TestCase
 
 
-@given(deadline=TIMES, now=TIMES, seconds=SPANS, last=st.booleans())
-def test_patience(deadline: float, now: float, seconds: float, last: bool) -> None:
-    found = patience(deadline, now, seconds, last)
-    assert max(LEAST_PATIENCE, 3 * seconds) <= found <= max(MOST_PATIENCE, 10 * seconds)
-    least = max(LEAST_PATIENCE, 3 * seconds)
+@given(deadline=TIMES, now=TIMES, seconds=SPANS, known=st.booleans(), last=st.booleans())
+def test_patience(deadline: float, now: float, seconds: float, known: bool, last: bool) -> None:
+    found = patience(deadline, now, seconds, known, last)
+    least = max(LEAST_PATIENCE if known else FIRST_PATIENCE, 3 * seconds)
+    assert least <= found <= max(MOST_PATIENCE, 10 * seconds)
     if found > least and not last:
         # A worker that hangs is found out while there is time for another proof.
         assert not hopeless(deadline, now + found, seconds)
     if found > least and last:
         assert now + found <= deadline + 1e-6
-    assert patience(deadline, now, seconds, True) >= patience(deadline, now, seconds, False)
+    assert patience(deadline, now, seconds, known, True) >= patience(deadline, now, seconds, known, False)
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 50), st.floats(0, 40)), max_size=30))

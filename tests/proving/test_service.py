@@ -17,7 +17,7 @@ from agents.core.proofs.proof import Groth16Proof, public_inputs
 from agents.core.proofs.verification import verify
 from agents.proving.executor import Executor
 from agents.proving.pool import LocalPool
-from agents.proving.prover import SnarkjsProver, prover_for
+from agents.proving.prover import SNARKJS, SnarkjsProver, prover_for
 from agents.proving.service import ProvingService
 from agents.proving.turns import Turns
 from tests.circuits.slots import CHALLENGE, Slot, inputs_for, slot_of, small_cell
@@ -209,7 +209,7 @@ def test_snarkjs_takes_the_whole_machine_and_the_challenge_is_read_when_it_is_it
         return CHALLENGE
 
     async def main() -> None:
-        prover: Executor = prover_for(DEVNET)
+        prover: Executor = prover_for(DEVNET, executable=SNARKJS)
         assert isinstance(prover, SnarkjsProver) and prover.cores is None
         other = Turns(tmp_path, 4)
         service = ProvingService(prover, DEVNET, verification_key("devnet"), Turns(tmp_path, 4))

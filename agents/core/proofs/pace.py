@@ -58,8 +58,13 @@ class Tally:
         return sum(self._took) / len(self._took) if self._took else self._expected
 
     @property
+    def begun(self) -> bool:
+        """Whether a proof was made."""
+        return bool(self._took)
+
+    @property
     def known(self) -> float:
-        """The same as a reason to refuse a proof: nothing while nothing certain is known."""
+        """What a proof takes, as a reason to refuse one: nothing while nothing certain is known."""
         return self.seconds if self._took and not self._doubted else 0.0
 
     def proven(self, seconds: float, now: float) -> None:

@@ -3,8 +3,10 @@
 from bisect import bisect_left, insort
 from dataclasses import dataclass
 
-LEAST_PATIENCE = 10.0
-"""Seconds any proof may take before its worker counts as hung: it may be the first one, on a machine that is busy."""
+LEAST_PATIENCE = 5.0
+"""Seconds any proof may take before its worker counts as hung: the machine may be busy."""
+FIRST_PATIENCE = 20.0
+"""The same while no proof was made yet: machine code may have to be compiled."""
 MOST_PATIENCE = 60.0
 """Seconds after which one does that could still wait; or ten times what a proof takes, if that is more."""
 
@@ -23,15 +25,16 @@ def hopeless(deadline: float, now: float, seconds: float) -> bool:
     return now + seconds > deadline
 
 
-def patience(deadline: float, now: float, seconds: float, last: bool = False) -> float:
+def patience(deadline: float, now: float, seconds: float, known: bool, last: bool = False) -> float:
     """Seconds after which a proof begun now is given up because its worker hangs.
 
-    ``seconds`` is what a proof takes. Where there is time for it, a second attempt still fits in before the deadline; the
-    ``last`` attempt has all the time there is. A proof that is merely slow is never given up before it took three times as
-    long as others.
+    ``seconds`` is what a proof takes, ``known`` whether one was made. Where there is time for it, a second attempt still fits
+    in before the deadline; the ``last`` attempt has all the time there is. A proof that is merely slow is never given up
+    before it took three times as long as others.
     """
     left = deadline - now if last else deadline - now - 2 * seconds
-    least, most = max(LEAST_PATIENCE, 3 * seconds), max(MOST_PATIENCE, 10 * seconds)
+    least = max(LEAST_PATIENCE if known else FIRST_PATIENCE, 3 * seconds)
+    most = max(MOST_PATIENCE, 10 * seconds)
     return min(max(left, least), most)
 
 
