@@ -14,7 +14,7 @@ from llvmlite import ir
 from agents.core.proofs.field import BASE_ORDER
 from agents.kernels.emit import INDEX, WORD, Routine
 from agents.kernels.extension import Quadratic
-from agents.kernels.forms import Form
+from agents.kernels.forms import Form, Narrow
 
 AHEAD = 6
 """Vectors between a point's being fetched and its being read; lists of addresses have so many to spare."""
@@ -205,4 +205,100 @@ def widen(form: type[Form], module: ir.Module) -> None:
         return []
 
     routine.loop("coordinates", routine["count"], [], body)
+    routine.end()
+
+
+class Fold:
+    """Writes ``fold(points, counts, out, bits)``: the sum of 2^bit times each point, from the highest of ``bits`` bits down.
+
+    ``points`` are coordinates of a .zkey, four words each, ``counts`` says how many belong to each bit, and ``out`` takes X, Y,
+    ZZ and ZZZ of the sum: x = X / ZZ, y = Y / ZZZ with ZZ^3 = ZZZ^2, and ZZ = 0 at infinity ("xyzz" of the Explicit-Formulas
+    Database). One sum is one chain of additions, so this is in the narrow form, whose Montgomery words a .zkey holds.
+    """
+
+    def __init__(self, extension: bool, module: ir.Module) -> None:
+        self.routine = Routine(module, "fold", ("points", "counts", "out", "bits"))
+        self.form = Narrow(self.routine, BASE_ORDER)
+        self.field: Any = Quadratic(self.form) if extension else self.form
+        self.parts = 2 if extension else 1
+        self._emit()
+
+    def _get(self, address: Any) -> Any:
+        parts = tuple(self.form.get(self.routine.at(address, part, 32)) for part in range(self.parts))
+        return parts if self.parts > 1 else parts[0]
+
+    def _doubled(self, point: Sequence[Any]) -> list[Any]:
+        field = self.field
+        x, y, zz, zzz = point
+        u = field.double(y)
+        v = field.square(u)
+        w, s, square = field.multiply(u, v), field.multiply(x, v), field.square(x)
+        m = field.reduce(field.add(field.reduce(field.double(square)), square))
+        x3 = field.reduce(field.subtract(field.subtract(field.square(m), s), s))
+        y3 = field.subtract(field.multiply(m, field.subtract(s, x3)), field.multiply(w, y))
+        return [x3, y3, field.multiply(v, zz), field.multiply(w, zzz)]
+
+    def _added(self, point: Sequence[Any], x2: Any, y2: Any) -> list[Any]:
+        field, builder = self.field, self.routine.builder
+        x, y, zz, zzz = point
+        p = field.reduce(field.subtract(field.multiply(x2, zz), x))
+        r = field.reduce(field.subtract(field.multiply(y2, zzz), y))
+        pp = field.square(p)
+        ppp, q = field.multiply(p, pp), field.multiply(x, pp)
+        x3 = field.reduce(field.subtract(field.subtract(field.subtract(field.square(r), ppp), q), q))
+        y3 = field.subtract(field.multiply(r, field.subtract(q, x3)), field.multiply(y, ppp))
+        usual = [x3, field.reduce(y3), field.multiply(zz, pp), field.multiply(zzz, ppp)]
+        alone = [x2, y2, field.one(), field.one()]
+        none = field.is_zero(zz)
+        # Opposite points give ZZ = 0, as they should; equal ones would too.
+        same = builder.and_(builder.not_(none), builder.and_(field.is_zero(p), field.is_zero(r)))
+        found = self.field.seldom("same", same, [field.reduce(value) for value in usual], lambda: self._doubled(alone))
+        return [field.select(none, a, b) for a, b in zip(alone, found, strict=True)]
+
+    def _emit(self) -> None:
+        routine, field, builder = self.routine, self.field, self.routine.builder
+        size = 32 * self.parts
+        at = builder.alloca(WORD)
+        builder.store(routine["points"], at)
+
+        def bit(step: Any, total: list[Any]) -> list[Any]:
+            def point(_: Any, total: list[Any]) -> list[Any]:
+                place = builder.load(at)
+                builder.store(routine.at(place, 2, size), at)
+                return self._added(total, self._get(place), self._get(routine.at(place, 1, size)))
+
+            count = routine.load(routine.at(routine["counts"], step, 8))
+            return list(field.loop("point", count, self._doubled(total), point))
+
+        zero = field.subtract(field.one(), field.one())
+        total = field.loop("bit", routine["bits"], [field.one(), field.one(), zero, zero], bit)
+        for i, value in enumerate(total):
+            parts = value if self.parts > 1 else (value,)
+            for part, each in enumerate(parts):
+                self.form.put(self.form.canonical(each), routine.at(routine["out"], self.parts * i + part, 32))
+        routine.end()
+
+
+def leave(form: type[Form], extension: bool, module: ir.Module) -> None:
+    """Writes ``leave(addresses, out, count)``: ``count`` vectors of points, each at an address, as a .zkey holds them.
+
+    ``out`` begins on a cache line.
+    """
+    routine = Routine(module, "leave", ("addresses", "out", "count"))
+    field = form(routine, BASE_ORDER)
+    factor = field.constant(2**256 % BASE_ORDER)
+    size = LINE * (2 if extension else 1)
+
+    def body(index: Any, _: list[Any]) -> list[Any]:
+        listed = routine.at(routine["addresses"], index, 8 * field.lanes)
+        sources = [routine.load(routine.at(listed, lane, 8)) for lane in range(field.lanes)]
+        first = routine.at(routine["out"], index, size * field.lanes)
+        for line in range(0, size, LINE):
+            both = field.gather([routine.at(source, line, 1) for source in sources])
+            left = [field.canonical(field.multiply(value, factor)) for value in both]
+            places = [routine.at(routine.at(first, lane, size), line, 1) for lane in range(field.lanes)]
+            field.scatter(left[0], left[1], places)
+        return []
+
+    routine.loop("points", routine["count"], [], body)
     routine.end()

@@ -207,16 +207,13 @@ class Form(ABC):
     def seldom(
         self, name: str, condition: Any, usual: Sequence[Value], body: Callable[[], Sequence[Value]]
     ) -> list[Value]:
-        """A seldom taken branch of the routine that gives values instead of the ``usual`` ones, with their bounds."""
-        usual = [self.normal(value) for value in usual]
+        """A seldom taken branch of the routine that gives values instead of the ``usual`` ones, normal."""
+        usual = [Value(self.normal(value).limbs, max(value.bound, self.tight)) for value in usual]
 
         def inner() -> list[Any]:
             results: list[Any] = []
             for value, result in zip(usual, body(), strict=True):
-                fitting = self.normal(result) if result.bound <= value.bound else self.reduce(result)
-                if fitting.bound > value.bound:
-                    raise ValueError(f"a value below {fitting.bound} orders stands for one below {value.bound}")
-                results.extend(fitting.limbs)
+                results.extend((self.normal(result) if result.bound <= value.bound else self.reduce(result)).limbs)
             return results
 
         limbs = self.routine.seldom(name, condition, [limb for value in usual for limb in value.limbs], inner)

@@ -19,11 +19,11 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from agents.core.proofs.curve import G1, G2, PointG1, PointG2, add_g1, add_g2, weighted_g1, weighted_g2
+from agents.core.proofs.curve import G1, G2, PointG1, PointG2, add_g1, add_g2, quotient_g1, quotient_g2
 from agents.core.proofs.field import BASE_ORDER
 from agents.kernels import buckets
 from agents.kernels.compiled import compiled_once
-from agents.kernels.curve import AHEAD, CHAINS, LINE, AddPairs, widen
+from agents.kernels.curve import AHEAD, CHAINS, LINE, AddPairs, Fold, leave, widen
 from agents.kernels.forms import FORMS
 from agents.kernels.memory import Words, aligned
 from agents.kernels.threads import pool
@@ -46,16 +46,24 @@ class Group:
             module = ir.Module("group")
             AddPairs(kind, extension, module, "add_pairs")
             widen(kind, module)
+            leave(kind, extension, module)
+            return str(module)
+
+        def write_fold() -> str:
+            module = ir.Module("fold")
+            Fold(extension, module)
             return str(module)
 
         self._code = compiled_once(f"group {form} {extension}", write)
+        self._fold_code = compiled_once(f"fold {extension}", write_fold)
         word = ctypes.c_int64
         self.add_pairs: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 6)(self._code.address("add_pairs"))
         self._widen: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 3)(self._code.address("widen"))
+        self._leave: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 3)(self._code.address("leave"))
+        self._fold: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 4)(self._fold_code.address("fold"))
         self.lanes, self.stride = kind.lanes, LINE * (2 if extension else 1)
         self.together = CHAINS * self.lanes
         self.kept = kind.limbs * kind.lanes * (2 if extension else 1)
-        self._leave = pow(1 << (kind.limbs * kind.bits), -1, BASE_ORDER)
         # Two points that may be added, for the lanes that are left over.
         self._padding = self.rows(words_g2([G2, add_g2(G2, G2)]) if extension else words_g1([G1, add_g1(G1, G1)]))
         self.pad = (self._padding.ctypes.data, self._padding.ctypes.data + self.stride)
@@ -74,14 +82,37 @@ class Group:
             self._widen(rest.ctypes.data, rows[whole * batch :].ctypes.data, 1)
         return rows
 
-    def point(self, address: int) -> tuple[int, ...]:
-        """The coordinates at ``address`` as integers; of the opposite point if its lowest bit is set."""
-        data = ctypes.string_at(address & ~1, self.stride)
-        values = [int.from_bytes(data[i : i + 32], "little") for i in range(0, self.stride, 32)]
-        affine = [value * self._leave % BASE_ORDER for value in values]
-        if address & 1:
-            affine[len(affine) // 2 :] = [-value % BASE_ORDER for value in affine[len(affine) // 2 :]]
-        return tuple(affine)
+    def words(self, addresses: Words) -> Words:
+        """(n, 8 or 16) words of a .zkey of the points at ``addresses``, none of them an opposite."""
+        count = len(addresses)
+        padded = np.full(-(-count // self.lanes) * self.lanes, self.pad[0], dtype=np.uint64)
+        padded[:count] = addresses
+        out = aligned(len(padded) * self.stride // 8).reshape(len(padded), -1)
+        self._leave(padded.ctypes.data, out.ctypes.data, len(padded) // self.lanes)
+        return out[:count]
+
+    @staticmethod
+    def negated(points: Words, where: NDArray[np.bool_]) -> Words:
+        """(n, 8 or 16) ``points`` of a .zkey, those of ``where`` with the opposite sign; changed in place."""
+        for row in np.flatnonzero(where):
+            half = points.shape[1] // 2
+            for at in range(half, points.shape[1], 4):
+                value = int.from_bytes(points[row, at : at + 4].tobytes(), "little")
+                points[row, at : at + 4] = np.frombuffer((-value % BASE_ORDER).to_bytes(32, "little"), dtype=np.uint64)
+        return points
+
+    def weighted(self, bits: NDArray[np.int64], points: Words) -> Any:
+        """The sum of 2^bit times each of (n, 8 or 16) ``points`` of a .zkey: a PointG1 or a PointG2; None is infinity."""
+        order = np.argsort(-bits, kind="stable")
+        ordered = np.ascontiguousarray(points[order])
+        counts = np.bincount(bits, minlength=1)[::-1].astype(np.int64)
+        out = np.empty((4, self.stride // 64, 4), dtype=np.uint64)
+        self._fold(ordered.ctypes.data, counts.ctypes.data, out.ctypes.data, len(counts))
+        leave = pow(2**256, -1, BASE_ORDER)
+        rows = [[int.from_bytes(part.tobytes(), "little") * leave % BASE_ORDER for part in row] for row in out]
+        if self.extension:
+            return quotient_g2(*((row[0], row[1]) for row in rows))
+        return quotient_g1(*(row[0] for row in rows))
 
 
 def _montgomery(values: Iterable[int], width: int) -> Words:
@@ -170,8 +201,12 @@ def width_for(count: int) -> int:
     return min(range(2, 17), key=lambda c: -(-(SCALAR_BITS + 1) // c) * (count + 2.2 * (1 << (c - 1))))
 
 
-Placed = list[tuple[int, tuple[int, ...]]]
-"""(bit, point): the point is to be doubled so many times."""
+@dataclass(frozen=True)
+class Placed:
+    """(n,) bits and (n, 8 or 16) words of a .zkey: each point is to be doubled so many times."""
+
+    bits: NDArray[np.int64]
+    points: Words
 
 
 @dataclass(frozen=True)
@@ -243,12 +278,15 @@ class Multiples:
         starts3 = np.empty(len(windows) * (low + high_bits) + 1, dtype=np.int64)
         buckets.binary(gridded, starts2, len(windows), high, low, high_bits, bits, starts3)
         sums.reduce(bits, starts3)
-        placed = []
-        for i in range(len(starts3) - 1):
-            if starts3[i] < starts3[i + 1]:
-                window, bit = divmod(i, low + high_bits)
-                placed.append((windows[window] * self._width + bit, group.point(int(bits[starts3[i]]))))
-        return placed
+        full = starts3[1:] > starts3[:-1]
+        which, bit = np.divmod(np.flatnonzero(full), low + high_bits)
+        places = (windows.start + which) * self._width + bit
+        return Placed(places, self._signed(bits[starts3[:-1][full]]))
+
+    def _signed(self, addresses: Words) -> Words:
+        """The points that ``addresses`` name: where a sum is of one point only, it may still be an opposite."""
+        points = self.group.words(addresses & ~np.uint64(1))
+        return self.group.negated(points, (addresses & np.uint64(1)).astype(np.bool_))
 
 
 def begin(sums: Sequence[Multiples]) -> list[Callable[[], Any]]:
@@ -262,19 +300,26 @@ def begin(sums: Sequence[Multiples]) -> list[Callable[[], Any]]:
         futures[id(each)].append(pool().submit(part.work))
 
     def awaited(each: Multiples) -> Any:
-        return _weighted(each.group, (future.result() for future in futures[id(each)]))
+        placed = [future.result() for future in futures[id(each)]]
+        if not placed:
+            return None
+        return each.group.weighted(
+            np.concatenate([part.bits for part in placed]), np.concatenate([part.points for part in placed])
+        )
 
     return [partial(awaited, each) for each in sums]
-
-
-def _weighted(group: Group, placed: Iterable[Placed]) -> PointG1 | PointG2 | None:
-    """The sum of all parts of one sum, affine."""
-    listed = [(bit, point) for each in placed for bit, point in each]
-    if group.extension:
-        return weighted_g2([(bit, ((p[0], p[1]), (p[2], p[3]))) for bit, p in listed])
-    return weighted_g1([(bit, (p[0], p[1])) for bit, p in listed])
 
 
 def multiply_and_add(group: Group, points: Words, scalars: Words) -> Any:
     """The sum of scalar times point: (n, 8 or 16) words of a .zkey, (n, 4) canonical scalars; None is infinity."""
     return begin([Multiples(group, points, scalars)])[0]()
+
+
+def small_sum(group: Group, points: Sequence[Words], scalars: Sequence[int]) -> Any:
+    """The same of a few points, bit by bit."""
+    listed = [(bit, i) for i, scalar in enumerate(scalars) for bit in range(scalar.bit_length()) if (scalar >> bit) & 1]
+    chosen = [(bit, i) for bit, i in listed if points[i].any()]
+    if not chosen:
+        return None
+    bits, which = (np.array(column, dtype=np.int64) for column in zip(*chosen, strict=True))
+    return group.weighted(bits, np.stack(points)[which])

@@ -4,8 +4,6 @@ The witness is its prover's own, so nothing here takes care to run in constant t
 """
 
 import secrets
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +14,7 @@ from agents.core.proofs.proof import Groth16Proof
 from agents.core.proofs.verification import verify
 from agents.kernels.forms import best_form
 from agents.kernels.memory import Words
-from agents.kernels.msm import Group, Multiples, begin, group, multiply_and_add, words_g1
+from agents.kernels.msm import Multiples, begin, group, small_sum, words_g1
 from agents.kernels.ntt import quotient
 from agents.kernels.sparse import Matrix
 from agents.kernels.threads import pool
@@ -64,17 +62,11 @@ class Groth16Prover:
     def _blinded(self, a: PointG1 | None, b1: PointG1 | None, b2: PointG2 | None, c: PointG1 | None) -> Groth16Proof:
         key = self.key
         r, s = secrets.randbelow(SCALAR_ORDER), secrets.randbelow(SCALAR_ORDER)
-        first = add_g1(a, self._small(self._g1, [key.alpha1, key.delta1], [1, r]))
-        second = add_g2(b2, self._small(self._g2, [key.beta2, key.delta2], [1, s]))
-        same = add_g1(b1, self._small(self._g1, [key.beta1, key.delta1], [1, s]))
+        first = add_g1(a, small_sum(self._g1, [key.alpha1, key.delta1], [1, r]))
+        second = add_g2(b2, small_sum(self._g2, [key.beta2, key.delta2], [1, s]))
+        same = add_g1(b1, small_sum(self._g1, [key.beta1, key.delta1], [1, s]))
         crossed = [*words_g1([first, same]), key.delta1]
-        third = add_g1(c, self._small(self._g1, crossed, [s, r, -r * s % SCALAR_ORDER]))
+        third = add_g1(c, small_sum(self._g1, crossed, [s, r, -r * s % SCALAR_ORDER]))
         if first is None or second is None or third is None:
             raise ProofFailed("the proof has a point at infinity", "the key is not whole")
         return Groth16Proof(first, second, third)
-
-    @staticmethod
-    def _small(group: Group, points: Sequence[Words], scalars: Sequence[int]) -> Any:
-        """The sum of a few multiples."""
-        data = b"".join(scalar.to_bytes(32, "little") for scalar in scalars)
-        return multiply_and_add(group, np.stack(points), np.frombuffer(data, dtype=np.uint64).reshape(-1, 4))

@@ -3,15 +3,12 @@
 A point is (x, y) or None at infinity. Coordinates are integers in G1 and pairs (real, imaginary) in G2.
 """
 
-from collections.abc import Iterable
-
 from agents.core.proofs.field import BASE_ORDER
 
 Complex = tuple[int, int]
 
 PointG1 = tuple[int, int]
 PointG2 = tuple[Complex, Complex]
-Jacobian = tuple[Complex, Complex, Complex]
 
 G1: PointG1 = (1, 2)
 G2: PointG2 = (
@@ -96,55 +93,16 @@ def multiples_table_g2() -> list[list[tuple[Complex, Complex]]]:
     return table
 
 
-def weighted_g1(placed: Iterable[tuple[int, PointG1]]) -> PointG1 | None:
-    """The sum of 2^bit times point over (bit, point)."""
-    as_pairs = [(bit, ((x, 0), (y, 0))) for bit, (x, y) in placed]
-    found = weighted_g2(as_pairs)
-    return None if found is None else (found[0][0], found[1][0])
-
-
-def weighted_g2(placed: Iterable[tuple[int, PointG2]]) -> PointG2 | None:
-    """The same for G2: from the highest bit down, doubling in Jacobian coordinates, which G1 fits into as the real parts."""
-    at: dict[int, list[PointG2]] = {}
-    for bit, point in placed:
-        at.setdefault(bit, []).append(point)
-    total: Jacobian | None = None
-    for bit in range(max(at, default=-1), -1, -1):
-        total = None if total is None else _doubled(total)
-        for point in at.get(bit, ()):
-            total = (*point, (1, 0)) if total is None else _mixed(total, point)
-    if total is None:
+def quotient_g1(x: int, y: int, zz: int, zzz: int) -> PointG1 | None:
+    """(x / zz, y / zzz), or infinity where zz is 0."""
+    if not zz:
         return None
-    x, y, z = total
-    inverse = _invert(z)
-    squared = _mul(inverse, inverse)
-    return _mul(x, squared), _mul(y, _mul(squared, inverse))
+    inverse = pow(zz * zzz, -1, BASE_ORDER)
+    return x * zzz * inverse % BASE_ORDER, y * zz * inverse % BASE_ORDER
 
 
-def _doubled(point: Jacobian) -> Jacobian:
-    """2 (x, y, z): "dbl-2009-l" of the Explicit-Formulas Database. No point of the groups is of order 2."""
-    x, y, z = point
-    a, b = _mul(x, x), _mul(y, y)
-    c = _mul(b, b)
-    d = _mul(x, b)
-    d = (4 * d[0], 4 * d[1])
-    e = (3 * a[0], 3 * a[1])
-    f = _mul(e, e)
-    x3 = _sub(f, (2 * d[0], 2 * d[1]))
-    y3 = _sub(_mul(e, _sub(d, x3)), (8 * c[0], 8 * c[1]))
-    z3 = _mul(y, z)
-    return x3, y3, (2 * z3[0], 2 * z3[1])
-
-
-def _mixed(point: Jacobian, other: PointG2) -> Jacobian | None:
-    """(x, y, z) + an affine point; None at infinity."""
-    x, y, z = point
-    zz = _mul(z, z)
-    h = _sub(_mul(other[0], zz), x)
-    r = _sub(_mul(_mul(other[1], z), zz), y)
-    if h == (0, 0):
-        return _doubled(point) if r == (0, 0) else None
-    hh = _mul(h, h)
-    hhh, v = _mul(h, hh), _mul(x, hh)
-    x3 = _sub(_sub(_mul(r, r), hhh), (2 * v[0], 2 * v[1]))
-    return x3, _sub(_mul(r, _sub(v, x3)), _mul(y, hhh)), _mul(z, h)
+def quotient_g2(x: Complex, y: Complex, zz: Complex, zzz: Complex) -> PointG2 | None:
+    """The same for G2."""
+    if zz == (0, 0):
+        return None
+    return _mul(x, _invert(zz)), _mul(y, _invert(zzz))
