@@ -44,7 +44,18 @@ def provider(
     ] = None,
     prover: Annotated[
         Path | None,
-        typer.Option(envvar="HOLDFAST_PROVER", metavar="FILE", help="A rapidsnark-compatible prover to use."),
+        typer.Option(
+            envvar="HOLDFAST_PROVER", metavar="FILE", help="A rapidsnark-compatible prover to use instead, or snarkjs."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes that prove at once. Default: one a core.")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HOLDFAST_CLUSTER", metavar="URL", help="A dask scheduler whose workers prove: tcp://HOST:PORT."
+        ),
     ] = None,
     zkey: Annotated[
         Path | None, typer.Option(envvar="HOLDFAST_ZKEY", metavar="FILE", help="A ceremony's proving key.")
@@ -69,7 +80,7 @@ def provider(
         max_duration=maybe("--max-duration", max_duration, units.parse_duration),
         listen=listen,
         endpoint=endpoint,
-        proving=Proving(prover, zkey),
+        proving=Proving(prover, zkey, workers, cluster),
     )
     from agents.runtime.provider import run_provider
 
@@ -119,6 +130,7 @@ def _standing_facts(found: "Standing") -> dict[str, object]:
         "releaseAt": provider.release_at if provider.unbonding else None,
         "claimable": str(found.claimable),
         "credit": str(found.credit),
+        "proving": found.load.as_json() if found.load else None,
         "slots": slots,
     }
 
@@ -133,6 +145,8 @@ def _show_standing(found: "Standing") -> None:
         output.line(f"unbonding  {units.format_amount(provider.unbonding)}, {_release(provider.release_at, found.now)}")
     output.line(f"claimable  {units.format_amount(found.claimable)}")
     output.line(f"credit     {units.format_amount(found.credit)}")
+    if found.load:
+        output.line(f"proving    {found.load}")
     output.line("")
     columns = ("request", "slot", "state", "last proof", "misses", "claimable", "ends in")
     output.table(columns, [_slot_row(slot, found.now) for slot in found.slots], "no slots")

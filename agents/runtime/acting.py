@@ -36,12 +36,17 @@ class Session:
     state: StateStore
 
 
+def agent_folder(place: Place, role: str, address: str) -> Path:
+    """The data directory of the agent of an account."""
+    return place.data_dir or home() / role / address.lower()
+
+
 @asynccontextmanager
 async def session(place: Place, role: str, verbose: bool = False) -> AsyncIterator[Session]:
     """Everything an agent acts with, below its own data directory. Raises DataDirInUse while another one uses it."""
     drill.check()
     account = signing_account(place)
-    folder = place.data_dir or home() / role / str(account.address).lower()
+    folder = agent_folder(place, role, account.address)
     # The lock comes first: two lanes that take up the same journal would send everything twice.
     with closing(lock_folder(folder, "agent.lock")), logged(folder, role, verbose):
         async with network(place) as found:

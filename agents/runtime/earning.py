@@ -18,11 +18,13 @@ from agents.core.errors import Misuse, NotEnoughTokens, NotFound
 from agents.core.market.ledger import Ledger, Line, ledger_of
 from agents.core.market.types import SlotState, slot_id
 from agents.core.market.view import ProviderView, locked_for
+from agents.core.proofs.pace import ProvingLoad
 from agents.core.units import format_amount, format_duration, format_time
 from agents.roles.actor import Actor
 from agents.runtime.accounts import own_address
-from agents.runtime.acting import Session, session
+from agents.runtime.acting import Session, agent_folder, session
 from agents.runtime.follower import Follower, Moment
+from agents.runtime.load import told_load
 from agents.runtime.network import Network, network
 from agents.runtime.settings import Place
 
@@ -76,6 +78,8 @@ class Standing:
     credit: int
     slots: tuple[HeldSlot, ...]
     now: int
+    load: ProvingLoad | None = None
+    """How busy its prover is, where it runs on this machine."""
 
     @property
     def claimable(self) -> int:
@@ -87,7 +91,8 @@ async def standing(place: Place) -> Standing:
     """How this account stands as a provider. Raises NotFound if it is none."""
     address = own_address(place)
     async with network(place) as found:
-        return _standing(await Follower(found).now(), address)
+        standing = _standing(await Follower(found).now(), address)
+    return replace(standing, load=told_load(agent_folder(place, "provider", address)))
 
 
 def _standing(moment: Moment, address: str) -> Standing:

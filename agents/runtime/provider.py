@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from agents.core.proofs.profiles import profile_named
 from agents.net.client import PeerClient
 from agents.net.server import PeerServer
 from agents.proving.files.zkey import verification_key as key_of
-from agents.proving.prover import prover_for
 from agents.proving.service import ProvingService
 from agents.roles.fitting import Fitting
 from agents.roles.hosting import Hosting
@@ -21,6 +21,8 @@ from agents.roles.validator import Validator
 from agents.runtime.acting import Say, session, until_stopped
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.joining import join, listen
+from agents.runtime.load import LoadReport
+from agents.runtime.proving import executor_for
 from agents.runtime.settings import ProviderSettings, ValidatorSettings
 from agents.store.slots import SlotStore
 
@@ -41,34 +43,35 @@ Ready = Callable[[AtWork], None]
 
 async def provide(settings: ProviderSettings, say: Say, ready: Ready, verbose: bool) -> None:
     """Run a provider until it is stopped; ``ready`` is called once."""
-    async with session(settings.place, "provider", verbose) as found:
-        store = SlotStore(found.folder, settings.quota)
+    async with session(settings.place, "provider", verbose) as found, AsyncExitStack() as stack:
         profile = profile_named(found.network.deployment.profile)
         zkey = settings.proving.zkey
         key = verification_key(profile.name) if zkey is None else key_of(zkey)
-        proving = ProvingService(prover_for(profile, zkey, settings.proving.executable), profile, key)
+        store = SlotStore(found.folder, settings.quota)
+        stack.callback(store.close)
+        proving = ProvingService(await executor_for(profile, settings.proving), profile, key)
+        stack.push_async_callback(proving.close)
+        report = LoadReport(found.folder, proving.load)
+        stack.callback(report.end)
         reference = found.network.deployment.reference
         policy = Policy(settings.quota, settings.min_price, settings.max_duration)
-        async with PeerClient(reference, found.signer) as peers:
-            fitting = Fitting(profile.name)
-            provider = Provider(found.actor, store, proving, peers, policy, fitting, found.state)
-            first = await Follower(found.network).now()
-            hosting = Hosting(found.actor.address, store, _view_of(provider, first.view), fitting)
-            server = PeerServer(hosting, reference)
-            endpoint = await listen(found.state, server, settings, say)
-            try:
-                await join(found.actor, first.view.stake, endpoint, settings.stake, say)
-                ready(AtWork("provider", found.actor.address, found.folder, endpoint))
+        peers = await stack.enter_async_context(PeerClient(reference, found.signer))
+        fitting = Fitting(profile.name)
+        provider = Provider(found.actor, store, proving, peers, policy, fitting, found.state)
+        stack.push_async_callback(provider.close)
+        first = await Follower(found.network).now()
+        hosting = Hosting(found.actor.address, store, _view_of(provider, first.view), fitting)
+        server = PeerServer(hosting, reference)
+        stack.push_async_callback(server.stop)
+        endpoint = await listen(found.state, server, settings, say)
+        await join(found.actor, first.view.stake, endpoint, settings.stake, say)
+        ready(AtWork("provider", found.actor.address, found.folder, endpoint))
 
-                async def step(moment: Moment) -> None:
-                    await provider.step(moment.view, moment.block, moment.timestamp, moment.reorged)
+        async def step(moment: Moment) -> None:
+            await provider.step(moment.view, moment.block, moment.timestamp, moment.reorged)
+            report.tell()
 
-                await until_stopped(found, step)
-            finally:
-                await server.stop()
-                await provider.close()
-                await proving.close()
-                store.close()
+        await until_stopped(found, step)
 
 
 def _view_of(provider: Provider, first: MarketView) -> Callable[[], MarketView]:

@@ -23,9 +23,13 @@ class Proving:
     """How proofs are made."""
 
     executable: Path | None = None
-    """A rapidsnark-compatible prover; None: snarkjs in a resident node worker."""
+    """A rapidsnark-compatible prover, or the name snarkjs; None: the package's own."""
     zkey: Path | None = None
     """A ceremony's proving key; None: the development key, which is insecure."""
+    workers: int | None = None
+    """Processes that prove at once; None: one a core."""
+    cluster: str | None = None
+    """Address of a dask scheduler whose workers prove instead of this machine."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from agents.chain.anvil import dev_account
+from agents.core.proofs.pace import ProvingLoad
 from agents.core.units import TOKEN
+from agents.runtime.load import LoadReport
+from agents.runtime.network import home
 from tests.cli.conftest import Agent, Done
 from tests.cli.test_files import TERMS
 from tests.cli.town import HOSTS, Town
@@ -51,6 +54,12 @@ def test_status_earnings_and_withdraw(
     assert int(held[0]["locked"]) == 65_536
     text = agent("provider", "status").out
     assert "free " in text and "claimable" in text and request[:12] in text
+    assert seen["proving"] is None and "proving " not in text  # no `agent provider` of this account runs here
+    folder = home() / "provider" / dev_account(index).address.lower()
+    folder.mkdir(parents=True)
+    load = ProvingLoad(waiting=1, running=2, capacity=2, due_in=3.5, per_minute=40, seconds=1.5, refused=0)
+    LoadReport(folder, lambda: load).tell()
+    assert look()["proving"] == load.as_json() and f"proving    {load}\n" in agent("provider", "status").out
 
     before = json.loads(agent("provider", "earnings", "--json").out)
     assert int(before["claimable"]) > 0 and before["slashed"] == "0"
