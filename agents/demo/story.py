@@ -1,4 +1,4 @@
-"""The story: a file is stored, proven, loses a host, is repaired, is read back; then everybody is paid."""
+"""The story: a file is stored, proven, loses two hosts, is repaired, is read back; then everybody is paid."""
 
 import asyncio
 import filecmp
@@ -7,9 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from agents.chain.contracts import Market
 from agents.chain.devnet import Devnet
@@ -24,10 +22,12 @@ from agents.core.market.view import RequestView
 from agents.core.proofs.profiles import profile_named
 from agents.core.units import format_duration, format_size
 from agents.demo.cast import Agent, agent, end
+from agents.demo.reports import Report, reports
 from agents.demo.screen import Screen, amount
 from agents.demo.sheet import Account, balance_sheet, wealth
 from agents.demo.sources import archive_sources
 from agents.demo.terms import DATA, PARITY, Terms, rules, seconds_per_proof, terms
+from agents.demo.told import Told
 from agents.demo.watch import StoryBroken, Watch
 from agents.runtime.follower import Moment
 from agents.runtime.network import Network
@@ -35,37 +35,12 @@ from agents.runtime.network import Network
 PROVIDERS = 7
 CLIENT, VALIDATOR, FIRST_PROVIDER = 1, 2, 3
 """Which of the devnet's accounts they are."""
+LOST = (0, DATA)
+"""Slots whose hosts are killed: one of data, one of parity; it takes both to open the repair."""
+APART = 1.0
+"""Seconds between the kills: too few for a proof in between, which would make the second loss a period later."""
 STAKE = "2000"
 PROFILE = "devnet"
-
-
-@dataclass(frozen=True)
-class Told:
-    """What the demo found, for --json."""
-
-    file: str
-    size: int
-    proof_seconds: float
-    period_blocks: int
-    request: str
-    placed_after: list[int]
-    story_seconds: float
-    accounts: Sequence[Account]
-
-    def facts(self) -> dict[str, Any]:
-        """As JSON; amounts as strings of base units."""
-        sheet = [
-            {
-                "party": account.name,
-                "address": account.address,
-                "lines": {line: str(value) for line, value in account.lines.items()},
-                "change": str(account.change),
-                "chain": str(account.chain),
-            }
-            for account in self.accounts
-        ]
-        kept = {name: value for name, value in vars(self).items() if name != "accounts"}
-        return {**kept, "accounts": sheet}
 
 
 class Story:
@@ -78,6 +53,7 @@ class Story:
         self._network: Network
         self._watch: Watch
         self._placed: dict[int, int] = {}
+        self._losses = 0
         self._cast: list[Agent] = []
         self._names: dict[str, str] = {}
 
@@ -127,6 +103,11 @@ class Story:
             case e.SlotLost():
                 say(f"slot {index} is lost: {self._name(event.host)} loses {amount(event.slashed)[1:]} more, "
                     f"keeps {amount(event.paid)}")  # fmt: skip
+                self._losses += 1
+                if self._losses < len(LOST):
+                    say(f"{self._losses} of the {len(LOST)} losses that open a repair: nothing is for sale yet")
+            case e.RepairOpened():
+                say(f"the repair opens: slots {_listed(LOST)} are on sale together")
             case e.SlotSettled():
                 say(f"slot {index} is settled: {amount(event.paid)} to {self._name(event.host)}")
             case e.RequestClosed():
@@ -181,22 +162,23 @@ class Story:
         await self._open(validator, providers)
         started = self._screen.elapsed
         capability = await self._store(client, bought)
-        victim = await self._prove(providers)
-        index = await self._lose(victim)
-        await self._repair(index, victim)
-        await self._read(client, capability, index, providers, place)
+        await self._prove()
+        await self._lose(providers, bought)
+        repairs = await self._repair(providers, bought)
+        await self._read(client, capability, providers, place)
         accounts = await self._settle(parties, before)
         seconds = self._screen.elapsed - started
         self._screen.say(f"from store to balance sheet: {seconds:.0f} s")
         return Told(
-            str(self._file), self._file.stat().st_size, round(proof, 2), self._watch.view.config.period_blocks,
-            self._request.id.hex(), [self._placed[at] for at in sorted(self._placed)], round(seconds, 1), accounts,
+            str(self._file), self._file.stat().st_size, bought.layout.slot_bytes, round(proof, 2),
+            self._watch.view.config.period_blocks, self._request.id.hex(),
+            [self._placed[at] for at in sorted(self._placed)], repairs, round(seconds, 1), accounts,
         )  # fmt: skip
 
     def _order(self, bought: Terms) -> list[str]:
         return [
             "client", "store", str(self._file), "--json", "--slots", str(DATA), "--parity", str(PARITY),
-            "--duration", f"{bought.duration}s", "--expiry", f"{bought.expiry}s",
+            "--repair-threshold", str(len(LOST)), "--duration", f"{bought.duration}s", "--expiry", f"{bought.expiry}s",
             "--price", str(bought.price), "--collateral", str(bought.collateral),
         ]  # fmt: skip
 
@@ -249,49 +231,67 @@ class Story:
                         return
         raise StoryBroken("No reservation out of turn was refused", "every provider was eligible at once")
 
-    async def _prove(self, providers: Sequence[Agent]) -> Agent:
+    async def _prove(self) -> None:
         self._screen.act("Every period each slot is sampled anew, and proven")
         await self._until("A proof of every slot", lambda: all(slot.proven for slot in self._request.slots), 240)
         self._screen.say("every slot is proven: a Groth16 proof each, verified by the contract")
         self._screen.keep(self._request, self._names, self._placed)
-        host = self._request.slots[0].host
-        return next(each for each in providers if each.address == host)
 
-    async def _lose(self, victim: Agent) -> int:
-        index = next(at for at, slot in enumerate(self._request.slots) if slot.host == victim.address)
-        self._screen.act(f"The host of slot {index}, {victim.name}, is killed and its disk wiped")
+    async def _lose(self, providers: Sequence[Agent], bought: Terms) -> None:
+        hosts = [self._request.slots[index].host for index in LOST]
+        victims = [next(each for each in providers if each.address == host) for host in hosts]
+        self._screen.act(f"The hosts of slots {_listed(LOST)} are killed, one after the other, their disks wiped")
+        period = period_of(self._watch.moment.block, self._watch.view.config)
+        self._kill(victims[0])
+        await asyncio.sleep(APART)
+        if bought.apart:
+            await self._until("The next proof", lambda: max(self._request.slots[LOST[1]].proven) > period, 240)
+        self._kill(victims[1])
+        lost = lambda: all(self._request.slots[index].state is not SlotState.FILLED for index in LOST)  # noqa: E731
+        await self._until("The losses", lost, 400)
+
+    def _kill(self, victim: Agent) -> None:
         self._cast.remove(victim)
         victim.kill()
         victim.wipe()
         self._screen.say(f"SIGKILL to {victim.name}; {victim.folder.name}/ is gone")
-        await self._until("The loss", lambda: self._request.slots[index].state is not SlotState.FILLED, 400)
-        return index
 
-    async def _repair(self, index: int, victim: Agent) -> None:
-        held = {host for slot in self._request.slots for host in slot.former_hosts}
-        self._screen.act("Lazy repair, by a provider that never held a slot of it, from any three others")
-        await self._until("The repair", lambda: self._request.slots[index].state is SlotState.FILLED, 120)
-        host = self._request.slots[index].host
-        if host is None or host in held or host == victim.address:
-            raise StoryBroken("The repairer held a slot before", self._name(host))
-        self._screen.keep(self._request, self._names, self._placed)
+    async def _repair(self, providers: Sequence[Agent], bought: Terms) -> list[Report]:
+        screen, slots = self._screen, self._request.slots
+        held = {host for slot in slots for host in slot.former_hosts}
+        screen.act("Lazy repair, by two providers that never held a slot of it")
+        filled = lambda: all(self._request.slots[index].state is SlotState.FILLED for index in LOST)  # noqa: E731
+        await self._until("The repairs", filled, 180)
+        hosts = [self._request.slots[index].host for index in LOST]
+        if held & set(hosts) or len(set(hosts)) != len(LOST):
+            raise StoryBroken("A repairer held a slot before", " and ".join(map(self._name, hosts)))
+        found = await reports(providers, dict(zip(LOST, hosts, strict=True)))
+        for report in found:
+            size = f"{format_size(report.fetched)}, {report.fetched / bought.layout.slot_bytes:.1f} slots"
+            if report.source is not None:
+                screen.say(f"{report.provider} had slot {report.slot} from {self._name(report.source)}: {size}")
+            else:
+                made = _listed((report.slot, *report.spares))
+                screen.say(f"{report.provider} fetched {size}, and made slots {made} of them")
+        times = sum(report.source is None for report in found)
+        total = sum(report.fetched for report in found) / bought.layout.slot_bytes
+        screen.say(f"reconstructions: {times}; fetched {total:.1f} slots for {len(LOST)}, not {DATA * len(LOST)}")
+        screen.keep(self._request, self._names, self._placed)
+        return found
 
-    async def _read(
-        self, client: Agent, capability: str, repaired: int, providers: Sequence[Agent], place: dict[str, str]
-    ) -> None:
+    async def _read(self, client: Agent, capability: str, providers: Sequence[Agent], place: dict[str, str]) -> None:
         self._screen.act("The file is read back by a stranger to this machine's past")
         shutil.rmtree(client.folder)
         self._screen.say("the client's directory is deleted; capability, RPC and market are left")
-        others = [slot.host for at, slot in enumerate(self._request.slots) if at != repaired][
-            : len(self._request.slots) - DATA
-        ]
+        # As many as can be missing: what is left is the repaired slots and just enough of the others.
+        others = [slot.host for at, slot in enumerate(self._request.slots) if at not in LOST][:PARITY]
         stopped = [each for each in providers if each.address in others]
         await self._until("Their proofs of this period", lambda: self._proven_now(others), 240)
         for each in stopped:
             self._cast.remove(each)
         await end(stopped)
         names = " and ".join(each.name for each in stopped)
-        self._screen.say(f"{names} are stopped: repaired slot {repaired} is needed")
+        self._screen.say(f"{names} are stopped: both repaired slots are needed")
         back = self._folder / "back"
         reader = agent("reader", ["client", "get", capability, "-o", str(back), "--json"], self._folder, CLIENT, place)
         reader.start()
@@ -325,6 +325,10 @@ class Story:
         self._screen.sheet(accounts)
         self._screen.say("every change is explained, and nothing is left in the market")
         return accounts
+
+
+def _listed(indices: Sequence[int]) -> str:
+    return " and ".join(map(str, sorted(indices)))
 
 
 def tell(file: Path | None, json: bool) -> Told:

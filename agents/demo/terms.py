@@ -21,6 +21,8 @@ DATA, PARITY = 3, 2
 SAMPLE_BYTES = 100_000
 VERIFY_SECONDS = 1.0
 """What a proof takes on top: it is verified before it is sent, and mined in the next block."""
+SHORTEST = 12
+"""Blocks of a period at least: a proof must be mined in it, whatever else the machine does."""
 
 RATE = TOKEN // 10
 """Base units a slot earns per second, about."""
@@ -60,7 +62,7 @@ def rules(proof: float, rest: int = 0) -> MarketConfig:
 
     ``rest`` is how many blocks of a period are to be left over.
     """
-    period = max(12, math.ceil((DATA + PARITY) * proof * 1.25 + VERIFY_SECONDS) + 3) + rest
+    period = max(SHORTEST, math.ceil((DATA + PARITY) * proof * 1.25 + VERIFY_SECONDS) + 3) + rest
     return MarketConfig(
         period_blocks=period,
         block_seconds=1,
@@ -72,7 +74,7 @@ def rules(proof: float, rest: int = 0) -> MarketConfig:
         bounty_bps=5000,
         bond_bps=500,
         reserve_seconds=period + 10,
-        repair_window=8,
+        repair_window=6,
         min_term_periods=1,
         max_duration=86_400,
     )
@@ -90,10 +92,12 @@ class Terms:
     expiry: int
     duration: int
     """Seconds."""
+    apart: int
+    """Periods between the two losses: where proofs are quick there is time to show that one alone opens no repair."""
 
 
 def terms(file: Path, profile: Profile, config: MarketConfig, proof: float) -> Terms:
-    """Terms for ``file`` that leave time for the whole story: placement, a loss that takes two missed periods, a repair."""
+    """Terms for ``file`` that leave time for the whole story: placement, losses that take two missed periods, repairs."""
     size = file.stat().st_size
     plain = len(Header(size, file.name).to_bytes()) + size
     layout = layout_for(sealed_size(plain, cipher_for(bytes(32))), DATA, PARITY, profile)
@@ -102,8 +106,10 @@ def terms(file: Path, profile: Profile, config: MarketConfig, proof: float) -> T
     moving = layout.slot_bytes * layout.slots // (10 << 20)
     expiry = 14 + 2 * period + 2 * moving
     filled = expiry // 2 + math.ceil(proof * 2) + moving
-    rebuilt = config.repair_window + 5 + moving
+    # The second repairer begins when the first has reserved, which may be at the window's end.
+    rebuilt = config.repair_window + 9 + moving
+    apart = 1 if period <= SHORTEST else 0
     # Filled early in a period, a slot is proven in the next and then misses two: four until it is lost. A repairer reserves
     # only where a whole reservation and the minimal term, here a period, are left.
-    duration = filled + 4 * period + rebuilt + config.reserve_seconds + period
-    return Terms(layout, RATE // layout.slot_bytes, COLLATERAL // layout.slot_bytes, expiry, duration)
+    duration = filled + (4 + apart) * period + rebuilt + config.reserve_seconds + period
+    return Terms(layout, RATE // layout.slot_bytes, COLLATERAL // layout.slot_bytes, expiry, duration, apart)

@@ -25,9 +25,20 @@ def test_the_demo_tells_its_story_to_the_end(tmp_path: Path) -> None:
     assert len(accounts) == 10
     assert all(account["change"] == account["chain"] for account in accounts.values())
     assert sum(int(account["change"]) for account in accounts.values()) == 0  # the market keeps nothing
-    (slashed,) = [account for account in accounts.values() if "slash" in account["lines"]]
-    assert int(slashed["lines"]["slash"]) < -99 * 10**18
-    assert sum("bounty" in account["lines"] for account in accounts.values()) == 1
-    for said in ("Marketplace_NotEligible", "is killed and its disk wiped", "every byte the same", "SKIPPED"):
+    slashed = [account for account in accounts.values() if "slash" in account["lines"]]
+    assert len(slashed) == 2 and all(int(account["lines"]["slash"]) < -99 * 10**18 for account in slashed)
+    repairers = {account["party"] for account in accounts.values() if "bounty" in account["lines"]}
+    # Two slots, one reconstruction: three slots' worth of bytes for the first, one for the second.
+    first, second = told["repairs"]
+    assert {first["provider"], second["provider"]} == repairers
+    made = {first["slot"], *first["spares"]}
+    assert (first["source"], len(made)) == (None, 2) and second["slot"] in made
+    assert (second["source"], second["spares"]) == (accounts[first["provider"]]["address"], [])
+    assert first["fetched"] + second["fetched"] < 4.2 * told["slot_size"]
+    for said in (
+        "Marketplace_NotEligible", "are on sale together", "reconstructions: 1", "both repaired slots are needed",
+        "every byte the same", "SKIPPED",
+    ):  # fmt: skip
         assert said in done.stderr
+    assert max(map(len, done.stderr.splitlines())) <= 80
     assert not list(tmp_path.glob("holdfast-demo-*"))  # it tidied up
