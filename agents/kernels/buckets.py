@@ -16,49 +16,44 @@ config.CACHE_DIR = str(numba_folder())
 
 
 @njit(cache=True, nogil=True)
-def raise_scalars(scalars: Any, offset: Any, out: Any) -> None:
-    """(n, 4) scalars plus one number of four words, modulo 2^256."""
+def cut(scalars: Any, width: Any, out: Any) -> None:
+    """(n, 4) scalars into (windows, n) signed digits of ``width`` bits, from -2^(width - 1) to 2^(width - 1).
+
+    Windows are so many that the last digit takes the last carry.
+    """
+    windows = out.shape[0]
+    half, mask = np.uint64(1 << (width - 1)), np.uint64((1 << width) - 1)
     for i in range(scalars.shape[0]):
         carry = np.uint64(0)
-        for word in range(4):
-            total = scalars[i, word] + offset[word]
-            over = np.uint64(total < scalars[i, word])
-            out[i, word] = total + carry
-            carry = over + np.uint64(out[i, word] < total)
-
-
-@njit(inline="always")
-def _bits(scalar: Any, first: Any, width: Any) -> Any:
-    """``width`` bits of four words from bit ``first``, with zeros beyond."""
-    word, shift = first >> 6, first & 63
-    value = scalar[word] >> np.uint64(shift)
-    if shift + width > 64 and word < 3:
-        value |= scalar[word + 1] << np.uint64(64 - shift)
-    return value & np.uint64((1 << width) - 1)
+        for window in range(windows):
+            first = window * width
+            word, shift = first >> 6, first & 63
+            value = scalars[i, word] >> np.uint64(shift)
+            if shift + width > 64 and word < 3:
+                value |= scalars[i, word + 1] << np.uint64(64 - shift)
+            digit = (value & mask) + carry
+            carry = np.uint64(digit > half and window < windows - 1)
+            out[window, i] = np.int64(digit) - (np.int64(carry) << width)
 
 
 @njit(cache=True, nogil=True)
-def fill(
-    raised: Any, used: Any, first: Any, width: Any, half: Any, buckets: Any, base: Any, stride: Any,
-    entries: Any, starts: Any, at: Any,
-) -> Any:  # fmt: skip
-    """Sort points by their digit: bits ``first ..`` of ``raised`` less ``half``; ``used`` are the indices of the points.
+def fill(digits: Any, used: Any, buckets: Any, base: Any, stride: Any, entries: Any, starts: Any, at: Any) -> Any:
+    """Sort the points of indices ``used`` by their digit: sum d - 1 takes those of d, and the opposites of those of -d.
 
-    Sum d - 1 takes the points of digit d and the opposites of those of -d. Entries are written from ``at`` on; the new end.
+    Entries are written from ``at`` on; the new end.
     """
     for bucket in range(buckets + 1):
         starts[bucket] = 0
     for point in used:
-        digit = np.int64(_bits(raised[point], first, width)) - half
-        if digit != 0:
-            starts[abs(digit)] += 1
+        starts[abs(digits[point])] += 1
+    starts[0] = 0
     for bucket in range(buckets + 1):
         count = starts[bucket]
         starts[bucket] = at
         at += count
     # starts[d] is where bucket d begins; it moves to where the next begins, which is what starts[d] says of sum d.
     for point in used:
-        digit = np.int64(_bits(raised[point], first, width)) - half
+        digit = digits[point]
         if digit != 0:
             bucket = abs(digit)
             entries[starts[bucket]] = np.uint64(base + point * stride) | np.uint64(digit < 0)

@@ -26,7 +26,7 @@ from agents.kernels.compiled import compiled_once
 from agents.kernels.curve import AHEAD, CHAINS, LINE, AddPairs, Fold, leave, widen
 from agents.kernels.forms import FORMS
 from agents.kernels.memory import Words, aligned
-from agents.kernels.threads import pool
+from agents.kernels.threads import pool, share
 
 SCALAR_BITS = 254
 BATCH = 1 << 12
@@ -218,24 +218,33 @@ class Part:
     """About how long it takes, compared with others."""
 
 
+class Scalars:
+    """(n, 4) canonical scalars, below 2^254, and their digits, cut once for all sums they are in."""
+
+    def __init__(self, words: Words) -> None:
+        self.words = np.ascontiguousarray(words)
+        self.used = self.words.any(axis=1)
+        self.width = width_for(int(self.used.sum()))
+        self.windows = -(-(SCALAR_BITS + 1) // self.width)
+        self.digits = np.empty((self.windows, len(words)), dtype=np.int32)
+        share(len(words), self._cut, least=4096)
+
+    def _cut(self, first: int, count: int) -> None:
+        span = slice(first, first + count)
+        buckets.cut(self.words[span], self.width, self.digits[:, span])
+
+
 class Multiples:
     """One sum of multiples, as parts that any threads work at."""
 
-    def __init__(self, group: Group, points: Words, scalars: Words) -> None:
-        """(n, 8 or 16) points of a .zkey, infinity all zero; (n, 4) canonical scalars, below 2^254."""
-        if len(points) != len(scalars):
-            raise ValueError(f"{len(points)} points and {len(scalars)} scalars do not make pairs")
+    def __init__(self, group: Group, points: Words, scalars: Scalars, first: int = 0) -> None:
+        """(n, 8 or 16) points of a .zkey, infinity all zero, for the scalars from ``first`` on."""
+        if len(points) != len(scalars.words) - first:
+            raise ValueError(f"{len(points)} points and {len(scalars.words) - first} scalars do not make pairs")
         self.group = group
-        self._points, self._scalars = points, scalars
-        used = np.flatnonzero(points.any(axis=1) & scalars.any(axis=1))
-        self._used: NDArray[np.int64] = used.astype(np.int64)
-        self._width = width_for(len(used))
-        self._windows = -(-(SCALAR_BITS + 1) // self._width)
-        half = 1 << (self._width - 1)
-        offset = sum(half << (self._width * window) for window in range(self._windows - 1))
-        words = np.frombuffer(offset.to_bytes(32, "little"), dtype=np.uint64)
-        self._raised = np.empty((len(scalars), 4), dtype=np.uint64)
-        buckets.raise_scalars(np.ascontiguousarray(scalars), words, self._raised)
+        self._digits = scalars.digits[:, first:]
+        self._used: NDArray[np.int64] = np.flatnonzero(points.any(axis=1) & scalars.used[first:])
+        self._width, self._windows = scalars.width, scalars.windows
         self._rows = group.rows(points)
 
     def parts(self) -> list[Part]:
@@ -256,12 +265,9 @@ class Multiples:
         starts[0] = at = 0
         bounds = np.empty(many + 1, dtype=np.int64)
         for nth, window in enumerate(windows):
-            top = window == self._windows - 1
-            first = window * self._width
             at = buckets.fill(
-                self._raised, self._used, first, min(self._width, 256 - first), 0 if top else many, many,
-                self._rows.ctypes.data, group.stride, entries, bounds, at,
-            )  # fmt: skip
+                self._digits[window], self._used, many, self._rows.ctypes.data, group.stride, entries, bounds, at
+            )
             starts[nth * many + 1 : (nth + 1) * many + 1] = bounds[1:]
         low = self._width // 2
         high = many >> low
@@ -312,7 +318,7 @@ def begin(sums: Sequence[Multiples]) -> list[Callable[[], Any]]:
 
 def multiply_and_add(group: Group, points: Words, scalars: Words) -> Any:
     """The sum of scalar times point: (n, 8 or 16) words of a .zkey, (n, 4) canonical scalars; None is infinity."""
-    return begin([Multiples(group, points, scalars)])[0]()
+    return begin([Multiples(group, points, Scalars(scalars))])[0]()
 
 
 def small_sum(group: Group, points: Sequence[Words], scalars: Sequence[int]) -> Any:

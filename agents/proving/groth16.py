@@ -14,7 +14,7 @@ from agents.core.proofs.proof import Groth16Proof
 from agents.core.proofs.verification import verify
 from agents.kernels.forms import best_form
 from agents.kernels.memory import Words
-from agents.kernels.msm import Multiples, begin, group, small_sum, words_g1
+from agents.kernels.msm import Multiples, Scalars, begin, group, small_sum, words_g1
 from agents.kernels.ntt import quotient
 from agents.kernels.sparse import Matrix
 from agents.kernels.threads import pool
@@ -45,13 +45,11 @@ class Groth16Prover:
                 "Use the witness generator and the key of one circuit.",
             )  # fmt: skip
         witness = np.ascontiguousarray(witness)
-        private = witness[key.publics + 1 :]
-        asked = [
-            (self._g1, key.a, witness), (self._g1, key.b1, witness), (self._g2, key.b2, witness), (self._g1, key.c, private),
-        ]  # fmt: skip
-        begun = [pool().submit(Multiples, *each) for each in asked]
+        scalars = Scalars(witness)
+        asked = [(self._g1, key.a, 0), (self._g1, key.b1, 0), (self._g2, key.b2, 0), (self._g1, key.c, key.publics + 1)]
+        begun = [pool().submit(Multiples, group, points, scalars, first) for group, points, first in asked]
         h = quotient(self._form, *(matrix.times(witness) for matrix in self._matrices))
-        rest = Multiples(self._g1, key.h, h)
+        rest = Multiples(self._g1, key.h, Scalars(h))
         a, b1, b2, c, high = (found() for found in begin([*(each.result() for each in begun), rest]))
         proof = self._blinded(a, b1, b2, add_g1(c, high))
         publics = tuple(int.from_bytes(row.tobytes(), "little") for row in witness[1 : key.publics + 1])
