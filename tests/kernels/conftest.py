@@ -2,12 +2,21 @@
 
 import pytest
 
+from agents.kernels.forms import FORMS
 from agents.kernels.poseidon2 import KERNELS, Kernel, available_kernels, kernel_named
 
 
-def pytest_report_header() -> str:
-    missing = [name for name in KERNELS if name not in available_kernels()]
-    return f"hashing kernels: {', '.join(available_kernels())}" + (f" (not on this CPU: {missing})" if missing else "")
+def pytest_report_header() -> list[str]:
+    forms = [name for name, form in FORMS.items() if form.supported()]
+    return [
+        _said("hashing kernels", available_kernels(), list(KERNELS)),
+        _said("forms of arithmetic", forms, list(FORMS)),
+    ]
+
+
+def _said(what: str, here: list[str], all_: list[str]) -> str:
+    missing = [name for name in all_ if name not in here]
+    return f"{what}: {', '.join(here)}" + (f" (not on this CPU: {', '.join(missing)})" if missing else "")
 
 
 @pytest.fixture(params=available_kernels())
