@@ -1,5 +1,6 @@
 """The constraints themselves: a prover need not compute its witness as the circuit's own generator does."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -108,3 +109,9 @@ def test_production_fills_its_domain_at_what_a_sample_may_cost() -> None:
     constraints, publics = constraint_count(built), 3
     assert constraints <= 14_500 * profile.samples
     assert 0.98 * 2**17 < constraints + publics + 1 <= 2**17
+
+
+def test_codexs_circuit_stays_what_it_is() -> None:
+    """The oracle: its key would be another with one constraint changed."""
+    built = (ROOT / ".build" / "circuits" / "codex.r1cs").read_bytes()
+    assert hashlib.sha256(built).hexdigest() == "cd54429fabbdafecb31cde3a579684a4f900d11b10afb6adfcf1bc1532585d83"
