@@ -17,7 +17,13 @@ ROOT = Path(__file__).resolve().parents[1]
 AGENTS = ROOT / "agents"
 
 KNOWS = {
-    "kernels": {"core.errors", "core.proofs.field", "core.proofs.poseidon2", "core.proofs.poseidon2_constants"},
+    "kernels": {
+        "core.errors",
+        "core.proofs.curve",
+        "core.proofs.field",
+        "core.proofs.poseidon2",
+        "core.proofs.poseidon2_constants",
+    },  # fmt: skip
     "core": {"kernels"},
     "artefacts": set(),
     "chain": {"core", "artefacts"},

@@ -87,7 +87,7 @@ class Group:
         count = len(addresses)
         padded = np.full(-(-count // self.lanes) * self.lanes, self.pad[0], dtype=np.uint64)
         padded[:count] = addresses
-        out = aligned(len(padded) * self.stride // 8).reshape(len(padded), -1)
+        out = aligned(len(padded) * self.stride // 8).reshape(len(padded), self.stride // 8)
         self._leave(padded.ctypes.data, out.ctypes.data, len(padded) // self.lanes)
         return out[:count]
 
