@@ -31,6 +31,8 @@ from agents.kernels.threads import pool, share
 SCALAR_BITS = 254
 BATCH = 1 << 12
 """Additions that share an inversion."""
+CHUNK = 1 << 17
+"""Points of a sum that are worked at together: more would not stay in the cache, nor in little memory."""
 TASK = 1 << 16
 """Entries that a task sorts at least, if there are as many: small windows go together."""
 
@@ -198,7 +200,7 @@ class Sums:
 
 def width_for(count: int) -> int:
     """Bits of a window for so many points: what makes the fewest additions."""
-    return min(range(2, 17), key=lambda c: -(-(SCALAR_BITS + 1) // c) * (count + 2.2 * (1 << (c - 1))))
+    return min(range(2, 15), key=lambda c: -(-(SCALAR_BITS + 1) // c) * (count + 2.2 * (1 << (c - 1))))
 
 
 @dataclass(frozen=True)
@@ -224,14 +226,76 @@ class Scalars:
     def __init__(self, words: Words) -> None:
         self.words = np.ascontiguousarray(words)
         self.used = self.words.any(axis=1)
-        self.width = width_for(int(self.used.sum()))
+        self.width = width_for(min(int(self.used.sum()), CHUNK))
         self.windows = -(-(SCALAR_BITS + 1) // self.width)
-        self.digits = np.empty((self.windows, len(words)), dtype=np.int32)
+        self.digits = np.empty((self.windows, len(words)), dtype=np.int16)
         share(len(words), self._cut, least=4096)
 
     def _cut(self, first: int, count: int) -> None:
         span = slice(first, first + count)
         buckets.cut(self.words[span], self.width, self.digits[:, span])
+
+
+class Chunk:
+    """Some points of a sum of multiples. Their rows are there from the first window's work to the last one's."""
+
+    def __init__(
+        self, group: Group, points: Words, digits: NDArray[np.int16], some: NDArray[np.bool_], width: int
+    ) -> None:
+        self.group, self.points, self.digits, self.width = group, points, digits, width
+        self.used: NDArray[np.int64] = np.flatnonzero(points.any(axis=1) & some)
+        self._lock = threading.Lock()
+        self._rows: Words | None = None
+
+    def rows(self) -> Words:
+        """As the additions read them."""
+        with self._lock:
+            if self._rows is None:
+                self._rows = self.group.rows(self.points)
+            return self._rows
+
+    def parts(self) -> list[Part]:
+        """The work there is."""
+        if not len(self.used):
+            return []
+        windows = len(self.digits)
+        together = max(1, TASK // len(self.used))
+        weight = len(self.used) * (3 if self.group.extension else 1)
+        spans = [range(first, min(first + together, windows)) for first in range(0, windows, together)]
+        return [Part(partial(self._span, span), weight * len(span)) for span in spans]
+
+    def _span(self, windows: range) -> Placed:
+        group, rows = self.group, self.rows()
+        many, low = 1 << (self.width - 1), self.width // 2
+        high = many >> low
+        entries = _desk.words("entries", len(self.used) * len(windows))
+        starts = np.empty(len(windows) * many + 1, dtype=np.int64)
+        starts[0] = at = 0
+        bounds = np.empty(many + 1, dtype=np.int64)
+        for nth, window in enumerate(windows):
+            at = buckets.fill(self.digits[window], self.used, many, rows.ctypes.data, group.stride, entries, bounds, at)
+            starts[nth * many + 1 : (nth + 1) * many + 1] = bounds[1:]
+        sums = Sums(group, at + 4 * len(windows) * many + 4096)
+        sums.reduce(entries, starts)
+
+        gridded = _desk.words("gridded", 2 * len(windows) * many)
+        parts = np.empty(len(windows) * (high + (1 << low) - 1) + 1, dtype=np.int64)
+        buckets.grid(entries, starts, len(windows), many, low, gridded, parts)
+        sums.reduce(gridded, parts)
+
+        high_bits = high.bit_length()
+        bits = _desk.words("bits", len(windows) * (high * high_bits + (1 << low) * low))
+        ends = np.empty(len(windows) * (low + high_bits) + 1, dtype=np.int64)
+        buckets.binary(gridded, parts, len(windows), high, low, high_bits, bits, ends)
+        sums.reduce(bits, ends)
+        full = ends[1:] > ends[:-1]
+        which, bit = np.divmod(np.flatnonzero(full), low + high_bits)
+        return Placed((windows.start + which) * self.width + bit, self._signed(bits[ends[:-1][full]]))
+
+    def _signed(self, addresses: Words) -> Words:
+        """The points that ``addresses`` name: where a sum is of one point only, it may still be an opposite."""
+        points = self.group.words(addresses & ~np.uint64(1))
+        return self.group.negated(points, (addresses & np.uint64(1)).astype(np.bool_))
 
 
 class Multiples:
@@ -242,57 +306,17 @@ class Multiples:
         if len(points) != len(scalars.words) - first:
             raise ValueError(f"{len(points)} points and {len(scalars.words) - first} scalars do not make pairs")
         self.group = group
-        self._digits = scalars.digits[:, first:]
-        self._used: NDArray[np.int64] = np.flatnonzero(points.any(axis=1) & scalars.used[first:])
-        self._width, self._windows = scalars.width, scalars.windows
-        self._rows = group.rows(points)
+        self._chunks = []
+        for at in range(0, len(points), CHUNK):
+            span, spanned = slice(at, at + CHUNK), slice(first + at, min(first + at + CHUNK, len(scalars.words)))
+            self._chunks.append(
+                Chunk(group, points[span], scalars.digits[:, spanned], scalars.used[spanned], scalars.width)
+            )
 
     def parts(self) -> list[Part]:
-        """The work there is."""
-        if not len(self._used):
-            return []
-        together = max(1, TASK // len(self._used))
-        weight = len(self._used) * (3 if self.group.extension else 1)
-        windows = range(0, self._windows, together)
-        spans = [range(first, min(first + together, self._windows)) for first in windows]
-        return [Part(lambda span=span: self._span(span), weight * len(span)) for span in spans]  # type: ignore[misc]
-
-    def _span(self, windows: range) -> Placed:
-        group, count = self.group, len(self._used)
-        many = 1 << (self._width - 1)
-        entries = _desk.words("entries", count * len(windows))
-        starts = np.empty(len(windows) * many + 1, dtype=np.int64)
-        starts[0] = at = 0
-        bounds = np.empty(many + 1, dtype=np.int64)
-        for nth, window in enumerate(windows):
-            at = buckets.fill(
-                self._digits[window], self._used, many, self._rows.ctypes.data, group.stride, entries, bounds, at
-            )
-            starts[nth * many + 1 : (nth + 1) * many + 1] = bounds[1:]
-        low = self._width // 2
-        high = many >> low
-        sums = Sums(group, at + 4 * len(windows) * many + 4096)
-        sums.reduce(entries, starts)
-
-        gridded = _desk.words("gridded", 2 * len(windows) * many)
-        starts2 = np.empty(len(windows) * (high + (1 << low) - 1) + 1, dtype=np.int64)
-        buckets.grid(entries, starts, len(windows), many, low, gridded, starts2)
-        sums.reduce(gridded, starts2)
-
-        high_bits = high.bit_length()
-        bits = _desk.words("bits", len(windows) * (high * high_bits + (1 << low) * low))
-        starts3 = np.empty(len(windows) * (low + high_bits) + 1, dtype=np.int64)
-        buckets.binary(gridded, starts2, len(windows), high, low, high_bits, bits, starts3)
-        sums.reduce(bits, starts3)
-        full = starts3[1:] > starts3[:-1]
-        which, bit = np.divmod(np.flatnonzero(full), low + high_bits)
-        places = (windows.start + which) * self._width + bit
-        return Placed(places, self._signed(bits[starts3[:-1][full]]))
-
-    def _signed(self, addresses: Words) -> Words:
-        """The points that ``addresses`` name: where a sum is of one point only, it may still be an opposite."""
-        points = self.group.words(addresses & ~np.uint64(1))
-        return self.group.negated(points, (addresses & np.uint64(1)).astype(np.bool_))
+        """The work there is; what it needs is given back as it is done."""
+        chunks, self._chunks = self._chunks, []
+        return [part for chunk in chunks for part in chunk.parts()]
 
 
 def begin(sums: Sequence[Multiples]) -> list[Callable[[], Any]]:
