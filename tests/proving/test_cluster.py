@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 from distributed import LocalCluster
 
+from agents.artefacts.files import verification_key
 from agents.core.errors import BadData, ProofFailed, ProverUnavailable, TooLate
 from agents.core.proofs.profiles import profile_named
 from agents.core.proofs.verification import verify
 from agents.proving import cluster, cluster_worker
 from agents.proving.child import NICE
 from agents.proving.cluster import ClusterPool
+from agents.proving.executor import Recipe
+from agents.proving.prover import recipe_for
 from agents.proving.service import ProvingService
 from agents.proving.turns import Turns
 from tests.circuits.slots import CHALLENGE, slot_of, small_cell
@@ -32,10 +35,10 @@ BULK = 10 << 20
 class Town:
     """A cluster, a key, and a folder in which its workers keep what they are sent."""
 
-    def __init__(self, folder: Path, running: Any) -> None:
+    def __init__(self, folder: Path, running: Any, recipe: Recipe) -> None:
         self.folder = folder
         self.running = running
-        self.recipe = ForgerRecipe(folder / "forger.zkey", folder)
+        self.recipe = recipe
         self.digest = hashlib.sha256(self.recipe.key.read_bytes()).hexdigest()
         self.kept = folder / "data" / "holdfast" / "keys" / "shipped" / f"{self.digest}.zkey"
 
@@ -49,7 +52,11 @@ class Town:
 
 
 def play(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, story: Callable[[Town], Awaitable[None]], workers: int = 2
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    story: Callable[[Town], Awaitable[None]],
+    workers: int = 2,
+    recipe: Recipe | None = None,
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(folder / "data"))  # what is started below inherits it
     monkeypatch.setattr(cluster, "PART_BYTES", 3 << 20)
@@ -63,7 +70,7 @@ def play(
                 dashboard_address=":0", local_directory=str(folder), silence_logs=50,
             ) as running,
         ):  # fmt: skip
-            await story(Town(folder, running))
+            await story(Town(folder, running, recipe or ForgerRecipe(folder / "forger.zkey", folder)))
 
     asyncio.run(main())
 
@@ -128,10 +135,11 @@ def test_a_worker_that_dies_or_hangs_is_replaced_and_keeps_its_key(
     play(tmp_path, monkeypatch, story, workers=1)
 
 
-def test_the_service_asks_a_cluster_for_no_place_on_this_machine(
+def test_the_service_proves_on_a_cluster_and_takes_no_place_on_this_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    devnet, key = profile_named("devnet"), write_key(tmp_path / "forger.zkey")
+    """With the package's own prover."""
+    devnet = profile_named("devnet")
     slot = slot_of(devnet, index=1, slots=2, blocks=2, cell=small_cell)
 
     async def challenge() -> bytes:
@@ -142,7 +150,7 @@ def test_the_service_asks_a_cluster_for_no_place_on_this_machine(
         held = turns.take(0.0)
         assert held is not None
         async with town.pool() as pool:
-            service = ProvingService(pool, devnet, key, Turns(tmp_path / "turns", 1))
+            service = ProvingService(pool, devnet, verification_key("devnet"), Turns(tmp_path / "turns", 1))
             await service.prove_slot(slot, 1e12, challenge)
             assert service.load().capacity == 1 and service.load().per_minute == 1
             # Nobody is there any more: proofs wait for a worker, as long as that makes sense.
@@ -152,7 +160,7 @@ def test_the_service_asks_a_cluster_for_no_place_on_this_machine(
                 await service.prove_slot(slot, time.time() + 1.5, challenge)
         held.release()
 
-    play(tmp_path, monkeypatch, story, workers=1)
+    play(tmp_path, monkeypatch, story, 1, recipe_for(devnet))
 
 
 def test_who_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

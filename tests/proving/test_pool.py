@@ -10,14 +10,19 @@ from typing import Any
 
 import pytest
 
+from agents.artefacts.files import verification_key
 from agents.core.errors import BadData, ProofFailed, ProverLost, ProverUnavailable
-from agents.core.proofs.proof import Groth16Proof
+from agents.core.proofs.profiles import profile_named
+from agents.core.proofs.proof import Groth16Proof, public_inputs
 from agents.core.proofs.verification import verify
 from agents.proving import child
 from agents.proving.child import NICE
 from agents.proving.pool import LocalPool
+from agents.proving.prover import recipe_for
+from tests.circuits.slots import CHALLENGE, inputs_for, slot_of, small_cell
 from tests.proving.makers import ForgerRecipe, write_key
 
+DEVNET = profile_named("devnet")
 PATIENCE = 120.0
 BULK = 24 << 20
 
@@ -98,6 +103,30 @@ def test_workers_prove_at_once_over_one_mapped_key(key: Key, tmp_path: Path) -> 
             for pid in pids:
                 sizes = mapped(pid, key[0])
                 assert sizes["Rss"] >= BULK and sizes["Private_Dirty"] == 0 and sizes["Pss"] < 0.6 * BULK, sizes
+
+    run(work)
+
+
+def test_the_packages_own_prover_in_two_workers(tmp_path: Path) -> None:
+    recipe = recipe_for(DEVNET)
+    slots = [slot_of(DEVNET, index=index, slots=3, blocks=2, cell=small_cell) for index in range(3)]
+
+    async def work() -> None:
+        found = LocalPool(recipe, 2, threads=1)
+        assert (found.capacity, found.cores) == (2, 1)
+        try:
+            proofs = await asyncio.gather(*(found.prove(inputs_for(slot)) for slot in slots))
+            for slot, proof in zip(slots, proofs, strict=True):
+                publics = public_inputs(CHALLENGE, slot.facts.dataset_root, slot.index)
+                assert verify(verification_key("devnet"), proof, publics)
+            assert len(found.pids) == 2
+            for pid in found.pids:
+                sizes = mapped(pid, recipe.key)
+                assert sizes["Rss"] > 0 == sizes["Private_Dirty"], sizes
+            with pytest.raises(ProofFailed):
+                await found.prove(inputs_for(slots[0]) | {"slotRoot": "1"})
+        finally:
+            await found.close()
 
     run(work)
 
