@@ -23,7 +23,7 @@ KNOWS = {
         "core.proofs.field",
         "core.proofs.poseidon2",
         "core.proofs.poseidon2_constants",
-    },  # fmt: skip
+    },
     "core": {"kernels"},
     "artefacts": set(),
     "chain": {"core", "artefacts"},

@@ -225,6 +225,8 @@ class Scalars:
 
     def __init__(self, words: Words) -> None:
         self.words = np.ascontiguousarray(words)
+        if (self.words[:, 3] >> np.uint64(62)).any():  # its digits would be of buckets that there are not
+            raise ValueError("a scalar is not below 2^254")
         self.used = self.words.any(axis=1)
         self.width = width_for(min(int(self.used.sum()), CHUNK))
         self.windows = -(-(SCALAR_BITS + 1) // self.width)

@@ -17,7 +17,6 @@ from agents.kernels.memory import Words
 from agents.kernels.msm import Multiples, Scalars, begin, group, small_sum, words_g1
 from agents.kernels.ntt import quotient
 from agents.kernels.sparse import Matrix
-from agents.kernels.threads import pool
 from agents.proving.files.zkey import ProvingKey, verification_key_of
 
 
@@ -45,12 +44,17 @@ class Groth16Prover:
                 "Use the witness generator and the key of one circuit.",
             )  # fmt: skip
         witness = np.ascontiguousarray(witness)
-        scalars = Scalars(witness)
-        asked = [(self._g1, key.a, 0), (self._g1, key.b1, 0), (self._g2, key.b2, 0), (self._g1, key.c, key.publics + 1)]
-        begun = [pool().submit(Multiples, group, points, scalars, first) for group, points, first in asked]
+        # First what needs memory for all wires at once: sums give theirs back as they go on.
         h = quotient(self._form, *(matrix.times(witness) for matrix in self._matrices))
-        rest = Multiples(self._g1, key.h, Scalars(h))
-        a, b1, b2, c, high = (found() for found in begin([*(each.result() for each in begun), rest]))
+        scalars = Scalars(witness)
+        sums = [
+            Multiples(self._g2, key.b2, scalars),
+            Multiples(self._g1, key.h, Scalars(h)),
+            Multiples(self._g1, key.a, scalars),
+            Multiples(self._g1, key.b1, scalars),
+            Multiples(self._g1, key.c, scalars, key.publics + 1),
+        ]
+        b2, high, a, b1, c = (found() for found in begin(sums))
         proof = self._blinded(a, b1, b2, add_g1(c, high))
         publics = tuple(int.from_bytes(row.tobytes(), "little") for row in witness[1 : key.publics + 1])
         if not verify(self._verification, proof, publics):
