@@ -21,7 +21,7 @@ from agents.proving.turns import Turns
 log = logging.getLogger(__name__)
 
 EXPECTED_SECONDS = {"devnet": 2.0}
-USUAL_SECONDS = 15.0
+USUAL_SECONDS = 5.0
 """What a proof of a profile takes, on a slow machine, until this one has made one."""
 
 
