@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.core.proofs.field import SCALAR_ORDER
+from agents.core.proofs.field import SCALAR_ORDER, TWO_ADICITY
 from agents.kernels.compiled import compiled_once
 from agents.kernels.forms import FORMS
-from agents.kernels.memory import Words, aligned
+from agents.kernels.memory import Words, aligned, on_a_line
 from agents.kernels.threads import share
 from agents.kernels.transform import reversed_bits, root_of_unity, write
 
@@ -200,6 +200,11 @@ def bit_reversal(bits: int) -> NDArray[np.int64]:
     return order
 
 
+def _require(size: int, bits: int) -> None:
+    if size < 2 or size & (size - 1) or size > 1 << bits:
+        raise ValueError(f"{size} elements are not a power of two from 2 to 2^{bits}")
+
+
 @cache
 def domain(form: str, size: int) -> Domain:
     """The domain of ``size``, its tables made once."""
@@ -212,17 +217,14 @@ def ntt(form: str, values: Words, inverse: bool = False, coset: int = 1) -> Word
     Raises ValueError for another n.
     """
     size = len(values)
-    if size < 2 or size & (size - 1) or size > 1 << 28:
-        raise ValueError(f"{size} elements are not a power of two from 2 to 2^28")
+    _require(size, TWO_ADICITY)
     on = domain(form, size)
-    source, data, one = aligned(size * 4).reshape(-1, 4), on.room(), on.room()
+    data, one = on.room(), on.room()
     order = bit_reversal(size.bit_length() - 1)
-    source[:] = values if inverse else values[order]
-    on.enter(source, data, montgomery=False)
+    on.enter(on_a_line(values if inverse else values[order]), data, montgomery=False)
     ones = np.zeros((size, 4), dtype=np.uint64)
     ones[:, 0] = 1
-    source[:] = ones
-    on.enter(source, one, montgomery=False)
+    on.enter(on_a_line(ones), one, montgomery=False)
     zero = on.room()
     zero[:] = 0
     if inverse:
@@ -238,13 +240,17 @@ def ntt(form: str, values: Words, inverse: bool = False, coset: int = 1) -> Word
 def quotient(form: str, a: Words, b: Words) -> Words:
     """(n, 4) Montgomery words of A w and B w on the domain -> (n, 4) canonical words of A B - C on its odd points.
 
-    C is A B on the domain. The odd points are w_2n^(2 i + 1); a .zkey's section 9 is made for them (snarkjs).
+    C is A B on the domain. The odd points are w_2n^(2 i + 1); a .zkey's section 9 is made for them (snarkjs). Raises ValueError
+    unless n is a power of two from 2 to 2^27.
     """
+    _require(len(a), TWO_ADICITY - 1)
+    if len(a) != len(b):
+        raise ValueError(f"{len(a)} values of A and {len(b)} of B do not make pairs")
     on = domain(form, len(a))
     between = root_of_unity(2 * len(a))
     rooms = [on.room() for _ in range(3)]
-    on.enter(a, rooms[0], montgomery=True)
-    on.enter(b, rooms[1], montgomery=True)
+    on.enter(on_a_line(a), rooms[0], montgomery=True)
+    on.enter(on_a_line(b), rooms[1], montgomery=True)
     on.multiply(rooms[0], rooms[1], rooms[2])
     for room in rooms:
         on.dif(room, inverse=True)
