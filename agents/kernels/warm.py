@@ -4,9 +4,10 @@ import numpy as np
 
 from agents.kernels import fixed_base, ntt, poseidon2, sparse, vectors
 from agents.kernels.forms import FORMS
+from agents.kernels.group import group
 from agents.kernels.limbs import from_ints
 from agents.kernels.memory import aligned
-from agents.kernels.msm import group, multiply_and_add
+from agents.kernels.msm import multiply_and_add
 
 
 def warm() -> list[str]:

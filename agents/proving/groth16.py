@@ -13,8 +13,9 @@ from agents.core.proofs.field import SCALAR_ORDER
 from agents.core.proofs.proof import Groth16Proof
 from agents.core.proofs.verification import verify
 from agents.kernels.forms import best_form
+from agents.kernels.group import group, words_g1
 from agents.kernels.memory import Words
-from agents.kernels.msm import Multiples, Scalars, begin, group, small_sum, words_g1
+from agents.kernels.msm import Multiples, Scalars, begin, small_sum
 from agents.kernels.ntt import quotient
 from agents.kernels.sparse import Matrix
 from agents.proving.files.zkey import ProvingKey, verification_key_of

@@ -12,8 +12,8 @@ import pytest
 
 from agents.core.proofs.field import SCALAR_ORDER
 from agents.kernels.forms import FORMS
+from agents.kernels.group import Group, group, words_g1, words_g2
 from agents.kernels.memory import Words
-from agents.kernels.msm import Group, group, words_g1, words_g2
 
 MANY = 64
 """Multiples that are at hand: 0 .. MANY times the generator, and as many opposites."""

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.kernels import msm
+from agents.kernels import sums as sums_module
 from agents.kernels.curve import AHEAD
+from agents.kernels.group import words_g1, words_g2
 from agents.kernels.memory import aligned
-from agents.kernels.msm import Sums
+from agents.kernels.sums import Sums
 from tests.kernels.points import EVERY_GROUP, MANY, known, small_multiple, words_of
 
 Signed = tuple[int, bool]
@@ -41,7 +42,7 @@ def check(form: str, extension: bool, pairs: list[tuple[Signed, Signed]]) -> Non
     addresses = np.array([out.ctypes.data + i * group.stride for i in finite], dtype=np.uint64)
     wanted = [small_multiple(extension, sums[i]) for i in finite]
     found = group.words(addresses)
-    np.testing.assert_array_equal(found, (msm.words_g2 if extension else msm.words_g1)(wanted))
+    np.testing.assert_array_equal(found, (words_g2 if extension else words_g1)(wanted))
 
 
 def pairs_of(chance: random.Random, count: int) -> list[tuple[Signed, Signed]]:
@@ -95,7 +96,7 @@ def test_any_mixture(form: str, extension: bool, data: st.DataObject) -> None:
 @pytest.mark.parametrize("batch", [32, 1 << 12])
 def test_many_sums_in_several_batches(form: str, extension: bool, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sums of any number of points, all at once, with equal and opposite ones, some of which come to nothing."""
-    monkeypatch.setattr(msm, "BATCH", batch)
+    monkeypatch.setattr(sums_module, "BATCH", batch)
     group, chance = known(form, extension), random.Random(3)
     rows = group.rows(words_of(extension, list(range(-MANY, MANY + 1))))
     sums: list[list[int]] = [[], [5], [-5], [5, -5], [5, 5], [9] * 7, [4, -4] * 5]
@@ -113,4 +114,4 @@ def test_many_sums_in_several_batches(form: str, extension: bool, batch: int, mo
     left = entries[: starts[-1]]
     found = group.negated(group.words(left & ~np.uint64(1)), (left & np.uint64(1)).astype(np.bool_))
     finite = [point for point in wanted if point is not None]
-    np.testing.assert_array_equal(found, (msm.words_g2 if extension else msm.words_g1)(finite))
+    np.testing.assert_array_equal(found, (words_g2 if extension else words_g1)(finite))

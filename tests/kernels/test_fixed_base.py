@@ -9,8 +9,8 @@ from py_ecc import optimized_bn128 as reference
 from agents.core.proofs.field import SCALAR_ORDER
 from agents.kernels.fixed_base import TOGETHER, multiples_g1, multiples_g2
 from agents.kernels.forms import FORMS
+from agents.kernels.group import words_g1, words_g2
 from agents.kernels.limbs import from_ints
-from agents.kernels.msm import words_g1, words_g2
 
 FORM = pytest.mark.parametrize("form", [name for name, form in FORMS.items() if form.supported()])
 EDGES = [0, 1, 2, 255, 256, 257, 2**248, 2**253 + 2**64, SCALAR_ORDER // 3, SCALAR_ORDER - 2, SCALAR_ORDER - 1]
