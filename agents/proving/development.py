@@ -16,8 +16,8 @@ from pathlib import Path
 from agents.core.proofs.field import BASE_ORDER, SCALAR_ORDER
 from agents.kernels.fixed_base import multiples_g1, multiples_g2
 from agents.kernels.limbs import from_ints
+from agents.kernels.memory import Words
 from agents.proving.files.r1cs import Circuit
-from agents.proving.files.words import Words
 from agents.proving.files.zkey import FORMAT, NUMBERS
 from agents.proving.quadratic import coefficients, domain_size, evaluate, odd_lagrange, sum_all, times
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from agents.core.proofs.field import SCALAR_ORDER
 from agents.kernels.forms import best_form
 from agents.kernels.limbs import from_ints
+from agents.kernels.memory import Words
 from agents.kernels.ntt import ntt
 from agents.kernels.transform import root_of_unity
 from agents.kernels.vectors import multiply_all
 from agents.proving.files.r1cs import ROWS, Circuit
-from agents.proving.files.words import Words
 from agents.proving.files.zkey import COEFFICIENT, RADIX
 
 EXACT_TERMS = 1 << 21

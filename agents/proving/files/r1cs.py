@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.core.proofs.field import SCALAR_ORDER, TWO_ADICITY
+from agents.kernels.memory import Words
 from agents.proving.files.sections import Buffer, Container, Flaw, mapped, require_length
-from agents.proving.files.words import CHUNK, Words, first_not_below
+from agents.proving.files.words import CHUNK, first_not_below
 
 FORMAT = Container(
     magic=b"r1cs",

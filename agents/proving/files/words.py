@@ -5,15 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Words = NDArray[np.uint64]
-"""Shape (..., 4), or rows of several numbers. Of a mapped file: read-only, and maybe not aligned to 8 bytes."""
+from agents.kernels.memory import Words
 
 CHUNK = 1 << 16
 """Rows looked at together, so that what a check needs beside a large file stays small."""
 
 
 def words_in(data: memoryview, width: int) -> Words:
-    """(n, width) words over the bytes of ``data``, not copied."""
+    """(n, width) words over the bytes of ``data``, not copied: of a mapped file read-only, and maybe not aligned to 8 bytes."""
     return np.frombuffer(data, dtype="<u8").reshape(-1, width)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from agents.core.proofs.field import SCALAR_ORDER
+from agents.kernels.memory import Words
 from agents.proving.files.sections import Buffer, Container, Flaw, mapped, require_length
-from agents.proving.files.words import Words, first_not_below, words_in
+from agents.proving.files.words import first_not_below, words_in
 
 FORMAT = Container(
     magic=b"wtns",

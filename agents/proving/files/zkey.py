@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.core.proofs.field import BASE_ORDER, SCALAR_ORDER, TWO_ADICITY
+from agents.kernels.memory import Words
 from agents.proving.files.sections import Buffer, Container, Flaw, mapped, require_length
-from agents.proving.files.words import CHUNK, Words, first_not_below, words_in
+from agents.proving.files.words import CHUNK, first_not_below, words_in
 
 FORMAT = Container(
     magic=b"zkey",
