@@ -114,8 +114,9 @@ def test_a_large_sum_is_cut_among_threads(form: str, extension: bool, monkeypatc
     listed, points = random_points(extension, count, 5)
     scalars = [chance.randrange(P) for _ in range(count)]
     wanted = multiple(extension, sum(k * s for k, s in zip(listed, scalars, strict=True)))
-    for task in (1, msm.TASK, 1 << 30):  # a window a task, some, all
+    for task, chunk in ((1, msm.CHUNK), (msm.TASK, msm.CHUNK), (1 << 30, 1 << 30), (msm.TASK, 1000)):
         monkeypatch.setattr(msm, "TASK", task)
+        monkeypatch.setattr(msm, "CHUNK", chunk)
         assert multiply_and_add(known(form, extension), points, from_ints(scalars)) == wanted
 
 
