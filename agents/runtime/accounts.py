@@ -10,6 +10,7 @@ from eth_account.signers.local import LocalAccount
 
 from agents.chain.contracts import Registry, Token
 from agents.chain.wallet import (
+    KEY_FILE_VARIABLE,
     Wallet,
     find_wallet,
     key_from_environment,
@@ -24,7 +25,6 @@ from agents.runtime.logs import hide
 from agents.runtime.network import network, wallets_folder
 from agents.runtime.settings import Place
 
-KEY_FILE = "HOLDFAST_KEY_FILE"
 PASSWORD_FILE = "HOLDFAST_PASSWORD_FILE"
 
 
@@ -45,8 +45,8 @@ def signing_account(place: Place) -> LocalAccount:
     account = None
     if place.wallet is None:
         account = key_from_environment(os.environ)
-        if account is None and os.environ.get(KEY_FILE):
-            account = read_key_file(Path(os.environ[KEY_FILE]))
+        if account is None and os.environ.get(KEY_FILE_VARIABLE):
+            account = read_key_file(Path(os.environ[KEY_FILE_VARIABLE]))
     if account is None:
         wallet = find_wallet(wallets_folder(), place.wallet)
         account = open_wallet(wallet.path, lambda: ask_password(f"Password of {wallet.name}: "))
@@ -60,8 +60,8 @@ def own_address(place: Place) -> str:
         account = key_from_environment(os.environ)
         if account is not None:
             return str(account.address)
-        if os.environ.get(KEY_FILE):
-            return str(read_key_file(Path(os.environ[KEY_FILE])).address)
+        if os.environ.get(KEY_FILE_VARIABLE):
+            return str(read_key_file(Path(os.environ[KEY_FILE_VARIABLE])).address)
     return find_wallet(wallets_folder(), place.wallet).address
 
 
