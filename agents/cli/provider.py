@@ -213,10 +213,7 @@ def unstake(
     context: typer.Context,
     amount: Annotated[
         str | None,
-    amount: Annotated[
-        str | None,
         typer.Argument(metavar="[TOKENS]", help="Default: all that is free; while slots are held the minimum stays."),
-    ] = None,
     ] = None,
     data_dir: DataDir = None,
     rpc: Rpc = None,
