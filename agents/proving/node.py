@@ -31,8 +31,7 @@ def find_snarkjs() -> Path:
     """snarkjs' entry file: of HOLDFAST_NODE_MODULES, this checkout, or npm's global folder. Raises ProverUnavailable."""
     if shutil.which("node") is None:
         raise ProverUnavailable(
-            "node is not there", "the default prover, snarkjs, runs on Node 20 or later", "Install Node, or name a "
-            "rapidsnark-compatible prover with --prover."
+            "node is not there", "witnesses are made by snarkjs, which runs on Node 20 or later", "Install Node."
         )  # fmt: skip
     places = [Path(__file__).resolve().parents[2] / "node_modules"]
     if os.environ.get("HOLDFAST_NODE_MODULES"):

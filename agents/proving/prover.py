@@ -13,7 +13,7 @@ from agents.core.errors import ProofFailed, ProverUnavailable
 from agents.core.proofs.profiles import Profile
 from agents.core.proofs.proof import Groth16Proof, proof_from_json
 from agents.proving.build import find_zkey
-from agents.proving.node import NICE, NodeWorker
+from agents.proving.node import NICE, NodeWorker, find_snarkjs
 from agents.proving.zkey import read_header
 
 EXTERNAL_SECONDS = 600.0
@@ -103,6 +103,7 @@ def prover_for(profile: Profile, zkey: Path | None = None, executable: Path | No
     read_header(key)
     if not wasm.is_file():
         raise ProverUnavailable(f"the {profile.name} witness generator is missing", f"no {wasm}", "Run scripts/setup.")
+    find_snarkjs()  # it makes every prover's witness: a provider must not take slots and find it missing then
     if executable is None:
         return SnarkjsProver(wasm, key)
     if not os.access(executable, os.X_OK):
