@@ -33,16 +33,24 @@ class Wallet:
     path: Path
 
 
-def new_wallet(directory: Path, name: str, password: str, *, light: bool = False, key: bytes | None = None) -> Wallet:
-    """Make a keystore (readable by its owner alone) for a fresh key, or for ``key``. Raises KeyTrouble."""
+def new_path(directory: Path, name: str) -> Path:
+    """Where a new wallet is kept. Raises KeyTrouble for what is no name, or taken."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise KeyTrouble(f"{name!r} is no name for a wallet", "letters, digits, dot, dash and underscore only", "")
+    path = directory / f"{name}.json"
+    if path.exists():
+        raise KeyTrouble(f"The wallet {name} exists", str(path), "Choose another name.")
+    return path
+
+
+def new_wallet(directory: Path, name: str, password: str, *, light: bool = False, key: bytes | None = None) -> Wallet:
+    """Make a keystore (readable by its owner alone) for a fresh key, or for ``key``. Raises KeyTrouble."""
+    path = new_path(directory, name)
     if not password:
         raise KeyTrouble("The password is empty", "", "Choose one, or the key is as good as public.")
     account: LocalAccount = Account.from_key(key) if key else Account.create()
     cost = LIGHT_SCRYPT_N if light else SCRYPT_N
     keystore = Account.encrypt(account.key, password, kdf="scrypt", iterations=cost)
-    path = directory / f"{name}.json"
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

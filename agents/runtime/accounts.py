@@ -15,6 +15,7 @@ from agents.chain.wallet import (
     find_wallet,
     key_from_environment,
     list_wallets,
+    new_path,
     new_wallet,
     open_wallet,
     password_from_file,
@@ -67,6 +68,7 @@ def own_address(place: Place) -> str:
 
 def make_wallet(name: str) -> Wallet:
     """A new key under a password asked twice. Raises KeyTrouble."""
+    new_path(wallets_folder(), name)  # before two passwords are typed for nothing
     password = ask_password(f"Password for {name}: ")
     if PASSWORD_FILE not in os.environ and ask_password("Again: ") != password:
         raise KeyTrouble("The two passwords differ", "", "Type the same one twice.")

@@ -110,6 +110,9 @@ def test_wallets(lonely: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert lonely("wallet", "list").out == f"name\taddress\nmine\t{address}\n"
     again = lonely("wallet", "new", "mine")
     assert again.code == 7 and "The wallet mine exists" in again.err
+    with monkeypatch.context() as unasked:
+        unasked.setattr("agents.runtime.accounts.ask_password", lambda prompt: pytest.fail(prompt))
+        assert "The wallet mine exists" in lonely("wallet", "new", "mine").err
     password.chmod(0o644)
     open_to_all = lonely("wallet", "new", "other")
     assert open_to_all.code == 7 and "chmod 600" in open_to_all.err
