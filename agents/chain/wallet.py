@@ -14,6 +14,7 @@ from agents.chain.codec import checksummed
 from agents.core.errors import KeyTrouble
 
 KEY_VARIABLE = "HOLDFAST_KEY"
+KEY_FILE_VARIABLE = "HOLDFAST_KEY_FILE"
 """Environment variable that may hold a private key as hexadecimal."""
 
 SCRYPT_N = 1 << 18
@@ -32,16 +33,24 @@ class Wallet:
     path: Path
 
 
-def new_wallet(directory: Path, name: str, password: str, *, light: bool = False, key: bytes | None = None) -> Wallet:
-    """Make a keystore (readable by its owner alone) for a fresh key, or for ``key``. Raises KeyTrouble."""
+def new_path(directory: Path, name: str) -> Path:
+    """Where a new wallet is kept. Raises KeyTrouble for what is no name, or taken."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise KeyTrouble(f"{name!r} is no name for a wallet", "letters, digits, dot, dash and underscore only", "")
+    path = directory / f"{name}.json"
+    if path.exists():
+        raise KeyTrouble(f"The wallet {name} exists", str(path), "Choose another name.")
+    return path
+
+
+def new_wallet(directory: Path, name: str, password: str, *, light: bool = False, key: bytes | None = None) -> Wallet:
+    """Make a keystore (readable by its owner alone) for a fresh key, or for ``key``. Raises KeyTrouble."""
+    path = new_path(directory, name)
     if not password:
         raise KeyTrouble("The password is empty", "", "Choose one, or the key is as good as public.")
     account: LocalAccount = Account.from_key(key) if key else Account.create()
     cost = LIGHT_SCRYPT_N if light else SCRYPT_N
     keystore = Account.encrypt(account.key, password, kdf="scrypt", iterations=cost)
-    path = directory / f"{name}.json"
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -87,7 +96,11 @@ def read_key_file(path: Path) -> LocalAccount:
     try:
         return _from_hex(path.read_text(), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise KeyTrouble(f"Cannot read the key file {path}", str(error), "Name another file.") from None
+        raise KeyTrouble(f"Cannot read the key file {path}", _why(error), "Name another file.") from None
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def key_from_environment(environment: Mapping[str, str]) -> LocalAccount | None:
@@ -102,7 +115,7 @@ def password_from_file(path: Path) -> str:
     try:
         return path.read_text().split("\n", 1)[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
-        raise KeyTrouble(f"Cannot read the password file {path}", str(error), "Name another file.") from None
+        raise KeyTrouble(f"Cannot read the password file {path}", _why(error), "Name another file.") from None
 
 
 def find_wallet(directory: Path, name: str | None) -> Wallet:
@@ -114,7 +127,9 @@ def find_wallet(directory: Path, name: str | None) -> Wallet:
         return wallets[0]
     if not wallets:
         what = f"There is no wallet {name}" if name else "There is no wallet"
-        raise KeyTrouble(what, f"none in {directory}", f"Make one with `agent wallet new`, or set {KEY_VARIABLE}.")
+        new = f"agent wallet new {name}" if name else "agent wallet new"
+        do = f"Make one with `{new}`, or set {KEY_VARIABLE} or {KEY_FILE_VARIABLE}."
+        raise KeyTrouble(what, f"none in {directory}", do)
     names = ", ".join(wallet.name for wallet in wallets)
     raise KeyTrouble("Which wallet?", f"there are {names}", "Name one with --wallet.")
 

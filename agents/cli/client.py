@@ -77,7 +77,7 @@ def store(
     from agents.runtime import storing
 
     with progress() as advance:
-        stored = asyncio.run(storing.store(place, order, advance))
+        stored = asyncio.run(storing.store(place, order, advance, _warn))
     facts = {
         "request": stored.request,
         "cid": stored.cid,
@@ -119,12 +119,10 @@ def _quote_facts(quoted: "Quote") -> dict[str, Any]:
 
 
 def _warnings(quoted: "Quote") -> list[str]:
-    found = []
-    if quoted.hosts < quoted.slots:
-        found.append(
-            f"Only {quoted.hosts} providers have stake free for a slot and {quoted.slots} are needed, each another one: "
-            "unless more come in time, the request expires and its price is refunded."
-        )
+    from agents.runtime import pricing
+
+    few = pricing.few_hosts(quoted.hosts, quoted.slots)
+    found = [few] if few else []
     if quoted.balance < quoted.price:
         lacking = units.format_amount(quoted.price - quoted.balance)
         found.append(f"The account lacks {lacking}: fund it first.")
@@ -144,7 +142,11 @@ def _show_quote(quoted: "Quote") -> None:
     output.line(f"allowance   {units.format_amount(quoted.allowance)}")
     output.line(f"hosts       {quoted.hosts} could take a slot")
     for warning in _warnings(quoted):
-        output.note(f"warning: {warning}")
+        _warn(warning)
+
+
+def _warn(text: str) -> None:
+    output.note(f"warning: {text}")
 
 
 @app.command()

@@ -51,13 +51,15 @@ def _show(found: "Descriptor") -> None:
         ("market", deployment.reference),
         ("registry", deployment.registry),
         ("token", deployment.token),
-        ("verifier", f"{deployment.verifier} (profile {deployment.profile}, INSECURE development key)"),
+        ("verifier", f"{deployment.verifier} (profile {deployment.profile})"),
     ):
         output.line(f"{name:<9} {value}")
+    output.line("          of a development key, INSECURE: anybody can forge proofs with it")
     output.line("")
     output.line("Funded accounts; their keys are public, so use them nowhere else:")
     for address, key in found.accounts:
-        output.line(f"  {address}  {key}")
+        output.line(f"  {address}")  # a line of its own: both would not fit 80 columns
+        output.line(f"    {key}")
 
 
 @app.command()
@@ -69,7 +71,9 @@ def faucet(
 ) -> None:
     """Give test tokens and gas money to an address."""
     from agents.runtime.devnet import fund
+    from agents.runtime.earning import parse_address
 
+    address = read("ADDRESS", address, parse_address)
     amount, wei = read("--tokens", tokens, units.parse_amount), read("--gas", gas, units.parse_amount)
     asyncio.run(fund(Place(), address, amount, wei))
     output.Output(json).result(

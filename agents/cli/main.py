@@ -12,6 +12,9 @@ from agents.core.errors import HoldfastError, exit_codes
 
 EPILOGUE = "Exit codes: 0 done, " + ", ".join(f"{code} {meaning}" for code, meaning in exit_codes())
 
+STOPPED = 130
+"""Exit code after Ctrl-C, a shell's own for SIGINT."""
+
 CommandError: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 """What typer raises for a command it cannot read: click's own error, or that of the click it carries with it."""
 
@@ -36,15 +39,13 @@ app.add_typer(devnet.app, name="devnet")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code, as documented by ``agent --help``."""
     try:
-        app(normalise(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
-    except typer.Exit as wanted:
-        return wanted.exit_code
+        # Typer makes a Ctrl-C into a code that it returns; a command of ours returns nothing.
+        code = int(app(normalise(sys.argv[1:] if arguments is None else arguments), standalone_mode=False) or 0)
     except CommandError as misuse:
         misuse.show()
         return int(misuse.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("stopped\n")
-        return 130
+        code = STOPPED
     except BrokenPipeError:
         # The reader of our output went away (`agent wallet list | head`): no error of ours, and nobody to tell.
         sys.stderr.close()
@@ -52,4 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HoldfastError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
-    return 0
+    if code == STOPPED:
+        sys.stderr.write("stopped\n")
+    return code

@@ -1,10 +1,13 @@
 """Results on stdout, progress and errors on stderr; rich on a terminal, plain lines elsewhere."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from agents.core.units import SYMBOL
 
 if TYPE_CHECKING:
     from agents.runtime.provider import AtWork
@@ -61,7 +64,8 @@ def at_work(json: bool) -> Callable[["AtWork"], None]:
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
     """``rows`` as an aligned table on stdout, or the line ``empty`` when there are none.
 
-    Off a terminal the cells are separated by tabs, so that ``cut`` and ``awk`` read them whole.
+    Off a terminal the cells are separated by tabs, so that ``cut`` and ``awk`` read them whole. On one too narrow for
+    them they are shortened first, and folded only then.
     """
     if not rows:
         line(empty)
@@ -74,9 +78,47 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> 
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
-    for row in rows:
-        drawn.add_row(*row)
-    Console(highlight=False).print(drawn)
+    def drawn(cells: Sequence[Sequence[str]], left: int) -> Table:
+        found = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, left))
+        for column in columns:
+            found.add_column(column, overflow="fold")
+        for row in cells:
+            found.add_row(*row)
+        return found
+
+    console = Console(highlight=False)
+    whole = drawn(rows, 1)
+    fits = console.measure(whole, options=console.options.update(width=UNFOLDED)).maximum <= console.width
+    console.print(whole if fits else drawn([[brief(cell) for cell in row] for row in rows], 0))
+
+
+UNFOLDED = 10_000
+"""Columns in which every table fits."""
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_AMOUNT = re.compile(rf"(\d+)\.(0*)(\d+) {SYMBOL}")
+_TIME = re.compile(r"\d{4}-(\d\d-\d\d \d\d:\d\d:\d\d UTC)")
+
+DIGITS = 3
+"""Digits that are shown of an amount below one; of others, as many decimals less the digits before the point."""
+
+
+def brief(cell: str) -> str:
+    """``cell`` for a narrow terminal: the ends of an address, a time without its year, an amount's first digits.
+
+    An amount is cut, never rounded up, and an ellipsis says so; a wider terminal, a pipe and --json have all of it.
+    """
+    if _ADDRESS.fullmatch(cell):
+        return f"{cell[:6]}…{cell[-4:]}"
+    if time := _TIME.fullmatch(cell):
+        return time[1]
+    amount = _AMOUNT.fullmatch(cell)
+    if amount is None:
+        return cell
+    ones, zeros, digits = amount.groups()
+    if ones == "0":
+        shown, whole = zeros + digits[:DIGITS], len(digits) <= DIGITS
+    else:
+        places = max(1, DIGITS + 3 - len(ones))
+        shown, whole = (zeros + digits)[:places], len(zeros + digits) <= places
+    return f"{ones}.{shown}" + ("" if whole else "…")

@@ -225,7 +225,10 @@ def withdraw(
 @app.command()
 def unstake(
     context: typer.Context,
-    amount: Annotated[str | None, typer.Argument(metavar="[TOKENS]", help="Default: all that is free.")] = None,
+    amount: Annotated[
+        str | None,
+        typer.Argument(metavar="[TOKENS]", help="Default: all that is free; while slots are held the minimum stays."),
+    ] = None,
     data_dir: DataDir = None,
     rpc: Rpc = None,
     market: Market = None,

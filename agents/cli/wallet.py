@@ -7,6 +7,7 @@ import typer
 
 from agents.cli import output
 from agents.cli.options import Json, Market, Rpc, Wallet
+from agents.cli.parsing import maybe
 from agents.core import units
 from agents.runtime.settings import Place
 
@@ -54,9 +55,10 @@ def balance(
 ) -> None:
     """What an account holds: gas money, tokens, and what the market owes it."""
     from agents.runtime import accounts
+    from agents.runtime.earning import parse_address
 
-    place = Place(rpc, market, wallet)
-    found = asyncio.run(accounts.balance(place, address or accounts.own_address(place)))
+    place, named = Place(rpc, market, wallet), maybe("ADDRESS", address, parse_address)
+    found = asyncio.run(accounts.balance(place, named or accounts.own_address(place)))
     facts = {"address": found.address, "wei": str(found.wei), "tokens": str(found.tokens), "credit": str(found.credit)}
 
     def text() -> None:

@@ -67,5 +67,7 @@ class TooFewPeers(PeerError):
         self.faults = faults
         told = "; ".join(f"slot {index}: {fault}" for index, fault in sorted(faults.items()))
         super().__init__(
-            f"fewer than {needed} slots can be read", told, "Try again when more of the hosts are reachable"
+            f"Fewer than {needed} slots can be read",
+            told or "the others have no host now",
+            "Try again when lost slots are repaired and more of the hosts are reachable: `agent market slots` lists them.",
         )

@@ -17,7 +17,7 @@ from agents.proving.child import NICE
 from agents.proving.executor import Executor, NativeRecipe
 from agents.proving.files.wtns import witness_bytes
 from agents.proving.files.zkey import open_key
-from agents.proving.node import NodeWorker
+from agents.proving.node import NodeWorker, find_snarkjs
 from agents.proving.pool import LocalPool
 
 SNARKJS = Path("snarkjs")
@@ -120,6 +120,7 @@ def prover_for(
     if executable is None:
         return LocalPool(recipe, workers)
     if executable == SNARKJS:
+        find_snarkjs()  # a provider must not take slots and find it missing then
         return SnarkjsProver(circuit_folder(profile.name) / "storage_proof.wasm", recipe.key)
     if not os.access(executable, os.X_OK):
         raise ProverUnavailable(

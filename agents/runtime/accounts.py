@@ -10,10 +10,12 @@ from eth_account.signers.local import LocalAccount
 
 from agents.chain.contracts import Registry, Token
 from agents.chain.wallet import (
+    KEY_FILE_VARIABLE,
     Wallet,
     find_wallet,
     key_from_environment,
     list_wallets,
+    new_path,
     new_wallet,
     open_wallet,
     password_from_file,
@@ -24,7 +26,6 @@ from agents.runtime.logs import hide
 from agents.runtime.network import network, wallets_folder
 from agents.runtime.settings import Place
 
-KEY_FILE = "HOLDFAST_KEY_FILE"
 PASSWORD_FILE = "HOLDFAST_PASSWORD_FILE"
 
 
@@ -45,8 +46,8 @@ def signing_account(place: Place) -> LocalAccount:
     account = None
     if place.wallet is None:
         account = key_from_environment(os.environ)
-        if account is None and os.environ.get(KEY_FILE):
-            account = read_key_file(Path(os.environ[KEY_FILE]))
+        if account is None and os.environ.get(KEY_FILE_VARIABLE):
+            account = read_key_file(Path(os.environ[KEY_FILE_VARIABLE]))
     if account is None:
         wallet = find_wallet(wallets_folder(), place.wallet)
         account = open_wallet(wallet.path, lambda: ask_password(f"Password of {wallet.name}: "))
@@ -60,13 +61,14 @@ def own_address(place: Place) -> str:
         account = key_from_environment(os.environ)
         if account is not None:
             return str(account.address)
-        if os.environ.get(KEY_FILE):
-            return str(read_key_file(Path(os.environ[KEY_FILE])).address)
+        if os.environ.get(KEY_FILE_VARIABLE):
+            return str(read_key_file(Path(os.environ[KEY_FILE_VARIABLE])).address)
     return find_wallet(wallets_folder(), place.wallet).address
 
 
 def make_wallet(name: str) -> Wallet:
     """A new key under a password asked twice. Raises KeyTrouble."""
+    new_path(wallets_folder(), name)  # before two passwords are typed for nothing
     password = ask_password(f"Password for {name}: ")
     if PASSWORD_FILE not in os.environ and ask_password("Again: ") != password:
         raise KeyTrouble("The two passwords differ", "", "Type the same one twice.")

@@ -9,10 +9,10 @@ from agents.chain.contracts import Registry, Token
 from agents.chain.transactions import market_fees
 from agents.core.dataset.cipher import Header, cipher_for, sealed_size
 from agents.core.dataset.layout import Layout, layout_for
-from agents.core.errors import FileRejected, TooDear
-from agents.core.market.types import BPS, Ask, StakeConfig
+from agents.core.errors import FileRejected, Refused, TooDear
+from agents.core.market.types import BPS, Ask, MarketConfig, StakeConfig
 from agents.core.proofs.profiles import Profile, profile_named
-from agents.core.units import format_amount
+from agents.core.units import format_amount, format_duration
 from agents.runtime.accounts import own_address
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.network import Network, network
@@ -64,8 +64,8 @@ class Terms:
     file: os.stat_result
 
 
-def terms_of(order: StoreOrder, found: Network, stake: StakeConfig) -> Terms:
-    """The terms of ``order``. Raises FileRejected, CodeParameters."""
+def terms_of(order: StoreOrder, found: Network, market: MarketConfig, stake: StakeConfig) -> Terms:
+    """The terms of ``order``. Raises FileRejected, Refused, CodeParameters."""
     try:
         facts = order.file.stat()
     except OSError as error:
@@ -74,8 +74,25 @@ def terms_of(order: StoreOrder, found: Network, stake: StakeConfig) -> Terms:
         raise FileRejected(f"{order.file} is no ordinary file", "its size must be known first", "Save it as a file.")
     if facts.st_size == 0:
         raise FileRejected(f"{order.file} is empty", "there is nothing to store", "Name a file with something in it.")
+    check_times(order, market)
     profile = profile_named(order.profile or found.deployment.profile)
     return Terms(_ask(order, _layout(order, facts.st_size, profile), stake), profile, facts)
+
+
+def check_times(order: StoreOrder, market: MarketConfig) -> None:
+    """Raises Refused for times that the market would refuse: said before anything is encoded or paid."""
+    if order.duration > market.max_duration:
+        raise Refused(
+            f"--duration {format_duration(order.duration)} is too long",
+            f"this market stores for {format_duration(market.max_duration)} at most",
+            "Choose a shorter one, and store the file again before it ends.",
+        )
+    if not 0 < order.expiry < order.duration:
+        raise Refused(
+            f"--expiry {format_duration(order.expiry)} cannot be with --duration {format_duration(order.duration)}",
+            "every slot must find a host before the file's time is over",
+            "Choose an --expiry above 0s and below --duration.",
+        )
 
 
 def _layout(order: StoreOrder, size: int, profile: Profile) -> Layout:
@@ -112,7 +129,7 @@ async def quote(place: Place, order: StoreOrder) -> Quote:
     address = own_address(place)
     async with network(place) as found:
         moment = await Follower(found).now()
-        terms = terms_of(order, found, moment.view.stake)
+        terms = terms_of(order, found, moment.view.config, moment.view.stake)
         ask = terms.ask
         check_cost(order, ask)
         token, registry = Token(found.rpc, found.deployment.token), Registry(found.rpc, found.deployment.registry)
@@ -123,11 +140,21 @@ async def quote(place: Place, order: StoreOrder) -> Quote:
         return Quote(
             price=ask.price, slots=ask.slots, slot_bytes=ask.slot_size, file_bytes=terms.file.st_size,
             collateral=ask.collateral, wei=gas * (head.base_fee + tip), balance=balance, allowance=allowance,
-            ether=await found.rpc.balance(address), hosts=_hosts(moment, ask),
+            ether=await found.rpc.balance(address), hosts=hosts_for(moment, ask),
         )  # fmt: skip
 
 
-def _hosts(moment: Moment, ask: Ask) -> int:
+def few_hosts(hosts: int, slots: int) -> str:
+    """What to say when ``hosts`` providers could take one of ``slots`` slots; empty when they are enough."""
+    if hosts >= slots:
+        return ""
+    return (
+        f"{slots} providers with stake free for a slot are needed, each another one, and the market has {hosts}: "
+        "unless more come in time, the request expires and its price is refunded."
+    )
+
+
+def hosts_for(moment: Moment, ask: Ask) -> int:
     """How many providers could take one of its slots."""
     return sum(
         bool(provider.staked_since) and provider.free >= ask.collateral for provider in moment.view.providers.values()

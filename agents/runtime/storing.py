@@ -3,7 +3,8 @@
 import asyncio
 import json
 import os
-from collections.abc import Set
+import threading
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 from agents.core.dataset.capability import Capability, parse_capability
@@ -16,7 +17,7 @@ from agents.runtime.acting import Session, session
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.logs import hide
 from agents.runtime.orders import ROLE, Order, OrderBook, state_of
-from agents.runtime.pricing import Terms, check_cost, terms_of
+from agents.runtime.pricing import Terms, check_cost, few_hosts, hosts_for, terms_of
 from agents.runtime.refunding import expired
 from agents.runtime.settings import Place, StoreOrder
 from agents.store.spool import Spool, SpooledDataset
@@ -35,8 +36,10 @@ class Stored:
     """It was stored before, and nothing was paid this time."""
 
 
-async def store(place: Place, order: StoreOrder, advance: Advance) -> Stored:
+async def store(place: Place, order: StoreOrder, advance: Advance, warn: Callable[[str], None]) -> Stored:
     """Encode, pay, upload, and wait until every slot is filled. Typed again after a kill it goes on where it was.
+
+    ``warn`` is told what may keep the order from being filled, before it is paid.
 
     Typed again while its request lives it pays nothing and tells the capability again. Raises NotFound when the request
     expires unfilled: then its price was taken back.
@@ -45,11 +48,11 @@ async def store(place: Place, order: StoreOrder, advance: Advance) -> Stored:
         # What is not under way before the view was taken, and not in it, was never posted.
         under_way = frozenset(found.actor.lane.pending())
         moment = await Follower(found.network).now()
-        terms = terms_of(order, found.network, moment.view.stake)
+        terms = terms_of(order, found.network, moment.view.config, moment.view.stake)
         async with PeerClient(found.network.deployment.reference, found.signer) as peers:
             client = Client(found.actor, peers)
             try:
-                return await _Storing(found, client, order, terms, advance).run(moment, under_way)
+                return await _Storing(found, client, order, terms, advance).run(moment, under_way, warn)
             finally:
                 await client.close()
 
@@ -71,7 +74,7 @@ class _Storing:
              order.slots, order.expiry, order.encrypt, terms.ask.as_abi()]
         )  # fmt: skip
 
-    async def run(self, moment: Moment, under_way: Set[str]) -> Stored:
+    async def run(self, moment: Moment, under_way: Set[str], warn: Callable[[str], None]) -> Stored:
         """Do what is left to do. ``under_way``: effects sent by an earlier process and not mined."""
         self._book.sweep(self._spool, self._mark, moment)
         kept = self._book.live(self._mark, moment)
@@ -81,6 +84,9 @@ class _Storing:
         if not posted and (kept is None or f"post:{kept.request}" not in under_way):
             check_cost(self._order, self._terms.ask)
             await self._client.check_funds(self._terms.ask.price)
+            few = few_hosts(hosts_for(moment, self._terms.ask), self._terms.ask.slots)
+            if few:
+                warn(few)
         if kept is None:
             kept, dataset = await self._begin()
         else:
@@ -103,10 +109,20 @@ class _Storing:
         return kept, dataset
 
     async def _encode(self, key: bytes | None) -> SpooledDataset:
-        order, spool = self._order, self._spool
-        return await asyncio.to_thread(
-            spool.encode, order.file, order.slots, order.parity, key, self._terms.profile, self._advance
-        )
+        order, spool, stopped = self._order, self._spool, threading.Event()
+
+        def advance(what: str, done: int, total: int) -> None:
+            # Called by the thread that encodes: nothing else ends a thread, and Ctrl-C would wait for the whole file.
+            if stopped.is_set():
+                raise asyncio.CancelledError
+            self._advance(what, done, total)
+
+        try:
+            return await asyncio.to_thread(
+                spool.encode, order.file, order.slots, order.parity, key, self._terms.profile, advance
+            )
+        finally:
+            stopped.set()
 
     async def _dataset(self, kept: Order, posted: bool) -> SpooledDataset:
         """The order's slots, made again under its key where the spool has lost them. Raises FileRejected."""

@@ -142,6 +142,11 @@ def test_what_is_no_key_or_not_there_says_what_to_type(tmp_path: Path, monkeypat
     torn.write_bytes(find_zkey("devnet").read_bytes()[:100_000])
     with pytest.raises(BadData, match="not a proving key"):
         prover_for(DEVNET, torn)
+    with monkeypatch.context() as bare:
+        bare.setenv("PATH", str(tmp_path))
+        node.find_snarkjs.cache_clear()
+        with pytest.raises(ProverUnavailable, match="node is not there"):
+            prover_for(DEVNET, executable=SNARKJS)
     monkeypatch.setenv("HOLDFAST_ZKEY", str(torn))
     assert find_zkey("devnet") == torn
     with pytest.raises(ProverUnavailable, match="cannot be made here"):

@@ -38,7 +38,9 @@ def file(tmp_path: Path) -> Path:
         (("--slots", "300", "--parity", "2"), 4, ()),
         (("--max-cost", "0.0000001"), 6, ("It costs", "more than --max-cost 0.0000001 HOLD", "raise --max-cost")),
         (("--max-cost", "free"), 2, ("Type it like 1.5",)),
-        (("--duration", "90y"), 10, ()),
+        (("--duration", "90y"), 10, ("stores for 30d at most", "Choose a shorter one")),
+        (("--duration", "1m", "--expiry", "2m"), 10, ("--expiry 2m cannot be with --duration 1m",)),
+        (("--duration", "1s", "--dry-run"), 10, ("Choose an --expiry",)),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) and value else "",
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.cli import output
 from agents.cli.arguments import normalise
 from tests.cli.conftest import Agent
 
@@ -62,6 +63,10 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         (("provider", "unstake", "some"), 2, "Type it like 1.5"),
         (("client", "get", "hold1aaaa"), 4, "typo"),
         (("client", "get", "bafynonsense"), 4, "not a CID"),
+        (("client", "get", "hello"), 4, "begins with bafyrei, a capability with hold1"),
+        (("devnet", "faucet", "0xbF19"), 2, "0x and 40 hexadecimal digits"),
+        (("devnet", "faucet", "0xbF19e31937F6961A4bd6A7B192138957f16DD148"), 2, "is not an address"),
+        (("wallet", "balance", "0xbF19"), 2, "0x and 40 hexadecimal digits"),
         (("client", "store", "x", "--duration", "soon"), 2, "30d"),
         (("keys", "make", "huge"), 2, "devnet, codex"),
         (("keys", "make", "codex"), 3, "scripts/setup"),
@@ -76,6 +81,23 @@ def test_mistakes_are_explained(lonely: Agent, words: tuple[str, ...], code: int
     assert done.out == ""
 
 
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("0x70997970C51812dc3A010C7d01b50e0d17dc79C8", "0x7099…79C8"),
+        ("2026-11-21 09:33:51 UTC", "11-21 09:33:51 UTC"),
+        ("0.000000000001048576 HOLD", "0.00000000000104…"),
+        ("0.5 HOLD", "0.5"),
+        ("1999.999999999998951424 HOLD", "1999.99…"),
+        ("1234567.89 HOLD", "1234567.8…"),
+        ("2000 HOLD", "2000 HOLD"),
+        ("letters.tar", "letters.tar"),
+    ],
+)
+def test_cells_of_a_narrow_terminal(cell: str, shown: str) -> None:
+    assert output.brief(cell) == shown
+
+
 def test_wallets(lonely: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     password = tmp_path / "password"
     password.write_text("correct horse\n")
@@ -88,6 +110,9 @@ def test_wallets(lonely: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert lonely("wallet", "list").out == f"name\taddress\nmine\t{address}\n"
     again = lonely("wallet", "new", "mine")
     assert again.code == 7 and "The wallet mine exists" in again.err
+    with monkeypatch.context() as unasked:
+        unasked.setattr("agents.runtime.accounts.ask_password", lambda prompt: pytest.fail(prompt))
+        assert "The wallet mine exists" in lonely("wallet", "new", "mine").err
     password.chmod(0o644)
     open_to_all = lonely("wallet", "new", "other")
     assert open_to_all.code == 7 and "chmod 600" in open_to_all.err

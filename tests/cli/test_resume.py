@@ -41,6 +41,15 @@ partial.PartialFile.write = write
 main(sys.argv[1:])
 """
 
+STORED = """
+import sys
+from agents.cli.main import main
+from agents.runtime import network
+from tests.cli.conftest import _of_devnet_profile
+network.discover = _of_devnet_profile
+sys.exit(main(sys.argv[1:]))
+"""
+
 
 @pytest.fixture
 def stored(agent: Agent, client: str, tmp_path: Path) -> tuple[str, bytes]:
@@ -76,6 +85,22 @@ def test_a_stopped_reading_goes_on(agent: Agent, stored: tuple[str, bytes], tmp_
         fresh = agent("client", "get", capability, "-o", "back")
         assert fresh.err.startswith("reading 0%\n"), fresh.err
         assert Path("back").read_bytes() == data
+
+
+def test_a_store_that_encodes_ends_at_once_when_it_is_stopped(agent: Agent, client: str, tmp_path: Path) -> None:
+    file = tmp_path / "long"
+    with file.open("wb") as opened:
+        opened.truncate(60 << 20)  # seconds to encode, wherever
+    command = [sys.executable, "-c", STORED, "client", "store", str(file), *TERMS]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as storing:
+        assert storing.stderr is not None
+        said = [next(storing.stderr)]
+        storing.send_signal(signal.SIGINT)
+        said += storing.stderr
+        assert storing.wait(timeout=60) == 130, said
+    assert said[0].startswith("encrypting 0%")
+    assert said[-1] == "stopped\n"
+    assert not any(line.startswith("coding") for line in said)
 
 
 def test_a_stream_goes_on_without_the_host_it_began_with(

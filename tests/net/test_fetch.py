@@ -119,9 +119,9 @@ def test_a_slot_whose_hosts_all_fail_may_recover_if_one_may() -> None:
 
 def test_too_few_sources_name_every_fault() -> None:
     lies = _failing(1, PeerCorrupt("http://b", "sends corrupt data"))
-    with pytest.raises(TooFewPeers, match="fewer than 3 slots can be read: slot 1: http://b sends corrupt data"):
+    with pytest.raises(TooFewPeers, match="Fewer than 3 slots can be read: slot 1: http://b sends corrupt data"):
         asyncio.run(_all([_held(0), lies, _held(2)]))
-    with pytest.raises(TooFewPeers, match="fewer than 3 slots"):
+    with pytest.raises(TooFewPeers, match="Fewer than 3 slots"):
         asyncio.run(_all([_held(0), _held(2)]))
 
 

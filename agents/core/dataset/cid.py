@@ -30,7 +30,11 @@ def digest_of_cid(text: str, codec: str = "dag-cbor") -> bytes:
         found = CID.decode(text.strip())
         digest, kind = found.raw_digest, (found.version, found.codec.name, found.hashfun.name)
     except Exception as error:  # for a typo the library raises errors of many kinds, ImportError among them
-        raise CapabilityInvalid(f"{text!r} is not a CID", _first_line(error), "Copy it again, whole.") from None
+        raise CapabilityInvalid(
+            f"{text!r} is not a CID ({_first_line(error)})",
+            "the CID that `store` prints begins with bafyrei, a capability with hold1",
+            "Copy it again, whole.",
+        ) from None
     if kind != (1, codec, "sha2-256") or len(digest) != DIGEST_BYTES:
         raise CapabilityInvalid(
             f"{text!r} is not the CID of a manifest", f"it is {kind}", "Copy the CID `store` printed."
