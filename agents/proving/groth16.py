@@ -18,6 +18,7 @@ from agents.kernels.memory import Words
 from agents.kernels.msm import Multiples, Scalars, begin, small_sum
 from agents.kernels.ntt import quotient
 from agents.kernels.sparse import Matrix
+from agents.proving.files.words import first_not_below
 from agents.proving.files.zkey import ProvingKey, verification_key_of
 
 
@@ -39,11 +40,13 @@ class Groth16Prover:
         Every call draws r and s from the operating system, so that two proofs of one witness have nothing in common.
         """
         key = self.key
-        if witness.shape != (key.wires, 4):
+        if witness.shape != (key.wires, 4) or witness.dtype != np.uint64:
             raise ProofFailed(
-                "the witness is not one of the key's circuit", f"it has {len(witness)} wires, the key {key.wires}",
+                "the witness is not one of the key's circuit", f"it is of shape {witness.shape}, the key of {key.wires} wires",
                 "Use the witness generator and the key of one circuit.",
             )  # fmt: skip
+        if (wire := first_not_below(witness, SCALAR_ORDER)) is not None:
+            raise ProofFailed("the witness is not one", f"wire {wire} is not below the order of the field")
         witness = np.ascontiguousarray(witness)
         # First what needs memory for all wires at once: sums give theirs back as they go on.
         h = quotient(self._form, *(matrix.times(witness) for matrix in self._matrices))
@@ -56,7 +59,10 @@ class Groth16Prover:
             Multiples(self._g1, key.c, scalars, key.publics + 1),
         ]
         b2, high, a, b1, c = (found() for found in begin(sums))
-        proof = self._blinded(a, b1, b2, add_g1(c, high))
+        try:
+            proof = self._blinded(a, b1, b2, add_g1(c, high))
+        except ValueError as error:  # points off the curve may have sums that there are none of
+            raise ProofFailed("the proof cannot be finished", "the key is not whole") from error
         publics = tuple(int.from_bytes(row.tobytes(), "little") for row in witness[1 : key.publics + 1])
         if not verify(self._verification, proof, publics):
             raise ProofFailed("the proof does not verify", "the witness breaks a constraint, or the key is not whole")
