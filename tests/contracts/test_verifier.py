@@ -16,12 +16,12 @@ from web3.exceptions import ContractLogicError, Web3RPCError
 from agents.artefacts.files import FOLDER
 from agents.core.market.types import Content, SlotState
 from agents.core.proofs.field import BASE_ORDER, SCALAR_ORDER
-from agents.core.proofs.inputs import circuit_input
-from agents.core.proofs.profiles import profile_named
+from agents.core.proofs.profiles import PROFILES, Profile, profile_named
 from agents.core.proofs.proof import Groth16Proof, public_inputs
-from agents.core.proofs.sampling import cell_indices, entropy_of
+from agents.core.proofs.sampling import entropy_of
 from agents.proving.prover import prover_for
-from tests.circuits.slots import Slot, slot_of
+from agents.proving.verifier import contract_name
+from tests.circuits.slots import Slot, inputs_for, slot_of
 from tests.contracts.ground import Ground
 
 DEVNET = profile_named("devnet")
@@ -47,11 +47,9 @@ def prove(slot: Slot, challenge: bytes) -> Groth16Proof:
     """A real proof of ``slot`` under ``challenge``."""
 
     async def run() -> Groth16Proof:
-        prover = prover_for(DEVNET)
-        entropy, facts = entropy_of(challenge), slot.facts
-        cells = cell_indices(entropy, facts.slot_root, facts.cells, DEVNET.samples)
+        prover = prover_for(slot.profile)
         try:
-            return await prover.prove(circuit_input(DEVNET, entropy, facts, [slot.opening(cell) for cell in cells]))
+            return await prover.prove(inputs_for(slot, entropy_of(challenge)))
         finally:
             await prover.close()
 
@@ -64,11 +62,24 @@ def slot() -> Slot:
     return slot_of(DEVNET, index=INDEX, slots=3, blocks=2)
 
 
-@pytest.mark.parametrize("name", ["DevnetVerifier", "CodexVerifier", "ProductionVerifier"])
+@pytest.mark.parametrize("name", map(contract_name, PROFILES))
 def test_the_code_on_the_chain_is_the_artefacts(accounts: Any, chain: Any, name: str) -> None:
     verifier = deployed_from_artefact(accounts[0], name)
     code = bytes(chain.provider.get_code(verifier.address))
     assert keccak(code) == keccak(bytes.fromhex(artefact(name)["deployedBytecode"][2:]))
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_each_profiles_verifier_takes_its_proofs_alone(accounts: Any, profile: Profile) -> None:
+    verifier = deployed_from_artefact(accounts[0], contract_name(profile.name))
+    slot, challenge = slot_of(profile, index=INDEX, slots=3, blocks=2), bytes(range(32))
+    proof = prove(slot, challenge).as_abi()
+    root = slot.facts.dataset_root
+    assert verifier.verifyProof(proof, public_inputs(challenge, root, INDEX))
+    assert not verifier.verifyProof(proof, public_inputs(challenge, root, INDEX + 1))
+    for other in PROFILES.keys() - {profile.name}:
+        stranger = deployed_from_artefact(accounts[0], contract_name(other))
+        assert not stranger.verifyProof(proof, public_inputs(challenge, root, INDEX))
 
 
 def test_a_market_with_the_generated_verifier_takes_real_proofs_of_the_right_slot_only(
