@@ -18,15 +18,19 @@ from agents.core.errors import HoldfastError, ProverLost, ProverUnavailable
 from agents.core.proofs.proof import Groth16Proof
 from agents.proving import cluster_worker
 from agents.proving.executor import Recipe
+from agents.proving.wire import packed, unpacked
 
 log = logging.getLogger(__name__)
 
 PART_BYTES = 4 << 20
 """Of a key, in one message."""
+PART_SECONDS = 60.0
+"""Until a message is answered at the latest."""
 CONNECT_SECONDS = 20.0
 LOOK_SECONDS = 1.0
 """Between two looks at who has joined or left the cluster."""
-RESTART_SECONDS = 30.0
+END_SECONDS = 10.0
+"""Until a worker that was told to end is left alone."""
 ATTEMPTS = 3
 """Of one proof, on workers that turn out to have no key."""
 
@@ -34,11 +38,12 @@ ATTEMPTS = 3
 class ClusterPool:
     """Workers of a cluster; those that join later are used too, those that die are replaced by the cluster's own nannies."""
 
-    def __init__(self, recipe: Recipe, digest: str, client: Any) -> None:
-        """Use `connect`. ``client``: a connected dask.distributed.Client of this event loop."""
+    def __init__(self, recipe: Recipe, digest: str, address: str) -> None:
+        """Use `connect`."""
         self._recipe = recipe
         self._digest = digest
-        self._client = client
+        self._address = address
+        self._client: Any = None
         self._ready: set[str] = set()
         self._supplying = asyncio.Lock()
         self._chores: set[asyncio.Task[None]] = set()
@@ -48,21 +53,7 @@ class ClusterPool:
     @classmethod
     async def connect(cls, recipe: Recipe, address: str) -> "ClusterPool":
         """The pool of the cluster whose scheduler is at ``address``. Raises ProverUnavailable."""
-        try:
-            from distributed import Client
-        except ImportError as error:
-            raise ProverUnavailable(
-                "a cluster cannot be used here", str(error), "Install it with `pip install 'holdfast[cluster]'`."
-            ) from error
-        digest = await asyncio.to_thread(_digest_of, recipe.key)
-        try:
-            client: Any = Client(address, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False)
-            await client
-        except (OSError, ValueError) as error:
-            raise ProverUnavailable(
-                f"no cluster's scheduler answers at {address}", str(error), "Start it with `dask scheduler`."
-            ) from error
-        pool = cls(recipe, digest, client)
+        pool = cls(recipe, await asyncio.to_thread(_digest_of, recipe.key), address)
         try:
             await pool._look()
         except BaseException:
@@ -70,6 +61,21 @@ class ClusterPool:
             raise
         pool._begin(pool._watch())
         return pool
+
+    async def _join(self) -> None:
+        """Connect to the scheduler, unless that is done already."""
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise ProverUnavailable(
+                "a cluster cannot be used here", str(error), "Install it with `pip install 'holdfast[cluster]'`."
+            ) from error
+        if self._client is not None and self._client.status in ("running", "connecting"):
+            return
+        self._client = None
+        client: Any = Client(self._address, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False)
+        await client
+        self._client = client
 
     @property
     def capacity(self) -> int:
@@ -86,58 +92,79 @@ class ClusterPool:
 
         Where a worker dies, the cluster itself tries again on another one.
         """
-        from distributed import KilledWorker
-        from distributed.client import FutureCancelledError
-
-        work = cluster_worker.prove, self._recipe, self._digest, inputs
         for _ in range(ATTEMPTS):
-            future = self._client.submit(*work, pure=False, key=f"holdfast-{secrets.token_hex(8)}")
             try:
-                proof = await future
+                return await self._attempt(inputs)
             except cluster_worker.KeyMissing:
                 await self._look()  # it has just joined
-            except (KilledWorker, FutureCancelledError, OSError) as error:
-                raise ProverLost("the cluster lost a proof", str(error), "Look at its workers' logs.") from error
-            except asyncio.CancelledError:
-                self._begin(self._give_up(future))
-                raise
-            else:
-                assert isinstance(proof, Groth16Proof)
-                return proof
         raise ProverUnavailable(
             "the cluster's workers have no key", "it could not be sent to them", "Look at their logs."
         )
 
+    async def _attempt(self, inputs: dict[str, Any]) -> Groth16Proof:
+        from distributed import KilledWorker
+        from distributed.client import ClosedClientError, FutureCancelledError
+
+        work, future = (cluster_worker.prove, self._recipe, self._digest, inputs), None
+        try:
+            future = self._client.submit(*work, pure=False, key=f"holdfast-{secrets.token_hex(8)}")
+            proof = await future
+        except HoldfastError:
+            raise
+        except (KilledWorker, FutureCancelledError, ClosedClientError, OSError) as error:
+            raise ProverLost("the cluster lost a proof", str(error), "Look at its workers' logs.") from error
+        except asyncio.CancelledError:
+            if future is not None:
+                self._begin(self._give_up(future))
+            raise
+        except Exception as error:
+            raise unpacked(packed(error)) from error
+        assert isinstance(proof, Groth16Proof)
+        return proof
+
     async def _watch(self) -> None:
-        """Send the key to whoever joins."""
+        """Send the key to whoever joins; look for a scheduler that is gone."""
+        trouble = ""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self._look()
+                said = ""
             except HoldfastError as error:
-                log.warning("%s", error)
+                said = str(error)
+            if said != trouble:
+                log.warning("%s", said or "the cluster is there again")
+                trouble = said
 
     async def _look(self) -> None:
         """See who is there, and send them the key. Raises ProverUnavailable."""
         async with self._supplying:
             try:
-                there = set(await self._client.nthreads())
-            except (TimeoutError, OSError, RuntimeError) as error:
+                await self._join()
+                there = set(await asyncio.wait_for(self._client.nthreads(), CONNECT_SECONDS))
+            except HoldfastError:
+                raise
+            except Exception as error:  # whatever a client raises that is just losing its scheduler
                 self._ready.clear()
-                raise ProverUnavailable("the cluster's scheduler is gone", str(error), "Start it again.") from error
+                raise ProverUnavailable(
+                    f"no cluster's scheduler answers at {self._address}",
+                    str(error) or "it takes too long",
+                    "Start it with `dask scheduler`.",
+                ) from error
             self._ready &= there
             for worker in sorted(there - self._ready):
                 # One after the other: workers of one machine share what the first of them got.
                 try:
                     await self._supply(worker)
-                except (OSError, RuntimeError, HoldfastError) as error:
+                except Exception as error:  # it may be leaving in this moment; others wait for theirs
                     log.warning("the key could not be sent to %s: %s", worker, error)
                 else:
                     self._ready.add(worker)
 
     async def _supply(self, worker: str) -> None:
         async def run(function: Any, *arguments: Any) -> Any:
-            return (await self._client.run(function, *arguments, workers=[worker]))[worker]
+            found = await asyncio.wait_for(self._client.run(function, *arguments, workers=[worker]), PART_SECONDS)
+            return found[worker]
 
         if not await run(cluster_worker.lacks, self._digest):
             return
@@ -151,14 +178,14 @@ class ClusterPool:
         log.info("the key (%d bytes) was sent to %s", offset, worker)
 
     async def _give_up(self, future: Any) -> None:
-        """End a proof nobody waits for; a thread cannot be stopped, so its worker is started again."""
-        with suppress(OSError, RuntimeError, asyncio.TimeoutError):
+        """End a proof nobody waits for. A thread cannot be stopped, so its worker ends, and its nanny starts another."""
+        with suppress(OSError, TimeoutError):  # a worker that ends does not answer
             working = await self._client.processing()
             held = [worker for worker, keys in working.items() if future.key in keys]
             await future.cancel()
-            if held:
-                self._ready -= set(held)
-                await self._client.restart_workers(held, timeout=RESTART_SECONDS, raise_for_error=False)
+            self._ready -= set(held)
+            for worker in held:
+                await asyncio.wait_for(self._client.run(cluster_worker.end, workers=[worker]), END_SECONDS)
 
     def _begin(self, chore: Any) -> None:
         task = asyncio.create_task(chore)
@@ -170,7 +197,8 @@ class ClusterPool:
         for task in list(self._chores):
             task.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
-        await self._client.close()
+        if self._client is not None:
+            await self._client.close()
 
 
 def _digest_of(path: Path) -> str:

@@ -74,3 +74,8 @@ def prove(recipe: Recipe, digest: str, inputs: dict[str, Any]) -> Groth16Proof:
             _held.clear()
             maker = _held[recipe, digest] = recipe.make(key_path(digest))
         return maker.prove(inputs)
+
+
+def end() -> None:
+    """End this process at once, whatever its threads do."""
+    os._exit(1)

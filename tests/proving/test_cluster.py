@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +15,7 @@ import pytest
 from distributed import LocalCluster
 
 from agents.artefacts.files import verification_key
-from agents.core.errors import BadData, ProofFailed, ProverUnavailable, TooLate
+from agents.core.errors import BadData, ProofFailed, ProverLost, ProverUnavailable, TooLate
 from agents.core.proofs.profiles import profile_named
 from agents.core.proofs.verification import verify
 from agents.proving import cluster, cluster_worker
@@ -51,6 +52,14 @@ class Town:
             await found.close()
 
 
+def local_cluster(folder: Path, workers: int, port: int = 0) -> Any:
+    """A scheduler and worker processes of this machine."""
+    return LocalCluster(
+        n_workers=workers, threads_per_worker=1, processes=True, asynchronous=True, host="127.0.0.1", scheduler_port=port,
+        dashboard_address=":0", local_directory=str(folder), silence_logs=50,
+    )  # fmt: skip
+
+
 def play(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -63,13 +72,7 @@ def play(
     monkeypatch.setattr(cluster, "LOOK_SECONDS", 0.1)
 
     async def main() -> None:
-        async with (
-            asyncio.timeout(PATIENCE),
-            LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=True, asynchronous=True, host="127.0.0.1",
-                dashboard_address=":0", local_directory=str(folder), silence_logs=50,
-            ) as running,
-        ):  # fmt: skip
+        async with asyncio.timeout(PATIENCE), local_cluster(folder, workers) as running:
             await story(Town(folder, running, recipe or ForgerRecipe(folder / "forger.zkey", folder)))
 
     asyncio.run(main())
@@ -161,6 +164,42 @@ def test_the_service_proves_on_a_cluster_and_takes_no_place_on_this_machine(
         held.release()
 
     play(tmp_path, monkeypatch, story, 1, recipe_for(devnet))
+
+
+def test_a_scheduler_that_is_started_again_is_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_key(tmp_path / "forger.zkey")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr(cluster, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    async def main() -> None:
+        async with asyncio.timeout(PATIENCE):
+            async with local_cluster(tmp_path, 1, port) as running:
+                town = Town(tmp_path, running, ForgerRecipe(tmp_path / "forger.zkey", tmp_path))
+                pool = await ClusterPool.connect(town.recipe, running.scheduler_address)
+                (tmp_path / "hold").touch()
+                lost = asyncio.create_task(pool.prove(inputs(0)))
+                await until(lambda: len(begun(tmp_path, 0)) == 1)
+            try:
+                with pytest.raises(ProverLost):
+                    await lost
+                await until(lambda: "no cluster's scheduler answers" in caplog.text)
+                assert pool.capacity == 0
+                with pytest.raises(ProverLost):
+                    await pool.prove(inputs(1))
+                (tmp_path / "hold").unlink()
+                async with local_cluster(tmp_path, 1, port):
+                    await until(lambda: pool.capacity == 1)
+                    await pool.prove(inputs(2))
+                    assert pool.shipped == 1 and caplog.text.count("no cluster's scheduler answers") == 1
+            finally:
+                await pool.close()
+
+    asyncio.run(main())
 
 
 def test_who_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
