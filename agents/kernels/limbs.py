@@ -11,8 +11,6 @@ from agents.core.proofs.field import SCALAR_ORDER
 Limbs = NDArray[np.uint64]
 """Shape (..., 4)."""
 
-ORDER: Limbs = np.frombuffer(SCALAR_ORDER.to_bytes(32, "little"), dtype=np.uint64)
-
 
 def from_ints(values: Iterable[int]) -> Limbs:
     """(n, 4) limbs of ``values``, each reduced."""

@@ -68,9 +68,9 @@ def _ifma() -> Kernel:
 
 
 def _ifma_supported() -> bool:
-    from agents.kernels.wide import supported
+    from agents.kernels.forms import Wide
 
-    return supported()
+    return Wide.supported()
 
 
 KERNELS: dict[str, tuple[Callable[[], bool], Callable[[], Kernel]]] = {

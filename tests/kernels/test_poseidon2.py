@@ -2,8 +2,6 @@
 
 import json
 import os
-from fractions import Fraction
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -124,34 +122,17 @@ def test_kernels_agree_on_many_cells() -> None:
         assert np.array_equal(first, other)
 
 
-def test_sums_of_a_round_fit_the_wide_limbs() -> None:
-    """Upper bounds, in units of R, of what IFMA's lanes hold between reductions reach a fixed point below 1."""
-    order = Fraction(SCALAR_ORDER, wide.R)
-    slack = 1 - wide.QUOTIENT * order
-
-    def up(value: Fraction) -> Fraction:
-        """Rounded up, or fifth powers would have ever more digits."""
-        return Fraction(ceil(value * 2**64), 2**64)
-
-    assert slack >= 0  # else a quotient could exceed the true one and leave a negative rest
-
-    def fifth(a: Fraction) -> Fraction:
-        square = a * a + order
-        return up((square * square + order) * a + order)
-
-    def reduced(sum_: Fraction) -> Fraction:
-        return up(slack * sum_ + order * (1 + Fraction(wide.QUOTIENT, 1 << wide.BITS)))
-
-    x = y = z = reduced(Fraction(1))
-    for _ in range(wide.PARTIAL_ROUNDS):
-        power = fifth(x + order)
-        assert x + order < 1 and y < 1 and z < 1
-        total = power + y + z
-        x, y, z = power + total, reduced(y + total), reduced(2 * z + total)
-    x = y = z = reduced(Fraction(1))
-    for _ in range(4):
-        assert x + order < 1
-        x = y = z = 4 * fifth(x + order)
+@pytest.mark.parametrize("bounds", ["REDUCED", "FULL", "PARTIAL"])
+def test_a_round_whose_bounds_do_not_hold_is_not_written(bounds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the lanes hold between rounds is never looked at again: its bounds are checked while the code is written."""
+    assert wide.write() == wide.write()
+    for place in range(3):
+        stated = list(getattr(wide, bounds))
+        stated[place] = 0.9
+        monkeypatch.setattr(wide, bounds, tuple(stated))
+        with pytest.raises(ValueError, match=r"goes around where they are below 0\.9"):
+            wide.write()
+        monkeypatch.undo()
 
 
 def test_signatures_of_the_portable_kernel_are_all_compiled_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
