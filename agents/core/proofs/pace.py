@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 
 REMEMBERED = 8
-"""Proofs whose mean tells how long the next one takes."""
+"""Proofs whose mean tells how long the next one takes; the slowest is left out: it may have waited for a worker to start."""
 MINUTE = 60.0
 STALE_SECONDS = 30.0
 """Without a proof for so long, what the last ones took is no reason to refuse the next."""
@@ -24,7 +24,7 @@ class ProvingLoad:
     per_minute: int
     """Proofs made in the last minute."""
     seconds: float
-    """What a proof takes: the mean of the last ones."""
+    """What a proof takes: the mean of the last ones, the slowest left out."""
     refused: int
     """Proofs that were not begun because they would have come too late, since the start."""
 
@@ -54,8 +54,10 @@ class Tally:
 
     @property
     def seconds(self) -> float:
-        """What a proof takes: the mean of the last ones."""
-        return sum(self._took) / len(self._took) if self._took else self._expected
+        """What a proof takes: the mean of the last ones, the slowest left out."""
+        if len(self._took) > 1:
+            return (sum(self._took) - max(self._took)) / (len(self._took) - 1)
+        return self._took[0] if self._took else self._expected
 
     @property
     def begun(self) -> bool:
@@ -65,7 +67,7 @@ class Tally:
     @property
     def known(self) -> float:
         """What a proof takes, as a reason to refuse one: nothing while nothing certain is known."""
-        return self.seconds if self._took and not self._doubted else 0.0
+        return self.seconds if len(self._took) > 1 and not self._doubted else 0.0
 
     def proven(self, seconds: float, now: float) -> None:
         """A proof was made."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 LEAST_PATIENCE = 5.0
 """Seconds any proof may take before its worker counts as hung: the machine may be busy."""
-FIRST_PATIENCE = 45.0
+FIRST_PATIENCE = 120.0
 """The same while no proof was made yet: machine code may have to be compiled."""
 MOST_PATIENCE = 60.0
 """Seconds after which one does that could still wait; or ten times what a proof takes, if that is more."""
@@ -34,7 +34,7 @@ def patience(deadline: float, now: float, seconds: float, known: bool, last: boo
     """
     left = deadline - now if last else deadline - now - 2 * seconds
     least = max(LEAST_PATIENCE if known else FIRST_PATIENCE, 3 * seconds)
-    most = max(MOST_PATIENCE, 10 * seconds)
+    most = max(MOST_PATIENCE, 10 * seconds, least)
     return min(max(left, least), most)
 
 
