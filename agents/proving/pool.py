@@ -18,6 +18,9 @@ from agents.proving.executor import Recipe
 from agents.proving.turns import cores
 from agents.proving.wire import unpacked
 
+IDLE_SECONDS = 300.0
+"""After which a worker that nobody needs any more gives its memory back; one stays."""
+
 
 class LocalPool:
     """Workers of one recipe, started when they are first needed, replaced when they die, hang or are given up."""
@@ -33,6 +36,9 @@ class LocalPool:
             environment[VARIABLE] = str(threads)
         self._workers = [Child(self._command, "See whether it can be imported.", environment) for _ in range(count)]
         self._idle = list(self._workers)
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._asked = dict.fromkeys(self._workers, 0)
+        """How often each was asked."""
         self._free = asyncio.Semaphore(count)
 
     @property
@@ -54,13 +60,22 @@ class LocalPool:
         """A proof of ``inputs``. Raises ProofFailed, ProverLost, ProverUnavailable, BadData."""
         async with self._free:
             worker = self._idle.pop()  # the one used last: others need not be started
+            self._asked[worker] += 1
             try:
                 answer = await worker.ask({"input": inputs})
             finally:
                 self._idle.append(worker)
+                asyncio.get_running_loop().call_later(IDLE_SECONDS, self._retire, worker, self._asked[worker])
         if "error" in answer:
             raise unpacked(answer["error"])
         return proof_from_json(answer.get("proof"))
+
+    def _retire(self, worker: Child, asked: int) -> None:
+        """End a worker that was asked nothing since, unless it is the one that is asked next."""
+        if self._asked[worker] == asked and worker in self._idle[:-1] and worker.pid is not None:
+            ending = asyncio.create_task(worker.close())
+            self._retiring.add(ending)
+            ending.add_done_callback(self._retiring.discard)
 
     def _command(self) -> list[str]:
         recipe = base64.b64encode(pickle.dumps(self.recipe)).decode()

@@ -16,6 +16,7 @@ from agents.core.proofs.profiles import profile_named
 from agents.core.proofs.proof import Groth16Proof, public_inputs
 from agents.core.proofs.verification import verify
 from agents.proving import child
+from agents.proving import pool as workers
 from agents.proving.child import NICE
 from agents.proving.pool import LocalPool
 from agents.proving.prover import recipe_for
@@ -138,6 +139,27 @@ def test_one_proof_after_the_other_needs_one_worker(key: Key, tmp_path: Path) ->
                 await found.prove(inputs(slot))
             assert len(found.pids) == 1
             assert begun(tmp_path, 0) == begun(tmp_path, 1) == begun(tmp_path, 2) == found.pids
+
+    run(work)
+
+
+def test_workers_that_are_not_needed_any_more_end_but_for_one(
+    key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "IDLE_SECONDS", 0.2)
+    (tmp_path / "hold").touch()
+
+    async def work() -> None:
+        async with pool(key, tmp_path, 3) as found:
+            proofs = [asyncio.create_task(found.prove(inputs(slot))) for slot in range(3)]
+            await until(lambda: len(list(tmp_path.glob("begun-*"))) == 3)
+            (tmp_path / "hold").unlink()
+            await asyncio.gather(*proofs)
+            await until(lambda: len(found.pids) == 1)
+            (kept,) = found.pids
+            await found.prove(inputs(5))
+            assert begun(tmp_path, 5) == [kept]
+            await asyncio.gather(*(found.prove(inputs(slot)) for slot in range(6, 9)))
 
     run(work)
 
