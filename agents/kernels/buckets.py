@@ -16,18 +16,18 @@ config.CACHE_DIR = str(numba_folder())
 
 
 @njit(cache=True, nogil=True)
-def cut(scalars: Any, width: Any, out: Any) -> None:
+def cut(scalars: Any, width: Any, out: Any, first: Any, count: Any) -> None:
     """(n, 4) scalars into (windows, n) signed digits of ``width`` bits, from -2^(width - 1) to 2^(width - 1).
 
-    Windows are so many that the last digit takes the last carry.
+    So it does with ``count`` of them. Windows are so many that the last digit takes the last carry.
     """
     windows = out.shape[0]
     half, mask = np.uint64(1 << (width - 1)), np.uint64((1 << width) - 1)
-    for i in range(scalars.shape[0]):
+    for i in range(first, first + count):
         carry = np.uint64(0)
         for window in range(windows):
-            first = window * width
-            word, shift = first >> 6, first & 63
+            bit = window * width
+            word, shift = bit >> 6, bit & 63
             value = scalars[i, word] >> np.uint64(shift)
             if shift + width > 64 and word < 3:
                 value |= scalars[i, word + 1] << np.uint64(64 - shift)

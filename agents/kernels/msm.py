@@ -56,7 +56,8 @@ class Scalars:
     """(n, 4) canonical scalars, below 2^254, and their digits, cut once for all sums they are in."""
 
     def __init__(self, words: Words) -> None:
-        self.words = np.ascontiguousarray(words)
+        # Whatever numba would compile anew for: read-only arrays and such as are not on a word.
+        self.words = np.require(words, np.uint64, ["C", "A", "W"])
         if (self.words[:, 3] >> np.uint64(62)).any():  # its digits would be of buckets that there are not
             raise ValueError("a scalar is not below 2^254")
         self.used = self.words.any(axis=1)
@@ -66,8 +67,7 @@ class Scalars:
         share(len(words), self._cut, least=4096)
 
     def _cut(self, first: int, count: int) -> None:
-        span = slice(first, first + count)
-        buckets.cut(self.words[span], self.width, self.digits[:, span])
+        buckets.cut(self.words, self.width, self.digits, first, count)
 
 
 class Chunk:

@@ -116,17 +116,34 @@ def compiled_by_numba() -> Path:
     return numba_folder()
 
 
-def test_processes_that_compile_at_once_agree() -> None:
+def test_processes_that_compile_at_once_agree_and_a_later_one_need_not(folder: Path) -> None:
     script = (
         "from tests.kernels.test_compiled import twice\n"
+        "from agents.kernels.forms import best_form\n"
+        "from agents.kernels.group import group\n"
+        "from agents.kernels.limbs import from_ints, to_ints\n"
+        "from agents.kernels.msm import multiply_and_add\n"
+        "from agents.kernels.ntt import ntt\n"
         "from agents.kernels.poseidon2 import available_kernels, kernel_named\n"
+        "from tests.kernels.points import words_of\n"
         "import numpy as np\n"
         "kernel = kernel_named(available_kernels()[0])\n"
         "print(twice(8), int(kernel.hash_cells(np.zeros((1, 31), np.uint8))[0, 0]))\n"
+        "print(multiply_and_add(group(best_form(), False), words_of(False, [1, 2, -5]), from_ints([3, 4, 2])))\n"
+        "print(to_ints(ntt(best_form(), from_ints(range(64))))[0])\n"
     )
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", script]
-    running = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+
+    def started() -> subprocess.Popen[str]:
+        return subprocess.Popen([sys.executable, "-c", script], cwd=root, stdout=subprocess.PIPE, text=True)
+
+    running = [started() for _ in range(2)]
     answers = {process.communicate(timeout=240)[0] for process in running}
     assert len(answers) == 1
-    assert answers.pop().startswith("16 ")
+    (answer,) = answers
+    first, second, third = answer.splitlines()
+    assert first.startswith("16 ") and second == "(1, 2)" and int(third) == sum(range(64))
+    kept = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert len(kept) >= 4 and all(name.endswith(".o") for name in kept)
+    assert started().communicate(timeout=240)[0] == answer
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == kept
