@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import lzma
 import subprocess
 import sys
 import tempfile
@@ -41,9 +41,9 @@ def test_every_profile_ships_a_verifier_and_what_a_prover_needs() -> None:
 def test_the_shipped_circuit_is_the_one_set_up_here(name: str) -> None:
     shipped = circuit_folder(name)
     assert (shipped / "storage_proof.wasm").read_bytes() == (BUILT / f"{name}_js" / f"{name}.wasm").read_bytes()
-    packed = shipped / "storage_proof.r1cs.gz"
+    packed = shipped / "storage_proof.r1cs.xz"
     if packed.exists():
-        assert gzip.decompress(packed.read_bytes()) == (BUILT / f"{name}.r1cs").read_bytes()
+        assert lzma.decompress(packed.read_bytes()) == (BUILT / f"{name}.r1cs").read_bytes()
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -57,9 +57,9 @@ def test_the_shipped_key_is_of_the_key_made_here_and_says_it_is_insecure(name: s
 
 
 def test_a_fresh_development_key_has_the_shipped_verification_key(tmp_path: Path) -> None:
-    packed = circuit_folder("devnet") / "storage_proof.r1cs.gz"
+    packed = circuit_folder("devnet") / "storage_proof.r1cs.xz"
     r1cs, zkey = tmp_path / "devnet.r1cs", tmp_path / "devnet.zkey"
-    r1cs.write_bytes(gzip.decompress(packed.read_bytes()))
+    r1cs.write_bytes(lzma.decompress(packed.read_bytes()))
     write_zkey(read_r1cs(r1cs), zkey)
     assert {"insecure": True, **key_of(zkey)} == verification_key("devnet")
 
@@ -75,5 +75,5 @@ def test_the_devnet_circuit_compiles_to_the_shipped_constraint_system() -> None:
             ["node", *circom, "-o", str(relative)], cwd=ROOT, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        packed = circuit_folder("devnet") / "storage_proof.r1cs.gz"
-        assert source.with_suffix(".r1cs").read_bytes() == gzip.decompress(packed.read_bytes())
+        packed = circuit_folder("devnet") / "storage_proof.r1cs.xz"
+        assert source.with_suffix(".r1cs").read_bytes() == lzma.decompress(packed.read_bytes())

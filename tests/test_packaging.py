@@ -76,7 +76,7 @@ def test_the_wheel_holds_the_agents_and_their_artefacts_alone(wheel: Path) -> No
         "agents/artefacts/contracts/CodexVerifier.json",
         "agents/artefacts/contracts/ProductionVerifier.json",
         "agents/artefacts/circuits/devnet/storage_proof.wasm",
-        "agents/artefacts/circuits/devnet/storage_proof.r1cs.gz",
+        "agents/artefacts/circuits/devnet/storage_proof.r1cs.xz",
         "agents/artefacts/circuits/devnet/verification_key.json",
         "agents/artefacts/circuits/codex/storage_proof.wasm",
         "agents/artefacts/circuits/codex/verification_key.json",

@@ -3,9 +3,9 @@
 Steps are skipped when their inputs have not changed, by digests kept beside the results.
 """
 
-import gzip
 import hashlib
 import json
+import lzma
 import os
 import shutil
 import subprocess
@@ -111,8 +111,8 @@ def compile_circuit(tree: Tree, profile: Profile, say: Say) -> None:
     shutil.copyfile(wasm, shipped / "storage_proof.wasm")
     if profile.name == "devnet":
         # Small enough to ship: a user without circom can still make the development key.
-        packed = gzip.compress((tree.built / f"{profile.name}.r1cs").read_bytes(), mtime=0)
-        (shipped / "storage_proof.r1cs.gz").write_bytes(packed)
+        packed = lzma.compress((tree.built / f"{profile.name}.r1cs").read_bytes(), preset=1)
+        (shipped / "storage_proof.r1cs.xz").write_bytes(packed)
     stamp.write_text(digest)
 
 
@@ -144,7 +144,7 @@ def make_development_key(profile: str, out: Path | None = None, say: Say = lambd
     Raises ProverUnavailable for a profile whose constraint system is too large to ship, Misuse rather than overwrite a file
     that this did not make.
     """
-    packed = circuit_folder(profile) / "storage_proof.r1cs.gz"
+    packed = circuit_folder(profile) / "storage_proof.r1cs.xz"
     if not packed.exists():
         raise ProverUnavailable(
             f"the {profile} development key cannot be made here",
@@ -157,7 +157,7 @@ def make_development_key(profile: str, out: Path | None = None, say: Say = lambd
     zkey.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="holdfast-key-") as folder:
         r1cs = Path(folder) / f"{profile}.r1cs"
-        r1cs.write_bytes(gzip.decompress(packed.read_bytes()))
+        r1cs.write_bytes(lzma.decompress(packed.read_bytes()))
         make_key(r1cs, zkey, say)
     return zkey
 

@@ -1,7 +1,7 @@
 """Provers of every kind, keys by path, workers that die, and a proof that is checked before it is handed over."""
 
 import asyncio
-import gzip
+import lzma
 import math
 import os
 import signal
@@ -109,7 +109,7 @@ def test_a_rapidsnark_compatible_program_proves(slot: Slot, tmp_path: Path) -> N
 def test_a_key_named_by_path_is_the_key_used(slot: Slot, tmp_path: Path) -> None:
     """As a ceremony's would be: another key of the same circuit."""
     r1cs, zkey = tmp_path / "devnet.r1cs", tmp_path / "ceremony.zkey"
-    r1cs.write_bytes(gzip.decompress((circuit_folder("devnet") / "storage_proof.r1cs.gz").read_bytes()))
+    r1cs.write_bytes(lzma.decompress((circuit_folder("devnet") / "storage_proof.r1cs.xz").read_bytes()))
     write_zkey(read_r1cs(r1cs), zkey, seed=b"another")
     own = key_of(zkey)
     assert own != verification_key("devnet") and "insecure" not in own

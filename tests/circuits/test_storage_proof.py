@@ -35,12 +35,10 @@ def codex_slot() -> Slot:
     return slot_of(CODEX, 3, 11, 16, codex_cell)
 
 
-@pytest.fixture(scope="module", params=["devnet", "production"])
+@pytest.fixture(scope="module", params=[CODEX, DEVNET, PRODUCTION], ids=lambda profile: profile.name)
 def slot(request: pytest.FixtureRequest) -> Slot:
     """Of each circuit, tall enough for blocks below the crown."""
-    if request.param == "devnet":
-        return slot_of(DEVNET, index=2, slots=5, blocks=4)
-    return replace(codex_slot(), profile=PRODUCTION)
+    return replace(codex_slot(), profile=request.param)
 
 
 def wasm_of(profile: Profile) -> Path:
@@ -52,23 +50,21 @@ def witnesses(profile: Profile, tries: list[dict[str, Any]], folder: Path) -> li
     return accepted(wasm_of(profile), tries, folder / "witness.wtns")
 
 
-@pytest.mark.parametrize("profile", [DEVNET, PRODUCTION], ids=lambda profile: profile.name)
+@pytest.mark.parametrize("profile", [CODEX, DEVNET, PRODUCTION], ids=lambda profile: profile.name)
 def test_honest_inputs_of_every_shape_have_a_witness(profile: Profile, tmp_path: Path) -> None:
-    shapes = [(0, 2, 2), (1, 2, 2), (0, 3, 4), (2, 3, 2), (4, 5, 8), (6, 7, 2), (10, 11, 2), (15, 16, 2)]
-    if profile is PRODUCTION:
-        shapes = [(0, 2, 2), (2, 3, 4), (4, 5, 2), (254, 255, 2), (255, 256, 2)]
+    last = profile.max_slots - 1
+    shapes = [(0, 2, 2), (0, 3, 2), (2, 3, 4), (4, 5, 2), (last - 1, last, 2), (last, last + 1, 2)]
     tries = [inputs_for(slot_of(profile, index, slots, blocks)) for index, slots, blocks in shapes]
     assert witnesses(profile, tries, tmp_path) == [True] * len(shapes)
 
 
-@pytest.mark.parametrize("profile", [DEVNET, PRODUCTION], ids=lambda profile: profile.name)
+@pytest.mark.parametrize("profile", [CODEX, DEVNET, PRODUCTION], ids=lambda profile: profile.name)
 def test_slots_of_every_size_up_to_the_largest_have_a_witness_and_larger_ones_have_none(
     profile: Profile, tmp_path: Path
 ) -> None:
     pattern = slot_of(profile, index=1, slots=3, blocks=2)
     most = profile.max_blocks.bit_length() - 2  # doublings of two blocks
-    sizes = range(most + 1) if profile is PRODUCTION else (1, most)
-    tries = [inputs_for(LargeSlot(pattern, doublings, slots=3)) for doublings in sizes]
+    tries = [inputs_for(LargeSlot(pattern, doublings, slots=3)) for doublings in range(most + 1)]
     assert tries[-1]["nCellsPerSlot"] == str(profile.max_blocks * profile.cells_per_block)
     assert witnesses(profile, tries, tmp_path) == [True] * len(tries)
     too_large = inputs_for(LargeSlot(pattern, most + 1, slots=3))
@@ -147,7 +143,7 @@ def test_any_sample_of_another_cell_with_its_own_path_is_refused(slot: Slot, tmp
     assert witnesses(profile, [*tries, inputs_for(slot)], tmp_path) == [False] * len(tries) + [True]
 
 
-@pytest.mark.parametrize("profile", [DEVNET, PRODUCTION], ids=lambda profile: profile.name)
+@pytest.mark.parametrize("profile", [CODEX, DEVNET, PRODUCTION], ids=lambda profile: profile.name)
 def test_an_odd_slot_cannot_pose_as_another(profile: Profile, tmp_path: Path) -> None:
     """The last of five has no sibling in the lowest layer."""
     honest = inputs_for(slot_of(profile, index=4, slots=5, blocks=2))
@@ -225,5 +221,5 @@ def test_profiles_match_the_circuits() -> None:
         name: {key: value for key, value in vars(profile).items() if key != "name"}
         for name, profile in PROFILES.items()
     }
-    assert (CODEX.block_tree_depth, CODEX.elements_per_cell, DEVNET.elements_per_cell) == (5, 67, 9)
+    assert (CODEX.block_tree_depth, CODEX.elements_per_cell, DEVNET.elements_per_cell) == (5, 67, 67)
     assert all(profile.crown <= profile.block_tree_depth for profile in PROFILES.values())

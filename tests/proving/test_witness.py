@@ -81,11 +81,11 @@ def test_numbers_come_as_snarkjs_takes_them(generator: WitnessGenerator, inputs:
         ({"entropy": None}, "1 values of the circuit's signals are missing"),
         ({"colour": "1"}, "the circuit has no signal colour"),
         ({"entropy": ["1", "2"]}, "signal entropy has 1 values, not 2"),
-        ({"cellData": [[]]}, "signal cellData has 9 values, not 0"),
+        ({"cellData": [[]]}, "signal cellData has 335 values, not 0"),
         ({"entropy": "blue"}, "signal entropy are not whole numbers"),
         ({"entropy": 1.5}, "signal entropy are not whole numbers"),
         ({"entropy": {}}, "signal entropy are not whole numbers"),
-        ({"dataSetRoot": "1"}, "an assertion of the circuit fails: Error in template StorageProof"),
+        ({"dataSetRoot": "1"}, "an assertion of the circuit fails: Error in template CrownedStorageProof"),
         ({"nCellsPerSlot": "3"}, "an assertion of the circuit fails: Error in template"),
     ],
 )

@@ -28,6 +28,8 @@ from agents.store.slots import SlotName, SlotStore, put_all
 from agents.store.spool import Spool, SpooledDataset
 
 PROFILE = profile_named("devnet")
+IN_BLOCK_1 = PROFILE.cells_per_block + 12
+"""A cell."""
 KEY = bytes(range(32))
 
 
@@ -108,15 +110,17 @@ def test_openings_are_paths_of_the_reference_tree(tmp_path: Path) -> None:
     dataset = spooled(tmp_path, os.urandom(100), k=2, m=1)  # one block a slot: the tree is padded to two
     store = SlotStore(tmp_path / "agent", 1 << 30)
     slot = store.slot(held(store, dataset, 0))
-    cells = [next(dataset.blocks(0))[i : i + 256] for i in range(0, 65536, 256)]
+    size, count = PROFILE.cell_bytes, PROFILE.cells_per_block
+    cells = [next(dataset.blocks(0))[i : i + size] for i in range(0, 65536, size)]
     block = poseidon2.merkle_layers([poseidon2.hash_bytes(cell) for cell in cells])
-    zero = poseidon2.hash_bytes(bytes(256))
-    padding = poseidon2.merkle_layers([zero] * 256)
+    zero = poseidon2.hash_bytes(bytes(size))
+    padding = poseidon2.merkle_layers([zero] * count)
     top = poseidon2.merkle_layers([block[-1][0], padding[-1][0]])
     assert slot.facts.slot_root == top[-1][0]
-    assert slot.facts.cells == 512
-    assert slot.opening(77) == Opening(cells[77], poseidon2.merkle_path(block, 77) + poseidon2.merkle_path(top, 0))
-    assert slot.opening(511) == Opening(bytes(256), poseidon2.merkle_path(padding, 255) + poseidon2.merkle_path(top, 1))
+    assert slot.facts.cells == 2 * count
+    assert slot.opening(7) == Opening(cells[7], poseidon2.merkle_path(block, 7) + poseidon2.merkle_path(top, 0))
+    last = slot.opening(2 * count - 1)
+    assert last == Opening(bytes(size), poseidon2.merkle_path(padding, count - 1) + poseidon2.merkle_path(top, 1))
 
 
 def test_a_damaged_disk_is_noticed_when_a_sample_falls_there(tmp_path: Path) -> None:
@@ -130,7 +134,7 @@ def test_a_damaged_disk_is_noticed_when_a_sample_falls_there(tmp_path: Path) -> 
     slot = store.slot(name)
     assert slot.opening(0)
     with pytest.raises(Corrupt, match=r"Block 1 .* damaged"):
-        slot.opening(300)
+        slot.opening(IN_BLOCK_1)
 
 
 @pytest.mark.parametrize("damage", ["cut", "altered", "gone"])
@@ -138,13 +142,13 @@ def test_a_damaged_tree_is_made_again_from_the_blocks(tmp_path: Path, damage: st
     dataset = spooled(tmp_path, os.urandom(500_000))
     store = SlotStore(tmp_path / "agent", 1 << 30)
     name = held(store, dataset, 1)
-    opening, tree = store.slot(name).opening(300), store.slot(name).path / "tree"
+    opening, tree = store.slot(name).opening(IN_BLOCK_1), store.slot(name).path / "tree"
     kept = tree.read_bytes()
     if damage == "gone":
         tree.unlink()
     else:
         tree.write_bytes(kept[:-3] if damage == "cut" else bytes(len(kept)))
-    assert store.slot(name).opening(300) == opening
+    assert store.slot(name).opening(IN_BLOCK_1) == opening
     assert tree.read_bytes() == kept
 
 

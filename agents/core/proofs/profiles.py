@@ -55,7 +55,7 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("devnet", cell_bytes=256, block_bytes=65536, max_depth=17, max_log2_slots=4, samples=1),
+        Profile("devnet", cell_bytes=2048, block_bytes=65536, max_depth=14, max_log2_slots=4, samples=5, crown=3),
         Profile("codex", cell_bytes=2048, block_bytes=65536, max_depth=32, max_log2_slots=8, samples=5),
         Profile("production", cell_bytes=2048, block_bytes=65536, max_depth=19, max_log2_slots=8, samples=10, crown=3),
     )
