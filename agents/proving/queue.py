@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-from agents.core.errors import HoldfastError, TooLate
+from agents.core.errors import TooLate
 from agents.core.proofs.pace import Tally
 from agents.core.proofs.queue import Agenda, Entry
 from agents.proving.executor import Executor
@@ -88,7 +88,7 @@ class ProofQueue:
                 if not self._admit():
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._changed.wait(), POLL_SECONDS)
-        except HoldfastError as error:
+        except Exception as error:  # whatever it is, nobody must wait for ever
             for granted in self._waiting.values():
                 if not granted.done():
                     granted.set_exception(error)

@@ -268,3 +268,26 @@ def test_waiters_that_are_cancelled_leave_no_ticket(tmp_path: Path) -> None:
 
     assert asyncio.run(asyncio.wait_for(work(), PATIENCE)) == [1, 2, 3, 5]
     assert list(tmp_path.glob("*.ticket")) == []
+
+
+def test_who_waits_in_a_queue_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    async def work() -> None:
+        queue = ProofQueue(Five(), Turns(tmp_path / "turns", 1), Tally(1.0), lambda: 0.0)
+        async with queue.turn(0):
+            waiting = [asyncio.create_task(wait(queue)) for _ in range(2)]
+            await asyncio.sleep(0.05)
+            for path in (tmp_path / "turns").iterdir():
+                path.unlink()
+            (tmp_path / "turns").rmdir()
+            (tmp_path / "turns").touch()
+            for task in waiting:
+                with pytest.raises(ProverUnavailable, match="HOLDFAST_PROVER_LOCK"):
+                    await task
+        (tmp_path / "turns").unlink()
+        await wait(queue)
+
+    async def wait(queue: ProofQueue) -> None:
+        async with queue.turn(1):
+            pass
+
+    asyncio.run(asyncio.wait_for(work(), PATIENCE))
