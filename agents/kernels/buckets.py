@@ -19,7 +19,7 @@ config.CACHE_DIR = str(numba_folder())
 def cut(scalars: Any, width: Any, out: Any, first: Any, count: Any) -> None:
     """(n, 4) scalars into (windows, n) signed digits of ``width`` bits, from -2^(width - 1) to 2^(width - 1).
 
-    So it does with ``count`` of them. Windows are so many that the last digit takes the last carry.
+    It does so for ``count`` of them from ``first`` on. Windows are so many that the last digit takes the last carry.
     """
     windows = out.shape[0]
     half, mask = np.uint64(1 << (width - 1)), np.uint64((1 << width) - 1)

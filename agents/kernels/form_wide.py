@@ -149,7 +149,7 @@ class Wide(Form):
     def words(self, address: Any) -> Value:
         rows = []
         for lane in range(0, self.lanes, 2):
-            rows.append(self.routine.load(self.routine.at(address, 4 * lane, 8), self.vector))
+            rows.append(self.routine.load(self.routine.at(address, 4 * lane, 8), self.vector, align=1))
         words = []
         for word in range(4):
             low = self.builder.shuffle_vector(
