@@ -37,7 +37,7 @@ SPARE_CHAIN = ("rebuild.done",)
 EVERY_STEP = {*CHAINS[0], *CHAINS[1], *CLIENT_CHAIN, *VALIDATOR_CHAIN, *SPARE_CHAIN}
 
 PROVIDERS, DATA, PARITY = 6, 2, 2
-REST = 6
+REST = 5
 """Blocks of a period beyond those that the proofs need: for coming back from the dead."""
 
 
@@ -85,9 +85,9 @@ async def campaign(folder: Path) -> None:
         watching = asyncio.create_task(watch.run())
         place = {"HOLDFAST_RPC": devnet.anvil.url, "HOLDFAST_MARKET": devnet.deployment.reference}
         period = config.period_blocks
-        # Filled within a minute, lost after at most three periods, rebuilt and reserved with a whole reservation to spare.
-        expiry = 60 + period
-        duration = 60 + 3 * period + 20 + config.reserve_seconds + period
+        # Filled in 50 s, lost after at most three periods, rebuilt and reserved with a whole reservation to spare.
+        expiry = 50 + period
+        duration = 50 + 3 * period + 20 + config.reserve_seconds + period
         slot = 8 * 65_536
         order = [
             "client", "store", str(file), "--json", "--slots", str(DATA), "--parity", str(PARITY),
