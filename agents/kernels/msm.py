@@ -25,7 +25,7 @@ from agents.kernels.threads import pool, share
 
 SCALAR_BITS = 254
 CHUNK = 1 << 17
-"""Points of a sum that are worked at together: more would not stay in the cache, nor in little memory."""
+"""Points of G1 that are worked at together, half as many of G2: more would not stay in the cache, nor in little memory."""
 TASK = 1 << 16
 """Entries that a task sorts at least, if there are as many: small windows go together."""
 
@@ -109,7 +109,7 @@ class Chunk:
         for nth, window in enumerate(windows):
             at = buckets.fill(self.digits[window], self.used, many, rows.ctypes.data, group.stride, entries, bounds, at)
             starts[nth * many + 1 : (nth + 1) * many + 1] = bounds[1:]
-        sums = Sums(group, at + 4 * len(windows) * many + 4096)
+        sums = Sums(group, at + 3 * len(windows) * many + 4096)
         sums.reduce(entries, starts)
 
         gridded = desk.words("gridded", 2 * len(windows) * many)
@@ -141,8 +141,9 @@ class Multiples:
             raise ValueError(f"{len(points)} points and {len(scalars.words) - first} scalars do not make pairs")
         self.group = group
         self._chunks = []
-        for at in range(0, len(points), CHUNK):
-            span, spanned = slice(at, at + CHUNK), slice(first + at, min(first + at + CHUNK, len(scalars.words)))
+        size = CHUNK // 2 if group.extension else CHUNK
+        for at in range(0, len(points), size):
+            span, spanned = slice(at, at + size), slice(first + at, min(first + at + size, len(scalars.words)))
             self._chunks.append(
                 Chunk(group, points[span], scalars.digits[:, spanned], scalars.used[spanned], scalars.width)
             )
