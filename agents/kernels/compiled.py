@@ -6,6 +6,7 @@ altered is compiled anew, and two processes may compile the same code at once.
 """
 
 import contextlib
+import ctypes
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,13 @@ class Compiled:
     def address(self, name: str) -> int:
         """Where function ``name`` begins."""
         return int(self._engine.get_function_address(name))
+
+    def routine(self, name: str, arguments: int) -> Callable[..., int]:
+        """Function ``name`` of so many 64-bit words, which gives one; it keeps this alive, and runs without the GIL."""
+        word = ctypes.c_int64
+        function: Any = ctypes.CFUNCTYPE(word, *[word] * arguments)(self.address(name))
+        function.code = self
+        return function  # type: ignore[no-any-return]
 
 
 def _machine() -> Any:

@@ -1,7 +1,6 @@
 """BN254's two groups in each form: compiled additions, and points on their way to them and back."""
 
-import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -36,13 +35,10 @@ class Group:
             Fold(extension, module)
             return str(module)
 
-        self._code = compiled_once(f"group {form} {extension}", write)
-        self._fold_code = compiled_once(f"fold {extension}", write_fold)
-        word = ctypes.c_int64
-        self.add_pairs: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 6)(self._code.address("add_pairs"))
-        self._widen: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 3)(self._code.address("widen"))
-        self._leave: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 3)(self._code.address("leave"))
-        self._fold: Callable[..., int] = ctypes.CFUNCTYPE(word, *[word] * 4)(self._fold_code.address("fold"))
+        code = compiled_once(f"group {form} {extension}", write)
+        self.add_pairs = code.routine("add_pairs", 6)
+        self._widen, self._leave = code.routine("widen", 3), code.routine("leave", 3)
+        self._fold = compiled_once(f"fold {extension}", write_fold).routine("fold", 4)
         self.lanes, self.stride = kind.lanes, LINE * (2 if extension else 1)
         self.together = CHAINS * self.lanes
         self.kept = kind.limbs * kind.lanes * (2 if extension else 1)

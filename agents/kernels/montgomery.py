@@ -72,7 +72,6 @@ class Arithmetic:
     """Functions for numba code; elements in and out are below the order."""
 
     add: Callable[..., Any]
-    subtract: Callable[..., Any]
     multiply: Callable[..., Any]
     """a b / R, below twice the order: `reduce` it before adding."""
     reduce: Callable[..., Any]
@@ -100,17 +99,6 @@ def arithmetic(order: int) -> Arithmetic:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             total = builder.add(_pack(builder, arguments[0]), _pack(builder, arguments[1]))
             return _unpack(context, builder, signature.return_type, less_order(builder, total))
-
-        return signature, generate
-
-    @intrinsic
-    def subtract(context: Any, a: Any, b: Any) -> Any:
-        signature = ELEMENT(ELEMENT, ELEMENT)
-
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            left, right = _pack(builder, arguments[0]), _pack(builder, arguments[1])
-            raised = builder.add(left, ir.Constant(left.type, order))
-            return _unpack(context, builder, signature.return_type, less_order(builder, builder.sub(raised, right)))
 
         return signature, generate
 
@@ -152,4 +140,4 @@ def arithmetic(order: int) -> Arithmetic:
     def leave(a: Any) -> Any:
         return reduce(multiply(a, one))
 
-    return Arithmetic(add, subtract, multiply, reduce, enter, leave)
+    return Arithmetic(add, multiply, reduce, enter, leave)

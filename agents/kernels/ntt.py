@@ -1,6 +1,5 @@
 """Transforms of 2 to 2^22 and more elements of the scalar field on all cores, and the quotient of Groth16 made of them."""
 
-import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -34,12 +33,10 @@ class Code:
     def __getattr__(self, name: str) -> Callable[..., int]:
         """Routine ``name``, of words and arrays."""
         if name not in self._routines:
-            address = self._code.address(name)
 
             def call(*arguments: Any) -> int:
                 words = [each.ctypes.data if isinstance(each, np.ndarray) else each for each in arguments]
-                kind = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * len(words))
-                return int(kind(address)(*words))
+                return self._code.routine(name, len(words))(*words)
 
             self._routines[name] = call
         return self._routines[name]

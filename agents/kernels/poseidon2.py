@@ -5,7 +5,6 @@ Shapes: cells are rows of bytes; field elements are (n, 4) uint64 limbs, little-
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pickle import UnpicklingError
@@ -18,6 +17,8 @@ from numpy.typing import NDArray
 from agents.core.errors import KernelUnavailable
 from agents.kernels.cache import numba_folder
 from agents.kernels.limbs import Limbs
+from agents.kernels.threads import count as threads
+from agents.kernels.threads import pool
 
 VARIABLE = "HOLDFAST_KERNEL"
 """Environment variable that forces a kernel by name."""
@@ -107,11 +108,6 @@ def default_kernel() -> Kernel:
     return kernel_named(os.environ.get(VARIABLE) or available_kernels()[0])
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="hashing")
-
-
 def hash_cells(data: Any, cell_bytes: int, kernel: Kernel | None = None) -> Limbs:
     """Hashes of the cells of ``data``, a buffer of a whole number of cells: (n, 4). Raises ValueError."""
     chosen = kernel or default_kernel()
@@ -123,7 +119,7 @@ def hash_cells(data: Any, cell_bytes: int, kernel: Kernel | None = None) -> Limb
     parts = [cells[i : i + step] for i in range(0, len(cells), step)]
     if len(parts) == 1:
         return chosen.hash_cells(parts[0])
-    return cast(Limbs, np.concatenate(list(_pool().map(chosen.hash_cells, parts)) or [np.empty((0, 4), np.uint64)]))
+    return cast(Limbs, np.concatenate(list(pool().map(chosen.hash_cells, parts)) or [np.empty((0, 4), np.uint64)]))
 
 
 def compress(left: Limbs, right: Limbs, key: int, kernel: Kernel | None = None) -> Limbs:
@@ -131,12 +127,12 @@ def compress(left: Limbs, right: Limbs, key: int, kernel: Kernel | None = None) 
     if left.shape != right.shape:
         raise ValueError(f"{len(left)} left nodes and {len(right)} right ones do not make pairs")
     chosen = kernel or default_kernel()
-    workers = os.cpu_count() or 1
+    workers = threads()
     if len(left) < PARALLEL_PAIRS or workers == 1:
         return chosen.compress(left, right, key)
     step = max(PARALLEL_PAIRS // 2, -(-len(left) // (2 * workers)))
     bounds = range(0, len(left), step)
-    done = _pool().map(lambda i: chosen.compress(left[i : i + step], right[i : i + step], key), bounds)
+    done = pool().map(lambda i: chosen.compress(left[i : i + step], right[i : i + step], key), bounds)
     return cast(Limbs, np.concatenate(list(done)))
 
 

@@ -1,6 +1,5 @@
 """Sparse matrices over the scalar field times a vector, as a .zkey keeps them: a record of 44 bytes an entry."""
 
-import ctypes
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -55,9 +54,8 @@ def _written() -> str:
 
 
 @cache
-def _rows() -> tuple[Any, Callable[..., int]]:
-    code = compiled_once("sparse", _written)
-    return code, ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 7)(code.address("rows"))
+def _rows() -> Callable[..., int]:
+    return compiled_once("sparse", _written).routine("rows", 7)
 
 
 class Matrix:
@@ -78,7 +76,7 @@ class Matrix:
     def times(self, vector: Words) -> Words:
         """(rows, 4): with values times R^2, as they are in a .zkey, and a canonical ``vector``, Montgomery words, R = 2^256."""
         out = aligned(self.rows * 4).reshape(-1, 4)
-        _, call = _rows()
+        call = _rows()
         pointers = [each.ctypes.data for each in (self._entries, self._order, self._starts, vector, out)]
         share(self.rows, lambda first, count: call(*pointers, first, count))
         return out

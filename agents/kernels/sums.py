@@ -27,10 +27,6 @@ class Desk(threading.local):
             found = self._held[name] = aligned(count)
         return found
 
-    def clear(self) -> None:
-        """Give it back."""
-        self._held.clear()
-
 
 desk = Desk()
 """This thread's."""

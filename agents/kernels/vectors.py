@@ -1,7 +1,5 @@
 """Products of many elements of the scalar field, one by one: for whatever is not a transform or a sum of points."""
 
-import ctypes
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -10,15 +8,16 @@ from llvmlite import ir
 from numpy.typing import NDArray
 
 from agents.core.proofs.field import SCALAR_ORDER
-from agents.kernels.compiled import compiled
+from agents.kernels.compiled import compiled_once
 from agents.kernels.emit import Routine
 from agents.kernels.forms import FORMS, Form, best_form
 from agents.kernels.memory import Words
 from agents.kernels.threads import share
 
 
-def _write(form: type[Form], module: ir.Module) -> None:
+def _written(form: type[Form]) -> str:
     """``multiply_all(a, b, out, count)``: vector by vector, canonical words in and out."""
+    module = ir.Module("vectors")
     routine = Routine(module, "multiply_all", ("a", "b", "out", "count"))
     field = form(routine, SCALAR_ORDER)
     size = 32 * field.lanes
@@ -32,19 +31,15 @@ def _write(form: type[Form], module: ir.Module) -> None:
 
     routine.loop("vectors", routine["count"], [], body)
     routine.end()
+    return str(module)
 
 
 class Code:
     """The compiled routine of one form."""
 
     def __init__(self, form: str) -> None:
-        module = ir.Module("vectors")
-        _write(FORMS[form], module)
-        self._code = compiled(str(module))
         self.lanes = FORMS[form].lanes
-        self._multiply: Callable[..., int] = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)(
-            self._code.address("multiply_all")
-        )
+        self._multiply = compiled_once(f"vectors {form}", lambda: _written(FORMS[form])).routine("multiply_all", 4)
 
     def multiply(self, a: Words, b: Words, out: Words) -> None:
         """(n, 4) products into ``out``; n is a multiple of the lanes, and every array contiguous."""

@@ -4,7 +4,6 @@ How far from reduced the elements of a state may be stands in `FULL` and `PARTIA
 is checked while the code is written.
 """
 
-import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,8 +38,7 @@ class Sponge:
     """The compiled function and its table of constants."""
 
     def __init__(self) -> None:
-        self._code = compiled_once("poseidon2", write)
-        self._call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 6)(self._code.address("sponge"))
+        self._call = compiled_once("poseidon2", write).routine("sponge", 6)
         rows = [*EXTERNAL[:4], *((value, 0, 0) for value in INTERNAL), *EXTERNAL[4:]]
         self._table = np.array([_split(value) for row in rows for value in row], dtype=np.uint64)
 
