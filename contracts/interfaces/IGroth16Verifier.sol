@@ -29,4 +29,12 @@ interface IGroth16Verifier {
     /// @dev Answers false for coordinates at or above the field prime and inputs at or above the scalar order.
     /// Running short of gas reverts; it never answers false.
     function verifyProof(Groth16Proof calldata proof, uint256[3] calldata publics) external view returns (bool);
+
+    /// @notice Whether every one of `proofs` proves its statement: publics[i] = [entropy, dataset root, slot index] is that
+    /// of proofs[i].
+    /// @dev All are checked in one equation with weights that hash the whole batch, for about 50,000 gas a proof in large
+    /// batches. Answers false if any proof is bad, without saying which, and as verifyProof does for what is out of range;
+    /// also for a batch of none, which proves nothing, and for arrays that differ in length.
+    /// Running short of gas reverts; it never answers false.
+    function verifyProofs(Groth16Proof[] calldata proofs, uint256[3][] calldata publics) external view returns (bool);
 }

@@ -36,53 +36,212 @@ contract CodexVerifier is IGroth16Verifier {
     uint256 internal constant IC3_X = 17152927408039029006902312990044327592823919796822527899923535449802460053925;
     uint256 internal constant IC3_Y = 3426624281041663989304688254511845191009947806924169711818403567910446198793;
 
+    /// Bytes of a pair of points, one of G1 and one of G2, as the precompile of pairings takes them.
+    uint256 internal constant PAIR = 0xc0;
+    /// Gas that a precompile on G1 may use: ten times the price of the dearer (EIP-1108), so that a fork may raise it while
+    /// a bad point, on which a precompile spends all it is given, costs little.
+    uint256 internal constant POINT_GAS = 60_000;
+
     error CodexVerifier_OutOfGas();
 
     /// @inheritdoc IGroth16Verifier
-    /// @dev e(-a, b) e(alpha, beta) e(ic, gamma) e(c, delta) = 1 with ic = IC0 + sum of publics[i] IC(i + 1).
-    /// The precompiles (EIP-196, EIP-197) reject points off the curve and, for G2, out of the group.
+    /// @dev e(a, b) = e(alpha, beta) e(ic, gamma) e(c, delta) with ic = IC0 + sum of publics[k] IC(k + 1).
+    /// The precompiles (EIP-196, EIP-197) reject coordinates at or above Q, points off the curve and, for G2, out of the
+    /// group; all of the curve is G1.
     function verifyProof(Groth16Proof calldata proof, uint256[3] calldata publics) external view returns (bool) {
-        if (proof.a.x >= Q || proof.a.y >= Q || proof.c.x >= Q || proof.c.y >= Q) return false;
-        if (proof.b.x.real >= Q || proof.b.x.imag >= Q || proof.b.y.real >= Q || proof.b.y.imag >= Q) return false;
-        (uint256 x, uint256 y) = (IC0_X, IC0_Y);
-        (x, y) = _add(x, y, IC1_X, IC1_Y, publics[0]);
-        (x, y) = _add(x, y, IC2_X, IC2_Y, publics[1]);
-        (x, y) = _add(x, y, IC3_X, IC3_Y, publics[2]);
         if (publics[0] >= R || publics[1] >= R || publics[2] >= R) return false;
-
-        uint256[24] memory pairs = [
-            proof.a.x, (Q - proof.a.y) % Q, proof.b.x.imag, proof.b.x.real, proof.b.y.imag, proof.b.y.real,
-            ALPHA_X, ALPHA_Y, BETA_X_IMAG, BETA_X_REAL, BETA_Y_IMAG, BETA_Y_REAL,
-            x, y, GAMMA_X_IMAG, GAMMA_X_REAL, GAMMA_Y_IMAG, GAMMA_Y_REAL,
-            proof.c.x, proof.c.y, DELTA_X_IMAG, DELTA_X_REAL, DELTA_Y_IMAG, DELTA_Y_REAL
-        ];
-        uint256[1] memory product;
-        bool called;
-        uint256 needed = 45_000 + 4 * 34_000; // EIP-1108: what a pairing of four costs
-        if (gasleft() < needed + needed / 32) revert CodexVerifier_OutOfGas();
+        uint256 pairs = _allocate(4);
         assembly ("memory-safe") {
-            called := staticcall(gas(), 0x08, pairs, 0x300, product, 0x20)
+            calldatacopy(pairs, proof, 0x40)
+            // The precompile takes imaginary parts first.
+            mstore(add(pairs, 0x40), calldataload(add(proof, 0x60)))
+            mstore(add(pairs, 0x60), calldataload(add(proof, 0x40)))
+            mstore(add(pairs, 0x80), calldataload(add(proof, 0xa0)))
+            mstore(add(pairs, 0xa0), calldataload(add(proof, 0x80)))
+            calldatacopy(add(pairs, mul(3, PAIR)), add(proof, 0xc0), 0x40)
         }
-        return called && product[0] == 1;
+        return _balances(pairs, 1, publics[0], publics[1], publics[2]);
     }
 
-    /// @dev (x, y) + scalar (px, py).
-    function _add(uint256 x, uint256 y, uint256 px, uint256 py, uint256 scalar)
+    /// @inheritdoc IGroth16Verifier
+    /// @dev One equation for all: that of verifyProof with every proof's sides raised to the power of its weight r_i,
+    ///   product of e(r_i a_i, b_i) = e(alpha, beta)^(sum r_i) e(sum r_i ic_i, gamma) e(sum r_i c_i, delta).
+    /// Weights are 128 bits of keccak256(seed, i), the seed being the hash of the whole batch; the last one is such that
+    /// they add up to 1 modulo R, so that alpha and IC0 stand as they are.
+    ///
+    /// Valid batches always pass. Sound by the small exponents test (Bellare, Garay, Rabin, EUROCRYPT 1998, theorem 3.3;
+    /// for pairings Ferrara, Green, Hohenberger, Pedersen, CT-RSA 2009; for Groth16 the Zcash protocol, appendix B.2):
+    /// let E_i = e(alpha, beta) e(ic_i, gamma) e(c_i, delta) / e(a_i, b_i), 1 for valid proofs only. The precompiles
+    /// admit points of the groups of prime order R alone, or infinity, so E_i = g^(x_i) for one g of order R. As the last,
+    /// l, has weight 1 - sum of the others, what is compared with 1 is g to the power of
+    ///   x_l + sum over i < l of r_i (x_i - x_l)  modulo R.
+    /// If all x_i equal x_l, that is x_l: 0 for valid batches only. Else some x_j differs from x_l, and whatever the other
+    /// weights, at most one r_j modulo R makes the sum 0: one of its 2^128 values, all below R. With keccak256 as a random
+    /// oracle the batch, so every x_i, is chosen before its weights are known (the seed has no two readings: both arrays
+    /// are as long as each other and their elements of fixed length). So an invalid batch passes with probability at most
+    /// 2^-128, and somebody who tries q batches finds one that passes with at most (q + 1) / 2^128, but for collisions
+    /// of seeds, (q + 1)^2 / 2^256.
+    function verifyProofs(Groth16Proof[] calldata proofs, uint256[3][] calldata publics) external view returns (bool) {
+        uint256 count = proofs.length;
+        if (count == 0 || count != publics.length) return false;
+        // Short of this a precompile could fail for lack of gas, as it does for a bad point.
+        _requireGas(_pairingGas(count + 3) + 6_500 * (2 * count + 3));
+        uint256 seed = _seed(proofs, publics);
+        uint256 pairs = _allocate(count + 3);
+        (bool valid, uint256 first, uint256 second, uint256 third) = _weigh(pairs, seed, publics);
+        if (!valid || !_scale(pairs, proofs)) return false;
+        return _balances(pairs, count, first, second, third);
+    }
+
+    /// @dev Hash of the chain, this verifier (whose code holds the key) and all that is to be verified, in order.
+    function _seed(Groth16Proof[] calldata proofs, uint256[3][] calldata publics) private view returns (uint256 seed) {
+        assembly ("memory-safe") {
+            let start := mload(0x40)
+            mstore(start, chainid())
+            mstore(add(start, 0x20), address())
+            let size := mul(proofs.length, 0x100)
+            calldatacopy(add(start, 0x40), proofs.offset, size)
+            let end := add(add(start, 0x40), size)
+            size := mul(publics.length, 0x60)
+            calldatacopy(end, publics.offset, size)
+            seed := keccak256(start, sub(add(end, size), start))
+        }
+    }
+
+    /// @dev Leaves the weight of each proof in the third word of its pair, and returns the weighted sums modulo R of the
+    /// public inputs; false if one is not below R.
+    function _weigh(uint256 pairs, uint256 seed, uint256[3][] calldata publics)
+        private
+        pure
+        returns (bool valid, uint256 first, uint256 second, uint256 third)
+    {
+        unchecked {
+            uint256 last = publics.length - 1;
+            uint256 rest = R + 1;
+            for (uint256 i = 0; i <= last; ++i) {
+                uint256[3] calldata inputs = publics[i];
+                if (inputs[0] >= R || inputs[1] >= R || inputs[2] >= R) return (false, 0, 0, 0);
+                uint256 weight = rest;
+                assembly ("memory-safe") {
+                    if lt(i, last) {
+                        mstore(0x00, seed)
+                        mstore(0x20, i)
+                        weight := shr(128, keccak256(0x00, 0x40))
+                        rest := sub(rest, weight)
+                    }
+                    mstore(add(add(pairs, mul(i, PAIR)), 0x40), weight)
+                }
+                first = addmod(first, mulmod(weight, inputs[0], R), R);
+                second = addmod(second, mulmod(weight, inputs[1], R), R);
+                third = addmod(third, mulmod(weight, inputs[2], R), R);
+            }
+            return (true, first, second, third);
+        }
+    }
+
+    /// @dev Makes each proof's pair of its weighted a and its b, and the last pair's point the weighted sum of all c.
+    /// False if a point of G1 is none.
+    function _scale(uint256 pairs, Groth16Proof[] calldata proofs) private view returns (bool valid) {
+        assembly ("memory-safe") {
+            valid := 1
+            let end := add(pairs, mul(proofs.length, PAIR))
+            let sum := add(end, mul(2, PAIR))
+            let term := add(sum, 0x40)
+            calldatacopy(sum, calldatasize(), 0x40) // infinity
+            let proof := proofs.offset
+            for { let pair := pairs } and(valid, lt(pair, end)) { pair := add(pair, PAIR) } {
+                calldatacopy(term, add(proof, 0xc0), 0x40)
+                mstore(add(term, 0x40), mload(add(pair, 0x40)))
+                valid := staticcall(POINT_GAS, 0x07, term, 0x60, term, 0x40)
+                valid := and(staticcall(POINT_GAS, 0x06, sum, 0x80, sum, 0x40), valid)
+                calldatacopy(pair, proof, 0x40)
+                valid := and(staticcall(POINT_GAS, 0x07, pair, 0x60, pair, 0x40), valid)
+                // b: the precompile takes imaginary parts first.
+                mstore(add(pair, 0x40), calldataload(add(proof, 0x60)))
+                mstore(add(pair, 0x60), calldataload(add(proof, 0x40)))
+                mstore(add(pair, 0x80), calldataload(add(proof, 0xa0)))
+                mstore(add(pair, 0xa0), calldataload(add(proof, 0x80)))
+                proof := add(proof, 0x100)
+            }
+        }
+    }
+
+    /// @dev Whether `count` pairs multiply to e(alpha, beta) e(ic, gamma) e(c, delta), where ic = IC0 + first IC1 +
+    /// second IC2 + third IC3. The room of three pairs follows them, with c in place already; the three are made here, of
+    /// the negated points of the key, and the product of all compared with 1.
+    function _balances(uint256 pairs, uint256 count, uint256 first, uint256 second, uint256 third)
         private
         view
-        returns (uint256, uint256)
+        returns (bool)
     {
-        uint256[4] memory words = [px, py, scalar, 0];
+        uint256 key;
+        assembly ("memory-safe") {
+            key := add(pairs, mul(count, PAIR))
+            mstore(add(key, PAIR), IC0_X)
+            mstore(add(key, add(PAIR, 0x20)), IC0_Y)
+        }
+        _add(key + PAIR, IC1_X, IC1_Y, first);
+        _add(key + PAIR, IC2_X, IC2_Y, second);
+        _add(key + PAIR, IC3_X, IC3_Y, third);
+        assembly ("memory-safe") {
+            mstore(key, ALPHA_X)
+            mstore(add(key, 0x20), ALPHA_Y)
+            mstore(add(key, 0x40), BETA_X_IMAG)
+            mstore(add(key, 0x60), BETA_X_REAL)
+            mstore(add(key, 0x80), sub(Q, BETA_Y_IMAG))
+            mstore(add(key, 0xa0), sub(Q, BETA_Y_REAL))
+            mstore(add(key, 0x100), GAMMA_X_IMAG)
+            mstore(add(key, 0x120), GAMMA_X_REAL)
+            mstore(add(key, 0x140), sub(Q, GAMMA_Y_IMAG))
+            mstore(add(key, 0x160), sub(Q, GAMMA_Y_REAL))
+            mstore(add(key, 0x1c0), DELTA_X_IMAG)
+            mstore(add(key, 0x1e0), DELTA_X_REAL)
+            mstore(add(key, 0x200), sub(Q, DELTA_Y_IMAG))
+            mstore(add(key, 0x220), sub(Q, DELTA_Y_REAL))
+        }
+        _requireGas(_pairingGas(count + 3));
+        bool one;
+        assembly ("memory-safe") {
+            // What a failing call leaves in the word is not 1.
+            mstore(0x00, 0)
+            one := staticcall(gas(), 0x08, pairs, mul(add(count, 3), PAIR), 0x00, 0x20)
+            one := and(one, mload(0x00))
+        }
+        return one;
+    }
+
+    /// @dev The point at `sum` + scalar (x, y), back to `sum`; the three words after the point are spoilt.
+    function _add(uint256 sum, uint256 x, uint256 y, uint256 scalar) private view {
         bool called;
         assembly ("memory-safe") {
-            called := staticcall(gas(), 0x07, words, 0x60, words, 0x40)
-        }
-        (words[2], words[3]) = (x, y);
-        assembly ("memory-safe") {
-            called := and(called, staticcall(gas(), 0x06, words, 0x80, words, 0x40))
+            let term := add(sum, 0x40)
+            mstore(term, x)
+            mstore(add(term, 0x20), y)
+            mstore(add(term, 0x40), scalar)
+            called := staticcall(POINT_GAS, 0x07, term, 0x60, term, 0x40)
+            called := and(staticcall(POINT_GAS, 0x06, sum, 0x80, sum, 0x40), called)
         }
         // The points are ours and on the curve: only a lack of gas can fail here.
         if (!called) revert CodexVerifier_OutOfGas();
-        return (words[0], words[1]);
+    }
+
+    /// @dev Room for `count` pairs, with anything in it.
+    function _allocate(uint256 count) private pure returns (uint256 pairs) {
+        assembly ("memory-safe") {
+            pairs := mload(0x40)
+            mstore(0x40, add(pairs, mul(count, PAIR)))
+        }
+    }
+
+    /// @dev EIP-1108: what `count` pairings cost.
+    function _pairingGas(uint256 count) private pure returns (uint256) {
+        unchecked {
+            return 45_000 + 34_000 * count;
+        }
+    }
+
+    /// @dev Reverts unless `needed` gas can be handed on; a call gets 63/64 of what there is.
+    function _requireGas(uint256 needed) private view {
+        if (gasleft() < needed + needed / 32) revert CodexVerifier_OutOfGas();
     }
 }
