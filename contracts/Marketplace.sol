@@ -3,14 +3,29 @@ pragma solidity ^0.8.28;
 
 import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Extensions} from "./Extensions.sol";
+import {Extension, IExtensions} from "./interfaces/IExtensions.sol";
 import {Groth16Proof, IGroth16Verifier} from "./interfaces/IGroth16Verifier.sol";
 import {IMarketplace, MarketConfig, RequestRecord, SlotRecord} from "./interfaces/IMarketplace.sol";
 import {IStakeRegistry, StakeConfig} from "./interfaces/IStakeRegistry.sol";
+import {Deal, Phase} from "./libraries/Deals.sol";
 import {HolderTags} from "./libraries/HolderTags.sol";
 import {Placement} from "./libraries/Placement.sol";
-import {ProofHistory} from "./libraries/ProofHistory.sol";
+import {ProofRecord, ProofRecords} from "./libraries/ProofRecord.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
-import {Ask, Period, Request, RequestId, RequestState, SlotId, SlotState} from "./libraries/Types.sol";
+import {Shares} from "./libraries/Shares.sol";
+import {Slot} from "./libraries/Slots.sol";
+import {
+    Amount,
+    Ask,
+    AskField,
+    Period,
+    Request,
+    RequestId,
+    RequestState,
+    SlotId,
+    SlotState
+} from "./libraries/Types.sol";
 
 /// @title Marketplace
 /// @notice See IMarketplace. Where a request becomes slots, where slots are sold, proven, lost and repaired.
@@ -18,8 +33,6 @@ contract Marketplace is IMarketplace {
     using HolderTags for uint256;
 
     /* CONSTANTS AND IMMUTABLES */
-
-    uint256 internal constant BPS = 10_000;
 
     /// Order of the BN254 scalar field: dataset roots are below it.
     uint256 internal constant SCALAR_ORDER =
@@ -35,15 +48,16 @@ contract Marketplace is IMarketplace {
     /// repair it oneself a loss.
     uint256 internal constant MAX_REWARD_BPS = 9000;
 
-    /// A bond doubles with each expired reservation of a sale, this many times.
-    uint256 internal constant MAX_BOND_DOUBLINGS = 6;
+    /// Extensions of a request by different funders; the last place is the client's.
+    uint256 internal constant MAX_EXTENSIONS = 16;
 
     /// Holders' tags in the deal itself, and in each further word.
-    uint256 internal constant NEAR_TAGS = 14;
+    uint256 internal constant NEAR_TAGS = 16;
     uint256 internal constant FAR_TAGS = 32;
 
     IStakeRegistry public immutable registry;
     IGroth16Verifier public immutable verifier;
+    IExtensions public immutable extensions;
 
     uint256 internal immutable PERIOD_BLOCKS;
     uint256 internal immutable BLOCK_SECONDS;
@@ -59,78 +73,19 @@ contract Marketplace is IMarketplace {
     uint256 internal immutable REPAIR_WINDOW;
     uint256 internal immutable MIN_TERM_PERIODS;
     uint256 internal immutable MAX_DURATION;
+    uint256 internal immutable MIN_EXTENSION;
     uint256 internal immutable STAKE_PER_BYTE;
     address internal immutable SINK;
 
     /* STORAGE */
 
-    /// What happened to a request, but for the passing of time.
-    enum Phase {
-        Selling,
-        Started,
-        Failed
-    }
-
-    /// A word each, so that a reservation touches three of them: when, how many now, and the collateral.
-    struct Deal {
-        // when; spans in seconds from createdAt
-        uint40 createdAt;
-        uint40 createdBlock;
-        uint32 expiry;
-        uint32 duration;
-        uint32 failedAfter;
-        int64 steepness;
-        Phase phase;
-        uint8 lastSlot;
-        // how many now, and the repair
-        uint16 proofProbability;
-        uint16 filled;
-        uint16 vacant;
-        uint16 active;
-        uint40 repairOpenedAt;
-        uint40 repairOpenedBlock;
-        uint112 tags;
-        // money
-        uint128 rate;
-        uint128 collateral;
-        uint128 unspent;
-        uint128 pots;
-        // content
-        uint256 root;
-        // who
-        address client;
-        uint16 maxSlotLoss;
-        uint16 repairThreshold;
-        bool closed;
-    }
-
-    struct Slot {
-        // tenure or reservation
-        address host;
-        SlotState state;
-        uint8 misses;
-        /// Misses of periods that ended before the last accepted proof: those its running pay is cut by.
-        uint8 missesBeforeProof;
-        uint40 deadline;
-        uint16 reservations;
-        uint16 expired;
-        // when
-        uint40 filledAt;
-        uint64 fillPeriod;
-        uint40 vacatedAt;
-        uint40 vacatedBlock;
-        ProofHistory history;
-        // money
-        uint128 pot;
-        uint128 claimed;
-    }
-
     /// Invariants, for every request:
-    ///   unspent + what was credited to its hosts = its deposit, until it is closed;
+    ///   unspent + what was credited to its hosts = what was paid for it, until it is closed;
     ///   pots = sum of its slots' pots, until it is closed;
     ///   active = number of its slots Filled or Reserved, filled = number Filled;
-    ///   vacant = number Lost, plus those Reserved that were Lost before;
+    ///   vacant = number Lost or Departed, plus those Reserved that were before;
     ///   repairOpenedAt != 0 only while Started and vacant > 0;
+    ///   what its hosts may still earn + what is idle of its extensions <= unspent;
     ///   a terminal request (Cancelled, Failed, Finished) never changes state.
     mapping(RequestId => Deal) internal deals;
 
@@ -141,6 +96,25 @@ contract Marketplace is IMarketplace {
     /// Tags of the holders of slots NEAR_TAGS and later, FAR_TAGS a word; those of the first slots are in the deal.
     /// Invariant: the holder of a slot has its tag at the slot's place. A tag outlives its holder, until the next one.
     mapping(RequestId => mapping(uint256 word => uint256)) internal farTags;
+
+    /// Why a proof or a miss does not apply.
+    enum Refusal {
+        None,
+        NotFilled,
+        NotHost,
+        AfterEnd,
+        NotRequired,
+        Proven,
+        Marked
+    }
+
+    /// The period whose misses are being marked.
+    struct Marking {
+        uint256 period;
+        bytes32 seed;
+        /// The latest time at which it can have ended.
+        uint256 endedBy;
+    }
 
     /* CONSTRUCTION */
 
@@ -160,21 +134,28 @@ contract Marketplace is IMarketplace {
         ) revert Marketplace_InvalidConfig("settleSeconds");
         if (c.maxMisses == 0 || c.maxMisses > type(uint8).max) revert Marketplace_InvalidConfig("maxMisses");
         uint256 slashable = uint256(c.maxMisses) * c.slashBps;
-        if (slashable > BPS) revert Marketplace_InvalidConfig("slashBps");
-        if (c.validatorBps > BPS) revert Marketplace_InvalidConfig("validatorBps");
-        if (slashable * c.validatorBps + c.bountyBps * BPS > MAX_REWARD_BPS * BPS) {
+        if (slashable > Shares.BPS) revert Marketplace_InvalidConfig("slashBps");
+        if (c.validatorBps > Shares.BPS) revert Marketplace_InvalidConfig("validatorBps");
+        if (slashable * c.validatorBps + c.bountyBps * Shares.BPS > MAX_REWARD_BPS * Shares.BPS) {
             revert Marketplace_InvalidConfig("bountyBps");
         }
-        if (c.bondBps > BPS) revert Marketplace_InvalidConfig("bondBps");
+        if (c.bondBps > Shares.BPS) revert Marketplace_InvalidConfig("bondBps");
         if (c.reserveSeconds == 0 || c.reserveSeconds > type(uint32).max) {
             revert Marketplace_InvalidConfig("reserveSeconds");
         }
         if (c.repairWindow == 0 || c.repairWindow > type(uint32).max) revert Marketplace_InvalidConfig("repairWindow");
         if (c.minTermPeriods > type(uint32).max) revert Marketplace_InvalidConfig("minTermPeriods");
-        if (c.maxDuration < 2 || c.maxDuration > type(uint32).max) revert Marketplace_InvalidConfig("maxDuration");
+        // A reservation may outlast the request: its deadline too is kept as 32 bits of seconds.
+        if (c.maxDuration < 2 || c.maxDuration > type(uint32).max - c.reserveSeconds) {
+            revert Marketplace_InvalidConfig("maxDuration");
+        }
+        if (c.minExtension < c.periodBlocks * c.blockSeconds || c.minExtension > type(uint32).max) {
+            revert Marketplace_InvalidConfig("minExtension");
+        }
 
         registry = registry_;
         verifier = verifier_;
+        extensions = new Extensions();
         PERIOD_BLOCKS = c.periodBlocks;
         BLOCK_SECONDS = c.blockSeconds;
         PERIOD_SECONDS = c.periodBlocks * c.blockSeconds;
@@ -189,12 +170,13 @@ contract Marketplace is IMarketplace {
         REPAIR_WINDOW = c.repairWindow;
         MIN_TERM_PERIODS = c.minTermPeriods;
         MAX_DURATION = c.maxDuration;
+        MIN_EXTENSION = c.minExtension;
         StakeConfig memory stake = registry_.config();
         STAKE_PER_BYTE = stake.stakePerByte;
         SINK = stake.sink;
     }
 
-    /* CLIENTS */
+    /* CLIENTS AND FUNDERS */
 
     /// @inheritdoc IMarketplace
     function requestStorage(Request calldata request) external returns (RequestId id) {
@@ -214,10 +196,21 @@ contract Marketplace is IMarketplace {
     }
 
     /// @inheritdoc IMarketplace
+    function extendRequest(RequestId id, uint40 extra) external {
+        registry.pull(msg.sender, _extend(id, extra));
+    }
+
+    /// @inheritdoc IMarketplace
+    function extendRequestWithPermit(RequestId id, uint40 extra, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external
+    {
+        registry.pullWithPermit(msg.sender, _extend(id, extra), deadline, v, r, s);
+    }
+
+    /// @inheritdoc IMarketplace
     function closeRequest(RequestId id) external {
         Deal storage deal = _deal(id);
-        RequestState state = _state(deal);
-        if (!_isTerminal(state)) revert Marketplace_NotTerminal(state);
+        if (deal.isLive()) revert Marketplace_NotTerminal(deal.state());
         if (deal.active != 0) revert Marketplace_StillActive(deal.active);
         if (deal.closed) revert Marketplace_AlreadyClosed();
 
@@ -225,6 +218,7 @@ contract Marketplace is IMarketplace {
         deal.closed = true;
         deal.unspent = 0;
         deal.pots = 0;
+        if (deal.extensions != 0) refund -= _refundFunders(id);
         emit RequestClosed(id, deal.client, refund, pots);
 
         _credit(deal.client, refund + pots);
@@ -238,7 +232,7 @@ contract Marketplace is IMarketplace {
         SlotId slotId = _slotId(deal, id, slotIndex);
         Slot storage slot = slotRecords[slotId];
         if (slot.state == SlotState.Reserved) {
-            if (block.timestamp < slot.deadline) revert Marketplace_ReservationHeld(slot.deadline);
+            if (block.timestamp < slot.heldUntil(deal)) revert Marketplace_ReservationHeld(slot.heldUntil(deal));
             _forfeit(id, slotIndex, deal, slot);
         }
         (uint256 distance, uint256 threshold) = _placement(msg.sender, id, slotIndex, deal, slot);
@@ -249,15 +243,16 @@ contract Marketplace is IMarketplace {
         if (_holdsSlot(msg.sender, id, deal)) revert Marketplace_AlreadyHoldsSlot(msg.sender);
 
         uint256 deadline = block.timestamp + RESERVE_SECONDS;
-        if (deal.phase == Phase.Selling) deadline = Math.min(deadline, _expiresAt(deal));
+        if (deal.phase == Phase.Selling) deadline = Math.min(deadline, deal.expiresAt());
         uint16 reservationIndex = slot.reservations;
         slot.host = msg.sender;
         slot.state = SlotState.Reserved;
-        slot.deadline = uint40(deadline);
-        slot.reservations = _increased(reservationIndex);
+        slot.heldFor = uint32(deadline - deal.createdAt);
+        if (reservationIndex != type(uint16).max) slot.reservations = reservationIndex + 1;
         _setTag(id, slotIndex, deal, HolderTags.tagOf(msg.sender));
         ++deal.active;
-        emit SlotReserved(id, slotIndex, msg.sender, deadline, _bond(deal.collateral, slot.expired), reservationIndex);
+        uint256 bond = Shares.bond(deal.collateral, BOND_BPS, slot.expired);
+        emit SlotReserved(id, slotIndex, msg.sender, deadline, bond, reservationIndex);
 
         registry.lock(msg.sender, deal.collateral);
     }
@@ -268,15 +263,16 @@ contract Marketplace is IMarketplace {
         Deal storage deal = _deal(id);
         Slot storage slot = slotRecords[slotId];
         if (slot.state != SlotState.Reserved) revert Marketplace_NotReserved(slot.state);
+        uint256 deadline = slot.heldUntil(deal);
 
         // A request that failed or finished under a reservation forgives it; one that was cancelled does not.
-        if (deal.phase != Phase.Selling && _isTerminal(_state(deal)) && _end(deal) < slot.deadline) {
-            address provider = _vacateReservation(deal, slot);
+        if (deal.phase != Phase.Selling && !deal.isLive() && deal.end() < deadline) {
+            address provider = _vacate(deal, slot, slot.vacantState());
             emit ReservationReleased(id, slotIndex, provider);
             registry.unlock(provider, deal.collateral);
             return;
         }
-        if (block.timestamp < slot.deadline) revert Marketplace_ReservationHeld(slot.deadline);
+        if (block.timestamp < deadline) revert Marketplace_ReservationHeld(deadline);
         _forfeit(id, slotIndex, deal, slot);
     }
 
@@ -287,56 +283,91 @@ contract Marketplace is IMarketplace {
         Slot storage slot = slotRecords[slotId];
         if (slot.state != SlotState.Reserved) revert Marketplace_NotReserved(slot.state);
         if (slot.host != msg.sender) revert Marketplace_NotReserver(slot.host, msg.sender);
-        if (block.timestamp >= slot.deadline) revert Marketplace_ReservationOver(slot.deadline);
+        if (block.timestamp >= slot.heldUntil(deal)) revert Marketplace_ReservationOver(slot.heldUntil(deal));
         _checkLive(deal);
-        bool repair = slot.vacatedAt != 0;
+        bool repair = slot.isVacant();
         if (repair) _checkTerm(deal);
-        uint64 period = _currentPeriod();
-        _checkProof(_challenge(slotId, period), deal.root, slotIndex, proof);
+        uint256 period = _currentPeriod();
+        bytes32 challenge = _challenge(_seed(period), slotId);
+        if (!verifier.verifyProof(proof, _publics(challenge, deal, slotIndex))) revert Marketplace_InvalidProof();
 
-        (uint256 bounty, uint256 toClient) = _takePot(deal, slot, repair);
+        uint256 servedFrom = block.timestamp;
+        (uint256 bounty, uint256 toClient) = (0, slot.pot);
+        if (repair) (bounty, toClient, servedFrom) = _bounty(deal, slot);
+        if (slot.pot != 0) {
+            deal.pots -= slot.pot;
+            slot.pot = 0;
+        }
         slot.state = SlotState.Filled;
-        slot.misses = 0;
-        slot.missesBeforeProof = 0;
-        slot.filledAt = uint40(block.timestamp);
-        slot.fillPeriod = period;
-        slot.vacatedAt = 0;
-        slot.vacatedBlock = 0;
-        slot.claimed = 0;
-        slot.history = ProofHistory(period, 0, 0, uint64(block.timestamp));
+        slot.heldFor = deal.duration;
+        slot.filledAfter = uint32(block.timestamp - deal.createdAt);
+        slot.proofs = ProofRecords.begun(period);
+        if (slot.claimed != 0) slot.claimed = 0;
         ++deal.filled;
-        if (repair && --deal.vacant == 0) (deal.repairOpenedAt, deal.repairOpenedBlock) = (0, 0);
+        if (repair) {
+            (slot.vacatedAt, slot.vacatedBlock, slot.departedAt) = (0, 0, 0);
+            if (--deal.vacant == 0) (deal.repairOpenedAt, deal.repairOpenedBlock) = (0, 0);
+        }
         emit SlotFilled(id, slotIndex, msg.sender, bounty, toClient);
-        if (deal.phase == Phase.Selling && deal.filled == _slots(deal)) {
+        if (deal.phase == Phase.Selling && deal.filled == deal.slots()) {
             deal.phase = Phase.Started;
             emit RequestStarted(id);
         }
 
+        if (deal.extensions != 0) extensions.commit(id, deal.rate, servedFrom, deal.endsAt());
         _credit(msg.sender, bounty);
         _credit(deal.client, toClient);
     }
 
     /// @inheritdoc IMarketplace
-    function submitProof(SlotId slotId, Period period_, Groth16Proof calldata proof) external {
-        Deal storage deal = _deal(slotId.requestOf());
+    function submitProof(SlotId slotId, Period period, Groth16Proof calldata proof) external {
+        uint256 current = _currentPeriod();
+        if (Period.unwrap(period) != current) revert Marketplace_WrongPeriod(period, Period.wrap(uint64(current)));
+        (Refusal refusal, uint256[3] memory publics) = _noteProof(slotId, current, _seed(current));
+        if (refusal != Refusal.None) _refuse(refusal, slotId, period);
+        if (!verifier.verifyProof(proof, publics)) revert Marketplace_InvalidProof();
+    }
+
+    /// @inheritdoc IMarketplace
+    function submitProofs(SlotId[] calldata slotIds, Groth16Proof[] calldata proofs)
+        external
+        returns (uint256 accepted)
+    {
+        if (slotIds.length != proofs.length) revert Marketplace_LengthMismatch(slotIds.length, proofs.length);
+        uint256 period = _currentPeriod();
+        bytes32 seed = _seed(period);
+        Groth16Proof[] memory applicable = new Groth16Proof[](proofs.length);
+        uint256[3][] memory publics = new uint256[3][](proofs.length);
+        for (uint256 i; i < slotIds.length; ++i) {
+            (Refusal refusal, uint256[3] memory inputs) = _noteProof(slotIds[i], period, seed);
+            if (refusal != Refusal.None) continue;
+            (applicable[accepted], publics[accepted]) = (proofs[i], inputs);
+            ++accepted;
+        }
+        if (accepted == 0) revert Marketplace_NothingApplies();
+        assembly ("memory-safe") {
+            mstore(applicable, accepted)
+            mstore(publics, accepted)
+        }
+        if (!verifier.verifyProofs(applicable, publics)) revert Marketplace_InvalidProof();
+    }
+
+    /// @inheritdoc IMarketplace
+    function acceptExtension(SlotId slotId) external {
+        RequestId id = slotId.requestOf();
+        Deal storage deal = _deal(id);
         Slot storage slot = slotRecords[slotId];
-        uint64 period = Period.unwrap(period_);
         if (slot.state != SlotState.Filled) revert Marketplace_NotFilled(slot.state);
         if (slot.host != msg.sender) revert Marketplace_NotHost(slot.host, msg.sender);
-        if (block.timestamp >= _end(deal)) revert Marketplace_RequestEnded(_state(deal));
-        if (period != _currentPeriod()) revert Marketplace_WrongPeriod(period_, Period.wrap(_currentPeriod()));
-        bytes32 challenge = _challenge(slotId, period);
-        if (!_isRequired(deal, slot, period, challenge)) revert Marketplace_ProofNotRequired(period_);
-        ProofHistory memory history = slot.history;
-        if (history.wasProven(period)) revert Marketplace_AlreadyProven(period_);
-        _checkProof(challenge, deal.root, slotId.indexOf(), proof);
+        _checkLive(deal);
+        (uint256 from, uint256 until) = (slot.heldUntil(deal), deal.endsAt());
+        if (from == until) revert Marketplace_NothingToAccept();
+        if (block.timestamp >= from) revert Marketplace_SlotEnded(from);
 
-        history.addProven(period);
-        history.provenAt = uint64(block.timestamp);
-        slot.history = history;
-        // Every miss marked so far is of a period that ended before this one began.
-        if (slot.missesBeforeProof != slot.misses) slot.missesBeforeProof = slot.misses;
-        emit ProofSubmitted(slotId, period_);
+        slot.heldFor = deal.duration;
+        emit ExtensionAccepted(id, slotId.indexOf(), msg.sender, until);
+
+        extensions.commit(id, deal.rate, from, until);
     }
 
     /// @inheritdoc IMarketplace
@@ -356,21 +387,30 @@ contract Marketplace is IMarketplace {
 
     /// @inheritdoc IMarketplace
     function settle(SlotId slotId) external {
-        RequestId id = slotId.requestOf();
+        (RequestId id, uint16 slotIndex) = (slotId.requestOf(), slotId.indexOf());
         Deal storage deal = _deal(id);
         Slot storage slot = slotRecords[slotId];
         if (slot.state != SlotState.Filled) revert Marketplace_NotFilled(slot.state);
-        uint256 end = _end(deal);
+        (uint256 end, uint256 heldUntil) = (slot.end(deal), slot.heldUntil(deal));
         if (block.timestamp < end + SETTLE_SECONDS) revert Marketplace_TooEarly(end + SETTLE_SECONDS);
 
-        address host = slot.host;
-        uint256 paid = _unclaimed(deal, slot, end, slot.misses);
-        uint256 locked = deal.collateral - _slashed(deal.collateral, slot.misses);
-        _vacate(deal, slot, SlotState.Settled);
+        uint256 misses = slot.proofs.misses;
+        uint256 paid = _unclaimed(deal, slot, end, misses);
+        uint256 locked = deal.collateral - Shares.slashed(deal.collateral, SLASH_BPS, misses);
+        // It ended and the request did not: its host agreed to no more, and somebody else may take over.
+        bool departed = deal.isLive();
+        address host = _vacate(deal, slot, departed ? SlotState.Departed : SlotState.Settled);
         --deal.filled;
         deal.unspent -= uint128(paid);
-        emit SlotSettled(id, slotId.indexOf(), host, paid);
+        if (departed) {
+            slot.departedAt = uint40(end);
+            emit SlotDeparted(id, slotIndex, host, paid);
+            _putUpForRepair(id, deal, slot);
+        } else {
+            emit SlotSettled(id, slotIndex, host, paid);
+        }
 
+        if (end != heldUntil) _release(id, deal, end, heldUntil);
         registry.unlock(host, locked);
         _credit(host, paid);
     }
@@ -378,38 +418,24 @@ contract Marketplace is IMarketplace {
     /* VALIDATORS */
 
     /// @inheritdoc IMarketplace
-    function markProofMissing(SlotId slotId, Period period_) external {
-        Deal storage deal = _deal(slotId.requestOf());
-        Slot storage slot = slotRecords[slotId];
-        uint64 period = Period.unwrap(period_);
-        if (slot.state != SlotState.Filled) revert Marketplace_NotFilled(slot.state);
-        _checkMarkable(deal, period);
-        if (!_isRequired(deal, slot, period, _challenge(slotId, period))) {
-            revert Marketplace_ProofNotRequired(period_);
-        }
-        ProofHistory memory history = slot.history;
-        if (history.wasProven(period)) revert Marketplace_AlreadyProven(period_);
-        if (history.wasMissed(period)) revert Marketplace_AlreadyMarked(period_);
-
-        uint256 slashed = _slashed(deal.collateral, 1);
-        uint256 reward = slashed * VALIDATOR_BPS / BPS;
-        if (history.provenAfter(period)) ++slot.missesBeforeProof;
-        history.addMissed(period);
-        slot.history = history;
-        uint256 misses = ++slot.misses;
-        _addToPot(deal, slot, slashed - reward);
-        emit ProofMissed(slotId, period_, msg.sender, slashed, reward);
-        address host = slot.host;
-        uint256 paid;
-        if (misses == MAX_MISSES) {
-            uint256 rest = deal.collateral - _slashed(deal.collateral, misses);
-            paid = _lose(slotId, deal, slot, rest);
-            slashed += rest;
-        }
-
-        if (slashed != 0) registry.slash(host, slashed);
+    function markProofMissing(SlotId slotId, Period period) external {
+        (Refusal refusal, uint256 reward) = _noteMiss(slotId, _marking(period));
+        if (refusal != Refusal.None) _refuse(refusal, slotId, period);
         _credit(msg.sender, reward);
-        _credit(host, paid);
+    }
+
+    /// @inheritdoc IMarketplace
+    function markProofsMissing(SlotId[] calldata slotIds, Period period) external returns (uint256 marked) {
+        Marking memory marking = _marking(period);
+        uint256 rewards;
+        for (uint256 i; i < slotIds.length; ++i) {
+            (Refusal refusal, uint256 reward) = _noteMiss(slotIds[i], marking);
+            if (refusal != Refusal.None) continue;
+            rewards += reward;
+            ++marked;
+        }
+        if (marked == 0) revert Marketplace_NothingApplies();
+        _credit(msg.sender, rewards);
     }
 
     /* VIEWS */
@@ -429,7 +455,8 @@ contract Marketplace is IMarketplace {
             reserveSeconds: uint64(RESERVE_SECONDS),
             repairWindow: uint64(REPAIR_WINDOW),
             minTermPeriods: uint64(MIN_TERM_PERIODS),
-            maxDuration: uint64(MAX_DURATION)
+            maxDuration: uint64(MAX_DURATION),
+            minExtension: uint64(MIN_EXTENSION)
         });
     }
 
@@ -437,9 +464,9 @@ contract Marketplace is IMarketplace {
     function requestOf(RequestId id) external view returns (RequestRecord memory) {
         Deal storage deal = _deal(id);
         return RequestRecord({
-            state: _state(deal),
+            state: deal.state(),
             client: deal.client,
-            slots: _slots(deal),
+            slots: deal.slots(),
             maxSlotLoss: deal.maxSlotLoss,
             repairThreshold: deal.repairThreshold,
             proofProbability: deal.proofProbability,
@@ -449,9 +476,9 @@ contract Marketplace is IMarketplace {
             closed: deal.closed,
             createdAt: deal.createdAt,
             createdBlock: deal.createdBlock,
-            expiresAt: uint64(_expiresAt(deal)),
-            endsAt: uint64(_endsAt(deal)),
-            failedAt: deal.phase == Phase.Failed ? uint64(_end(deal)) : 0,
+            expiresAt: uint64(deal.expiresAt()),
+            endsAt: uint64(deal.endsAt()),
+            failedAt: deal.phase == Phase.Failed ? uint64(deal.end()) : 0,
             repairOpenedAt: deal.repairOpenedAt,
             repairOpenedBlock: deal.repairOpenedBlock,
             rate: deal.rate,
@@ -464,18 +491,21 @@ contract Marketplace is IMarketplace {
 
     /// @inheritdoc IMarketplace
     function slotOf(SlotId slotId) external view returns (SlotRecord memory) {
-        _slotId(_deal(slotId.requestOf()), slotId.requestOf(), slotId.indexOf());
+        Deal storage deal = _deal(slotId.requestOf());
+        _slotId(deal, slotId.requestOf(), slotId.indexOf());
         Slot storage slot = slotRecords[slotId];
+        ProofRecord memory proofs = slot.proofs;
         return SlotRecord({
             state: slot.state,
             host: slot.host,
-            misses: slot.misses,
-            filledAt: slot.filledAt,
-            fillPeriod: slot.fillPeriod,
-            provenAt: slot.history.provenAt,
+            misses: proofs.misses,
+            filledAt: slot.filledAfter == 0 ? 0 : uint64(slot.filledAt(deal)),
+            fillPeriod: proofs.fillPeriod,
+            provenAt: proofs.provenAt,
             vacatedAt: slot.vacatedAt,
             vacatedBlock: slot.vacatedBlock,
-            deadline: slot.deadline,
+            departedAt: slot.departedAt,
+            heldUntil: slot.host == address(0) ? 0 : uint64(slot.heldUntil(deal)),
             reservations: slot.reservations,
             expired: slot.expired,
             pot: slot.pot,
@@ -485,20 +515,22 @@ contract Marketplace is IMarketplace {
 
     /// @inheritdoc IMarketplace
     function currentPeriod() external view returns (Period) {
-        return Period.wrap(_currentPeriod());
+        return Period.wrap(uint64(_currentPeriod()));
     }
 
     /// @inheritdoc IMarketplace
     function challengeOf(SlotId slotId, Period period) external view returns (bytes32) {
-        return _challenge(slotId, Period.unwrap(period));
+        return _challenge(_seed(Period.unwrap(period)), slotId);
     }
 
     /// @inheritdoc IMarketplace
-    function isProofRequired(SlotId slotId, Period period_) external view returns (bool) {
+    function isProofRequired(SlotId slotId, Period period) external view returns (bool) {
         Slot storage slot = slotRecords[slotId];
-        uint64 period = Period.unwrap(period_);
+        uint256 number = Period.unwrap(period);
         return slot.state == SlotState.Filled
-            && _isRequired(_deal(slotId.requestOf()), slot, period, _challenge(slotId, period));
+            && _isRequired(
+                _deal(slotId.requestOf()), slot.proofs.fillPeriod, number, _challenge(_seed(number), slotId)
+            );
     }
 
     /// @inheritdoc IMarketplace
@@ -523,8 +555,8 @@ contract Marketplace is IMarketplace {
         Ask calldata ask = request.ask;
         if (request.client != msg.sender) revert Marketplace_NotClient(request.client, msg.sender);
         _checkAsk(ask);
-        if (request.content.root == 0 || request.content.root >= SCALAR_ORDER) revert Marketplace_InvalidAsk("root");
-        if (request.expiry == 0 || request.expiry >= ask.duration) revert Marketplace_InvalidAsk("expiry");
+        if (request.content.root == 0 || request.content.root >= SCALAR_ORDER) revert Marketplace_InvalidAsk(AskField.Root);
+        if (request.expiry == 0 || request.expiry >= ask.duration) revert Marketplace_InvalidAsk(AskField.Expiry);
         id = RequestId.wrap(keccak256(abi.encode(request)) & ~bytes32(uint256(0xff)));
         Deal storage deal = deals[id];
         if (deal.createdAt != 0) revert Marketplace_RequestExists(id);
@@ -532,39 +564,84 @@ contract Marketplace is IMarketplace {
         // Bounded products: every later sum of pay, slashes and pots of the request fits 128 bits.
         uint256 rate = uint256(ask.pricePerBytePerSecond) * ask.slotSize;
         uint256 collateral = uint256(ask.collateralPerByte) * ask.slotSize;
-        if (rate > type(uint128).max) revert Marketplace_AmountTooLarge("rate");
-        price = ask.slots * uint256(ask.duration) * rate;
-        if (price > type(uint128).max) revert Marketplace_AmountTooLarge("price");
-        if (collateral > type(uint128).max / ask.slots) revert Marketplace_AmountTooLarge("collateral");
+        if (rate > type(uint128).max) revert Marketplace_AmountTooLarge(Amount.Rate);
+        price = _price(ask.slots, ask.duration, rate);
+        if (collateral > type(uint128).max / ask.slots) revert Marketplace_AmountTooLarge(Amount.Collateral);
 
         deal.createdAt = uint40(block.timestamp);
         deal.createdBlock = uint40(block.number);
         deal.expiry = uint32(request.expiry);
         deal.duration = uint32(ask.duration);
-        deal.steepness = int64(Placement.steepness(ask.dispersal));
-        deal.lastSlot = uint8(ask.slots - 1);
         deal.proofProbability = ask.proofProbability;
+        deal.dispersal = ask.dispersal;
+        deal.lastSlot = uint8(ask.slots - 1);
+        deal.maxSlotLoss = uint8(ask.maxSlotLoss);
+        deal.repairThreshold = uint8(ask.repairThreshold);
         deal.rate = uint128(rate);
         deal.collateral = uint128(collateral);
         deal.unspent = uint128(price);
         deal.root = request.content.root;
         deal.client = msg.sender;
-        deal.maxSlotLoss = ask.maxSlotLoss;
-        deal.repairThreshold = ask.repairThreshold;
-        emit StorageRequested(id, msg.sender, ask, request.content, _expiresAt(deal), _endsAt(deal), price);
+        emit StorageRequested(id, msg.sender, ask, request.content, deal.expiresAt(), deal.endsAt(), price);
     }
 
     function _checkAsk(Ask calldata ask) internal view {
-        if (ask.slots == 0 || ask.slots > 256) revert Marketplace_InvalidAsk("slots");
-        if (ask.maxSlotLoss >= ask.slots) revert Marketplace_InvalidAsk("maxSlotLoss");
+        if (ask.slots == 0 || ask.slots > 256) revert Marketplace_InvalidAsk(AskField.Slots);
+        if (ask.maxSlotLoss >= ask.slots) revert Marketplace_InvalidAsk(AskField.MaxSlotLoss);
         if (ask.repairThreshold == 0 || ask.repairThreshold > Math.max(1, ask.maxSlotLoss)) {
-            revert Marketplace_InvalidAsk("repairThreshold");
+            revert Marketplace_InvalidAsk(AskField.RepairThreshold);
         }
-        if (ask.slotSize == 0) revert Marketplace_InvalidAsk("slotSize");
-        if (ask.duration > MAX_DURATION) revert Marketplace_InvalidAsk("duration");
-        if (ask.proofProbability == 0) revert Marketplace_InvalidAsk("proofProbability");
-        if (ask.dispersal < 100 || ask.dispersal > 9900) revert Marketplace_InvalidAsk("dispersal");
-        if (ask.collateralPerByte < STAKE_PER_BYTE) revert Marketplace_InvalidAsk("collateralPerByte");
+        if (ask.slotSize == 0) revert Marketplace_InvalidAsk(AskField.SlotSize);
+        if (ask.duration > MAX_DURATION) revert Marketplace_InvalidAsk(AskField.Duration);
+        if (ask.proofProbability == 0) revert Marketplace_InvalidAsk(AskField.ProofProbability);
+        if (ask.dispersal < 100 || ask.dispersal > 9900) revert Marketplace_InvalidAsk(AskField.Dispersal);
+        if (ask.collateralPerByte < STAKE_PER_BYTE) revert Marketplace_InvalidAsk(AskField.CollateralPerByte);
+    }
+
+    /// @dev The price of all slots for `duration` seconds.
+    function _price(uint256 slots, uint256 duration, uint256 rate) internal pure returns (uint256 price) {
+        price = slots * duration * rate;
+        if (price > type(uint128).max) revert Marketplace_AmountTooLarge(Amount.Price);
+    }
+
+    /// @dev The hosts keep the end they agreed to: until one accepts, nobody is committed to the time that is added.
+    function _extend(RequestId id, uint256 extra) internal returns (uint256 price) {
+        Deal storage deal = _deal(id);
+        RequestState state = deal.state();
+        if (state != RequestState.Started) revert Marketplace_NotStarted(state);
+        if (extra < MIN_EXTENSION) revert Marketplace_ExtensionTooShort(extra, MIN_EXTENSION);
+        uint256 duration = deal.duration + extra;
+        if (duration > MAX_DURATION) revert Marketplace_InvalidAsk(AskField.Duration);
+        _price(deal.slots(), duration, deal.rate);
+
+        price = deal.slots() * extra * deal.rate;
+        uint256 from = deal.endsAt();
+        deal.duration = uint32(duration);
+        deal.unspent += uint128(price);
+        emit RequestExtended(id, msg.sender, from, from + extra, price);
+        _openRepair(id, deal);
+
+        uint256 count = extensions.add(id, msg.sender, from, from + extra, price);
+        // Strangers must not use up what the client may need.
+        if (count > (msg.sender == deal.client ? MAX_EXTENSIONS : MAX_EXTENSIONS - 1)) {
+            revert Marketplace_TooManyExtensions(count);
+        }
+        deal.extensions = uint8(count);
+    }
+
+    /// @dev Nobody is committed to [from, until) of a slot any more.
+    function _release(RequestId id, Deal storage deal, uint256 from, uint256 until) internal {
+        if (deal.extensions != 0) extensions.release(id, deal.rate, from, until);
+    }
+
+    /// @dev What nobody served of the time they paid for goes back to the funders of the extensions.
+    function _refundFunders(RequestId id) internal returns (uint256 refunded) {
+        Extension[] memory all = extensions.extensionsOf(id);
+        for (uint256 i; i < all.length; ++i) {
+            refunded += all[i].idle;
+            emit FunderRefunded(id, all[i].funder, all[i].idle);
+            _credit(all[i].funder, all[i].idle);
+        }
     }
 
     function _deal(RequestId id) internal view returns (Deal storage deal) {
@@ -572,44 +649,13 @@ contract Marketplace is IMarketplace {
         if (deal.createdAt == 0) revert Marketplace_UnknownRequest(id);
     }
 
-    function _slots(Deal storage deal) internal view returns (uint16) {
-        return uint16(deal.lastSlot) + 1;
-    }
-
-    function _expiresAt(Deal storage deal) internal view returns (uint256) {
-        return uint256(deal.createdAt) + deal.expiry;
-    }
-
-    function _endsAt(Deal storage deal) internal view returns (uint256) {
-        return uint256(deal.createdAt) + deal.duration;
-    }
-
-    function _state(Deal storage deal) internal view returns (RequestState) {
-        Phase phase = deal.phase;
-        if (phase == Phase.Failed) return RequestState.Failed;
-        if (phase == Phase.Started) {
-            return block.timestamp < _endsAt(deal) ? RequestState.Started : RequestState.Finished;
-        }
-        return block.timestamp < _expiresAt(deal) ? RequestState.New : RequestState.Cancelled;
-    }
-
-    function _isTerminal(RequestState state) internal pure returns (bool) {
-        return state != RequestState.New && state != RequestState.Started;
-    }
-
     function _checkLive(Deal storage deal) internal view {
-        RequestState state = _state(deal);
-        if (_isTerminal(state)) revert Marketplace_RequestEnded(state);
+        if (!deal.isLive()) revert Marketplace_RequestEnded(deal.state());
     }
 
-    /// @dev When the request ended or, while it lives, will end at the latest.
-    function _end(Deal storage deal) internal view returns (uint256) {
-        if (deal.phase == Phase.Failed) return uint256(deal.createdAt) + deal.failedAfter;
-        return _state(deal) == RequestState.Cancelled ? _expiresAt(deal) : _endsAt(deal);
-    }
-
+    /// @dev Whether enough is left for a repair to be worth its bounty.
     function _hasTerm(Deal storage deal) internal view returns (bool enough, uint256 left, uint256 needed) {
-        left = Math.saturatingSub(_endsAt(deal), block.timestamp);
+        left = Math.saturatingSub(deal.endsAt(), block.timestamp);
         needed = Math.max(REPAIR_WINDOW, MIN_TERM_PERIODS * deal.proofProbability * PERIOD_SECONDS);
         enough = left >= needed;
     }
@@ -622,7 +668,7 @@ contract Marketplace is IMarketplace {
     /* INTERNAL: SALES */
 
     function _slotId(Deal storage deal, RequestId id, uint16 slotIndex) internal view returns (SlotId) {
-        if (slotIndex > deal.lastSlot) revert Marketplace_NoSuchSlot(slotIndex, _slots(deal));
+        if (slotIndex > deal.lastSlot) revert Marketplace_NoSuchSlot(slotIndex, deal.slots());
         return id.slotId(slotIndex);
     }
 
@@ -632,7 +678,7 @@ contract Marketplace is IMarketplace {
         view
         returns (uint256 start, uint256 seedBlock, uint256 window)
     {
-        if (slot.vacatedAt == 0) return (deal.createdAt, deal.createdBlock, deal.expiry / 2);
+        if (!slot.isVacant()) return (deal.createdAt, deal.createdBlock, deal.expiry / 2);
         if (deal.repairOpenedAt == 0) revert Marketplace_NotForSale();
         return slot.vacatedBlock > deal.repairOpenedBlock
             ? (slot.vacatedAt, slot.vacatedBlock, REPAIR_WINDOW)
@@ -648,7 +694,7 @@ contract Marketplace is IMarketplace {
         if (slot.state == SlotState.Filled || slot.state == SlotState.Settled) {
             revert Marketplace_SlotNotFree(slot.state);
         }
-        if (slot.vacatedAt != 0) _checkTerm(deal);
+        if (slot.isVacant()) _checkTerm(deal);
         (uint256 start, uint256 seedBlock, uint256 window) = _sale(deal, slot);
         if (block.number <= seedBlock) revert Marketplace_SeedBlockNotReached(seedBlock);
         (bytes32 providerId, uint64 eligibleSince) = registry.placementOf(provider);
@@ -661,17 +707,13 @@ contract Marketplace is IMarketplace {
         if (seed == 0) return (0, type(uint256).max);
         bytes32 a0 = keccak256(abi.encode(seed, id, slotIndex, slot.reservations));
         distance = uint256(providerId ^ a0);
-        threshold = Placement.threshold(deal.steepness, block.timestamp - start, window);
-    }
-
-    function _bond(uint256 collateral, uint256 expired) internal view returns (uint256) {
-        return Math.min(collateral, collateral * BOND_BPS * 2 ** Math.min(expired, MAX_BOND_DOUBLINGS) / BPS);
+        threshold = Placement.threshold(Placement.steepness(deal.dispersal), block.timestamp - start, window);
     }
 
     function _holdsSlot(address provider, RequestId id, Deal storage deal) internal view returns (bool) {
         uint8 tag = HolderTags.tagOf(provider);
         if (_isAmong(provider, id, deal.tags, tag, 0)) return true;
-        uint256 slots = _slots(deal);
+        uint256 slots = deal.slots();
         for (uint256 first = NEAR_TAGS; first < slots; first += FAR_TAGS) {
             if (_isAmong(provider, id, farTags[id][(first - NEAR_TAGS) / FAR_TAGS], tag, first)) return true;
         }
@@ -695,24 +737,19 @@ contract Marketplace is IMarketplace {
 
     function _setTag(RequestId id, uint256 slotIndex, Deal storage deal, uint8 tag) internal {
         if (slotIndex < NEAR_TAGS) {
-            deal.tags = uint112(uint256(deal.tags).replaced(slotIndex, tag));
+            deal.tags = uint128(uint256(deal.tags).replaced(slotIndex, tag));
             return;
         }
         (uint256 word, uint256 place) = ((slotIndex - NEAR_TAGS) / FAR_TAGS, (slotIndex - NEAR_TAGS) % FAR_TAGS);
         farTags[id][word] = farTags[id][word].replaced(place, tag);
     }
 
-    /// @dev Take a reservation back; the slot is for sale again, in the same sale.
-    function _vacateReservation(Deal storage deal, Slot storage slot) internal returns (address provider) {
-        provider = slot.host;
-        _vacate(deal, slot, slot.vacatedAt == 0 ? SlotState.Free : SlotState.Lost);
-    }
-
+    /// @dev Take a reservation that expired back, for a bond; the slot is for sale again, in the same sale.
     function _forfeit(RequestId id, uint16 slotIndex, Deal storage deal, Slot storage slot) internal {
         uint256 collateral = deal.collateral;
-        uint256 bond = _bond(collateral, slot.expired);
-        slot.expired = _increased(slot.expired);
-        address provider = _vacateReservation(deal, slot);
+        uint256 bond = Shares.bond(collateral, BOND_BPS, slot.expired);
+        if (slot.expired != type(uint8).max) ++slot.expired;
+        address provider = _vacate(deal, slot, slot.vacantState());
         emit ReservationForfeited(id, slotIndex, provider, bond);
 
         registry.unlock(provider, collateral - bond);
@@ -720,93 +757,162 @@ contract Marketplace is IMarketplace {
         _credit(SINK, bond);
     }
 
-    function _increased(uint16 count) internal pure returns (uint16) {
-        return count == type(uint16).max ? count : count + 1;
-    }
-
     /// @dev No state of a tenure or reservation survives it, but for the pot and the sale's counters.
-    function _vacate(Deal storage deal, Slot storage slot, SlotState next) internal {
+    function _vacate(Deal storage deal, Slot storage slot, SlotState next) internal returns (address host) {
+        host = slot.host;
         slot.host = address(0);
         slot.state = next;
-        slot.deadline = 0;
+        slot.heldFor = 0;
         --deal.active;
     }
 
-    function _addToPot(Deal storage deal, Slot storage slot, uint256 amount) internal {
-        slot.pot += uint128(amount);
-        deal.pots += uint128(amount);
-    }
-
-    /// @dev A filled slot's pot: what the repairer earns of it, and what the client gets back.
-    /// The bounty rises until the reservation, not the fill: whoever holds the slot gains nothing by waiting.
-    function _takePot(Deal storage deal, Slot storage slot, bool repair)
+    /// @dev What the repair of a vacant slot earns, what the client gets back of its pot, and from when on the repairer is
+    /// paid: the bounty for a slot that was left is pay of the time since, that nobody else earned.
+    /// It rises until the reservation, not the fill: whoever holds the slot gains nothing by waiting.
+    function _bounty(Deal storage deal, Slot storage slot)
         internal
-        returns (uint256 bounty, uint256 toClient)
+        returns (uint256 bounty, uint256 toClient, uint256 servedFrom)
     {
-        uint256 pot = slot.pot;
-        if (pot == 0) return (0, 0);
-        if (repair) {
-            (uint256 start,, uint256 window) = _sale(deal, slot);
-            uint256 elapsed = Math.min(slot.deadline - RESERVE_SECONDS - start, window);
-            bounty = Math.min(pot, deal.collateral * BOUNTY_BPS * elapsed / (BPS * window));
+        (uint256 start,, uint256 window) = _sale(deal, slot);
+        uint256 reservedAt = slot.heldUntil(deal) - RESERVE_SECONDS;
+        bounty = Shares.bounty(deal.collateral, BOUNTY_BPS, reservedAt - start, window);
+        (toClient, servedFrom) = (slot.pot, block.timestamp);
+        if (slot.departedAt == 0) {
+            bounty = Math.min(bounty, toClient);
+            return (bounty, toClient - bounty, servedFrom);
         }
-        toClient = pot - bounty;
-        slot.pot = 0;
-        deal.pots -= uint128(pot);
+        uint256 rate = deal.rate;
+        uint256 idle = rate == 0 ? 0 : Math.min(bounty / rate, reservedAt - slot.departedAt);
+        bounty = idle * rate;
+        servedFrom -= idle;
+        deal.unspent -= uint128(bounty);
     }
 
     /* INTERNAL: PROOFS */
 
-    function _currentPeriod() internal view returns (uint64) {
-        return uint64(block.number / PERIOD_BLOCKS);
+    function _currentPeriod() internal view returns (uint256) {
+        return block.number / PERIOD_BLOCKS;
     }
 
-    function _challenge(SlotId slotId, uint64 period) internal view returns (bytes32) {
-        bytes32 seed = Blockhash.blockHash(uint256(period) * PERIOD_BLOCKS);
-        if (seed == 0) revert Marketplace_ChallengeUnknown(Period.wrap(period));
+    /// @dev The hash of the period's first block.
+    function _seed(uint256 period) internal view returns (bytes32 seed) {
+        seed = Blockhash.blockHash(period * PERIOD_BLOCKS);
+        if (seed == 0) revert Marketplace_ChallengeUnknown(Period.wrap(uint64(period)));
+    }
+
+    function _challenge(bytes32 seed, SlotId slotId) internal pure returns (bytes32) {
         return keccak256(abi.encode(seed, slotId));
     }
 
     /// @dev The lottery is exact to one in 2^240; at p = 1 the bound is the whole range, and nothing overflows.
-    function _isRequired(Deal storage deal, Slot storage slot, uint64 period, bytes32 challenge)
+    function _isRequired(Deal storage deal, uint256 fillPeriod, uint256 period, bytes32 challenge)
         internal
         view
         returns (bool)
     {
-        return period > slot.fillPeriod && uint256(challenge) <= type(uint256).max / deal.proofProbability;
+        return period > fillPeriod && uint256(challenge) <= type(uint256).max / deal.proofProbability;
     }
 
-    function _checkProof(bytes32 challenge, uint256 root, uint16 slotIndex, Groth16Proof calldata proof) internal view {
-        if (!verifier.verifyProof(proof, [PublicInputs.entropy(challenge), root, slotIndex])) {
-            revert Marketplace_InvalidProof();
-        }
+    function _publics(bytes32 challenge, Deal storage deal, uint16 slotIndex)
+        internal
+        view
+        returns (uint256[3] memory)
+    {
+        return [PublicInputs.entropy(challenge), deal.root, slotIndex];
+    }
+
+    /// @dev Note the caller's proof of a slot for the current period, if it applies, before it is verified: the caller of
+    /// this function reverts if it is not valid. Noted first, a slot named twice applies once.
+    function _noteProof(SlotId slotId, uint256 period, bytes32 seed)
+        internal
+        returns (Refusal refusal, uint256[3] memory publics)
+    {
+        Slot storage slot = slotRecords[slotId];
+        if (slot.state != SlotState.Filled) return (Refusal.NotFilled, publics);
+        if (slot.host != msg.sender) return (Refusal.NotHost, publics);
+        Deal storage deal = deals[slotId.requestOf()];
+        if (block.timestamp >= slot.end(deal)) return (Refusal.AfterEnd, publics);
+        ProofRecord memory proofs = slot.proofs;
+        bytes32 challenge = _challenge(seed, slotId);
+        if (!_isRequired(deal, proofs.fillPeriod, period, challenge)) return (Refusal.NotRequired, publics);
+        if (proofs.wasProven(period)) return (Refusal.Proven, publics);
+
+        proofs.addProven(period);
+        slot.proofs = proofs;
+        emit ProofSubmitted(slotId, Period.wrap(uint64(period)));
+        publics = _publics(challenge, deal, slotId.indexOf());
     }
 
     /// @dev Markable: after the period, for MARK_BLOCKS, if the period was over before the slot's end. The period's last
     /// block is at least BLOCK_SECONDS a block ago, which bounds its time from above.
-    function _checkMarkable(Deal storage deal, uint64 period) internal view {
-        uint256 first = (uint256(period) + 1) * PERIOD_BLOCKS;
+    function _marking(Period period_) internal view returns (Marking memory) {
+        uint256 period = Period.unwrap(period_);
+        uint256 first = (period + 1) * PERIOD_BLOCKS;
         if (block.number < first || block.number >= first + MARK_BLOCKS) {
             revert Marketplace_NotMarkableNow(first, first + MARK_BLOCKS);
         }
-        if (block.timestamp > _end(deal) + (block.number - (first - 1)) * BLOCK_SECONDS) {
-            revert Marketplace_PeriodAfterEnd(Period.wrap(period));
+        uint256 endedBy = Math.saturatingSub(block.timestamp, (block.number - (first - 1)) * BLOCK_SECONDS);
+        return Marking(period, _seed(period), endedBy);
+    }
+
+    /// @dev Note a miss, if it applies: a share of the collateral leaves the lock, part of it as the caller's reward.
+    function _noteMiss(SlotId slotId, Marking memory marking) internal returns (Refusal refusal, uint256 reward) {
+        Slot storage slot = slotRecords[slotId];
+        if (slot.state != SlotState.Filled) return (Refusal.NotFilled, 0);
+        Deal storage deal = deals[slotId.requestOf()];
+        if (marking.endedBy > slot.end(deal)) return (Refusal.AfterEnd, 0);
+        ProofRecord memory proofs = slot.proofs;
+        if (!_isRequired(deal, proofs.fillPeriod, marking.period, _challenge(marking.seed, slotId))) {
+            return (Refusal.NotRequired, 0);
         }
+        if (proofs.wasProven(marking.period)) return (Refusal.Proven, 0);
+        if (proofs.wasMissed(marking.period)) return (Refusal.Marked, 0);
+
+        uint256 collateral = deal.collateral;
+        uint256 slashed = Shares.slashed(collateral, SLASH_BPS, 1);
+        reward = Shares.share(slashed, VALIDATOR_BPS);
+        proofs.addMissed(marking.period);
+        slot.proofs = proofs;
+        _addToPot(deal, slot, slashed - reward);
+        emit ProofMissed(slotId, Period.wrap(uint64(marking.period)), msg.sender, slashed, reward);
+        address host = slot.host;
+        uint256 paid;
+        if (proofs.misses == MAX_MISSES) {
+            uint256 rest = collateral - Shares.slashed(collateral, SLASH_BPS, MAX_MISSES);
+            paid = _lose(slotId, deal, slot, rest);
+            slashed += rest;
+        }
+
+        if (slashed != 0) registry.slash(host, slashed);
+        _credit(host, paid);
+    }
+
+    /// @dev Say why a proof or a miss does not apply.
+    function _refuse(Refusal refusal, SlotId slotId, Period period) internal view {
+        Deal storage deal = _deal(slotId.requestOf());
+        Slot storage slot = slotRecords[slotId];
+        if (refusal == Refusal.NotFilled) revert Marketplace_NotFilled(slot.state);
+        if (refusal == Refusal.NotHost) revert Marketplace_NotHost(slot.host, msg.sender);
+        if (refusal == Refusal.AfterEnd) revert Marketplace_SlotEnded(slot.end(deal));
+        if (refusal == Refusal.NotRequired) revert Marketplace_ProofNotRequired(period);
+        if (refusal == Refusal.Proven) revert Marketplace_AlreadyProven(period);
+        revert Marketplace_AlreadyMarked(period);
     }
 
     /// @dev The host missed its last proof: it is owed what it earned, and `rest` of its collateral joins the slot's pot.
     function _lose(SlotId slotId, Deal storage deal, Slot storage slot, uint256 rest) internal returns (uint256 paid) {
-        RequestId id = slotId.requestOf();
-        address host = slot.host;
+        (RequestId id, uint16 slotIndex) = (slotId.requestOf(), slotId.indexOf());
+        (uint256 paidUntil, uint256 heldUntil) = (_paidUntil(deal, slot), slot.heldUntil(deal));
         paid = _runningPay(deal, slot);
-        bool live = !_isTerminal(_state(deal));
+        bool live = deal.isLive();
         bool sold = deal.phase != Phase.Selling;
-        _vacate(deal, slot, !live ? SlotState.Settled : sold ? SlotState.Lost : SlotState.Free);
+        address host = _vacate(deal, slot, !live ? SlotState.Settled : sold ? SlotState.Lost : SlotState.Free);
         --deal.filled;
         deal.unspent -= uint128(paid);
         _addToPot(deal, slot, rest);
-        emit SlotLost(id, slotId.indexOf(), host, paid, rest);
+        emit SlotLost(id, slotIndex, host, paid, rest);
         if (live && sold) _putUpForRepair(id, deal, slot);
+        _release(id, deal, paidUntil, heldUntil);
     }
 
     function _putUpForRepair(RequestId id, Deal storage deal, Slot storage slot) internal {
@@ -814,14 +920,20 @@ contract Marketplace is IMarketplace {
         slot.vacatedBlock = uint40(block.number);
         slot.reservations = 0;
         slot.expired = 0;
-        uint256 vacant = ++deal.vacant;
-        if (vacant > deal.maxSlotLoss) {
+        if (++deal.vacant > deal.maxSlotLoss) {
             deal.phase = Phase.Failed;
             deal.failedAfter = uint32(block.timestamp - deal.createdAt);
             emit RequestFailed(id);
             return;
         }
-        if (deal.repairOpenedAt != 0 || vacant < Math.min(deal.repairThreshold, deal.maxSlotLoss)) return;
+        _openRepair(id, deal);
+    }
+
+    /// @dev Open the repair of a started request, if enough slots are vacant and it is not too late for it.
+    function _openRepair(RequestId id, Deal storage deal) internal {
+        uint256 vacant = deal.vacant;
+        if (vacant == 0 || deal.repairOpenedAt != 0) return;
+        if (vacant < Math.min(deal.repairThreshold, deal.maxSlotLoss)) return;
         (bool enough,,) = _hasTerm(deal);
         if (!enough) return;
         deal.repairOpenedAt = uint40(block.timestamp);
@@ -831,9 +943,9 @@ contract Marketplace is IMarketplace {
 
     /* INTERNAL: MONEY */
 
-    /// @dev What `misses` misses cost: always a share of the original collateral, never of what is left of it.
-    function _slashed(uint256 collateral, uint256 misses) internal view returns (uint256) {
-        return collateral * SLASH_BPS / BPS * misses;
+    function _addToPot(Deal storage deal, Slot storage slot, uint256 amount) internal {
+        slot.pot += uint128(amount);
+        deal.pots += uint128(amount);
     }
 
     /// @dev Earned until `until` at the slot's rate, less a period's pay a miss, less what was claimed.
@@ -842,15 +954,16 @@ contract Marketplace is IMarketplace {
         view
         returns (uint256)
     {
-        uint256 gross = deal.rate * (until - slot.filledAt);
-        uint256 lost = slot.claimed + misses * deal.rate * PERIOD_SECONDS;
-        return gross > lost ? gross - lost : 0;
+        return Shares.unclaimed(deal.rate, until - slot.filledAt(deal), misses * PERIOD_SECONDS, slot.claimed);
     }
 
     /// @dev Running pay stops at the last accepted proof.
+    function _paidUntil(Deal storage deal, Slot storage slot) internal view returns (uint256) {
+        return Math.min(slot.proofs.provenAt, slot.end(deal));
+    }
+
     function _runningPay(Deal storage deal, Slot storage slot) internal view returns (uint256) {
-        uint256 until = Math.min(slot.history.provenAt, _end(deal));
-        return _unclaimed(deal, slot, until, slot.missesBeforeProof);
+        return _unclaimed(deal, slot, _paidUntil(deal, slot), slot.proofs.missesBeforeProof);
     }
 
     function _credit(address account, uint256 amount) internal {

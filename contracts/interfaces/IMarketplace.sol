@@ -1,9 +1,21 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IExtensions} from "./IExtensions.sol";
 import {Groth16Proof, IGroth16Verifier} from "./IGroth16Verifier.sol";
 import {IStakeRegistry} from "./IStakeRegistry.sol";
-import {Ask, Content, Period, Request, RequestId, RequestState, SlotId, SlotState} from "../libraries/Types.sol";
+import {
+    Amount,
+    Ask,
+    AskField,
+    Content,
+    Period,
+    Request,
+    RequestId,
+    RequestState,
+    SlotId,
+    SlotState
+} from "../libraries/Types.sol";
 
 /// @notice Everything that is fixed when the market is deployed. Shares are in basis points.
 struct MarketConfig {
@@ -31,8 +43,10 @@ struct MarketConfig {
     uint64 repairWindow;
     /// Expected proofs that must remain for a repair to open, reserve or fill.
     uint64 minTermPeriods;
-    /// Longest duration of a request in seconds.
+    /// Longest duration of a request in seconds, extensions included.
     uint64 maxDuration;
+    /// Shortest extension in seconds: at least a period, long enough to be worth a host's opting in.
+    uint64 minExtension;
 }
 
 /// @notice A request as the chain keeps it.
@@ -44,7 +58,7 @@ struct RequestRecord {
     uint16 repairThreshold;
     uint16 proofProbability;
     uint16 filled;
-    /// Slots lost and not filled again, reserved ones included.
+    /// Slots lost or left and not filled again, reserved ones included.
     uint16 vacant;
     /// Slots that are filled or reserved.
     uint16 active;
@@ -63,7 +77,7 @@ struct RequestRecord {
     /// Base units a host locks for a slot.
     uint256 collateral;
     uint256 root;
-    /// Deposit not yet credited to hosts.
+    /// What was paid for the request and not yet credited to hosts.
     uint256 unspent;
     /// Slashed collateral not yet credited, over all slots.
     uint256 pots;
@@ -78,11 +92,13 @@ struct SlotRecord {
     uint64 filledAt;
     uint64 fillPeriod;
     uint64 provenAt;
-    /// 0 unless lost since the request started.
+    /// 0 unless lost or left since the request started.
     uint64 vacatedAt;
     uint64 vacatedBlock;
-    /// End of the reservation.
-    uint64 deadline;
+    /// Until when the host that left had agreed to serve; 0 unless the slot was left.
+    uint64 departedAt;
+    /// When reserved, the reservation's deadline; when filled, until when the host agreed to serve; else 0.
+    uint64 heldUntil;
     /// Reservations of this slot in this sale; the next one has this index.
     uint16 reservations;
     /// How many of them expired.
@@ -124,12 +140,18 @@ interface IMarketplace {
     event RequestFailed(RequestId indexed requestId);
     event PayClaimed(SlotId indexed slotId, address indexed host, uint256 amount);
     event SlotSettled(RequestId indexed requestId, uint16 slotIndex, address indexed host, uint256 paid);
+    event SlotDeparted(RequestId indexed requestId, uint16 slotIndex, address indexed host, uint256 paid);
+    event RequestExtended(
+        RequestId indexed requestId, address indexed funder, uint256 from, uint256 until, uint256 price
+    );
+    event ExtensionAccepted(RequestId indexed requestId, uint16 slotIndex, address indexed host, uint256 heldUntil);
+    event FunderRefunded(RequestId indexed requestId, address indexed funder, uint256 amount);
     event RequestClosed(RequestId indexed requestId, address indexed client, uint256 refund, uint256 pots);
 
     error Marketplace_InvalidConfig(string field);
     error Marketplace_NotClient(address client, address caller);
-    error Marketplace_InvalidAsk(string field);
-    error Marketplace_AmountTooLarge(string amount);
+    error Marketplace_InvalidAsk(AskField field);
+    error Marketplace_AmountTooLarge(Amount amount);
     error Marketplace_RequestExists(RequestId id);
     error Marketplace_UnknownRequest(RequestId id);
     error Marketplace_NoSuchSlot(uint16 slotIndex, uint16 slots);
@@ -154,14 +176,20 @@ interface IMarketplace {
     error Marketplace_AlreadyMarked(Period period);
     error Marketplace_InvalidProof();
     error Marketplace_NotMarkableNow(uint256 fromBlock, uint256 beforeBlock);
-    error Marketplace_PeriodAfterEnd(Period period);
+    error Marketplace_SlotEnded(uint256 end);
+    error Marketplace_LengthMismatch(uint256 slots, uint256 proofs);
+    error Marketplace_NothingApplies();
+    error Marketplace_NotStarted(RequestState state);
+    error Marketplace_ExtensionTooShort(uint256 extra, uint256 minimum);
+    error Marketplace_TooManyExtensions(uint256 count);
+    error Marketplace_NothingToAccept();
     error Marketplace_NothingToClaim();
     error Marketplace_TooEarly(uint256 notBefore);
     error Marketplace_StillActive(uint16 active);
     error Marketplace_NotTerminal(RequestState state);
     error Marketplace_AlreadyClosed();
 
-    // --- clients ---
+    // --- clients and funders ---
 
     /// @notice Post a request and pay its whole price: slots * duration * pricePerBytePerSecond * slotSize.
     function requestStorage(Request calldata request) external returns (RequestId);
@@ -171,7 +199,18 @@ interface IMarketplace {
         external
         returns (RequestId);
 
-    /// @notice Credit the client with what is left of a terminal request: unspent deposit and pots.
+    /// @notice Add `extra` seconds, at least `minExtension`, to a started request and pay for them: anybody may. Each slot's
+    /// host keeps the end it agreed to, until it accepts the new one.
+    /// @dev A repair that was too late before may open. Of what nobody serves of that time the caller is credited when
+    /// the request is closed.
+    function extendRequest(RequestId id, uint40 extra) external;
+
+    /// @notice The same, spending an EIP-2612 permit of the caller for the registry.
+    function extendRequestWithPermit(RequestId id, uint40 extra, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external;
+
+    /// @notice Credit what is left of a terminal request: to the funders of its extensions what nobody served of the time
+    /// they paid for, to the client the rest and the pots.
     function closeRequest(RequestId id) external;
 
     // --- providers ---
@@ -183,18 +222,29 @@ interface IMarketplace {
     function closeReservation(SlotId id) external;
 
     /// @notice Fill a slot the caller reserved, proving it for the current period.
-    /// @dev A repair earns min(pot, bountyBps of the collateral * t), t the share of the sale's window that had passed at the
-    /// reservation, not at the fill: whoever holds the slot exclusively gains nothing by waiting. The client is credited
-    /// the rest of the pot.
+    /// @dev The repair of a lost slot earns min(pot, b), that of a slot its host left min(pay of the time since, b) out of
+    /// the request's unspent pay, in whole seconds of pay; b = bountyBps of the collateral * t, t the share of the sale's
+    /// window that had passed at the reservation, not at the fill: whoever holds the slot exclusively gains nothing by
+    /// waiting. The client is credited the rest of the pot.
     function fillSlot(SlotId id, Groth16Proof calldata proof) external;
 
     /// @notice Prove a slot for `period`, which must be the current one and required.
     function submitProof(SlotId id, Period period, Groth16Proof calldata proof) external;
 
+    /// @notice Prove slots of the caller for the current period, all with one check. Entries that do not apply (not
+    /// filled, not the caller's, ended, not required, proven, named before) are skipped.
+    /// @dev Reverts if none applies, and if any proof that applies is invalid; it does not tell which.
+    /// @return accepted How many applied.
+    function submitProofs(SlotId[] calldata ids, Groth16Proof[] calldata proofs) external returns (uint256 accepted);
+
+    /// @notice Agree to serve a slot of the caller until the request's present end.
+    function acceptExtension(SlotId id) external;
+
     /// @notice Credit a host with what it earned up to its last accepted proof.
     function claim(SlotId id) external;
 
-    /// @notice Pay and release the host of a slot whose request ended SETTLE_SECONDS ago.
+    /// @notice Pay and release the host of a slot that ended SETTLE_SECONDS ago, with its request or before it; in a request
+    /// that lives on the slot is vacant then.
     function settle(SlotId id) external;
 
     // --- validators ---
@@ -202,11 +252,19 @@ interface IMarketplace {
     /// @notice Mark that a required proof of `period` was not submitted; the caller earns a share of the slash.
     function markProofMissing(SlotId id, Period period) external;
 
+    /// @notice Mark every slot of which the required proof of `period` was not submitted; others are skipped.
+    /// @dev Reverts if none applies.
+    /// @return marked How many applied.
+    function markProofsMissing(SlotId[] calldata ids, Period period) external returns (uint256 marked);
+
     // --- views ---
 
     function registry() external view returns (IStakeRegistry);
 
     function verifier() external view returns (IGroth16Verifier);
+
+    /// @notice The books of who paid for which added time.
+    function extensions() external view returns (IExtensions);
 
     function config() external view returns (MarketConfig memory);
 

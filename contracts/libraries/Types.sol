@@ -65,6 +65,27 @@ struct Request {
     bytes32 nonce;
 }
 
+/// @notice What is wrong with a request, in an error.
+enum AskField {
+    Slots,
+    MaxSlotLoss,
+    RepairThreshold,
+    SlotSize,
+    Duration,
+    ProofProbability,
+    Dispersal,
+    CollateralPerByte,
+    Root,
+    Expiry
+}
+
+/// @notice Which product of a request does not fit 128 bits, in an error.
+enum Amount {
+    Rate,
+    Price,
+    Collateral
+}
+
 enum RequestState {
     None,
     New,
@@ -79,5 +100,6 @@ enum SlotState {
     Reserved,
     Filled,
     Lost,
+    Departed,
     Settled
 }

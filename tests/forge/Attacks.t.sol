@@ -267,7 +267,7 @@ contract AttacksTest is MarketTest {
         mark(id, 2, last);
         eq(market.slotOf(id.slotId(2)).misses, 1, "misses");
         Period current = market.currentPeriod();
-        vm.expectPartialRevert(IMarketplace.Marketplace_RequestEnded.selector);
+        vm.expectPartialRevert(IMarketplace.Marketplace_SlotEnded.selector);
         vm.prank(hosts[2]);
         market.submitProof(id.slotId(2), current, anyProof());
         wrapUp(id);
@@ -280,7 +280,7 @@ contract AttacksTest is MarketTest {
         Period current = nextPeriod();
         vm.warp(record.endsAt - 5 * BLOCK_SECONDS);
         Period.unwrap(nextPeriod());
-        vm.expectRevert(abi.encodeWithSelector(IMarketplace.Marketplace_PeriodAfterEnd.selector, current));
+        vm.expectRevert(abi.encodeWithSelector(IMarketplace.Marketplace_SlotEnded.selector, record.endsAt));
         vm.prank(validator);
         market.markProofMissing(id.slotId(0), current);
     }

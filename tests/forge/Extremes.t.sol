@@ -6,7 +6,7 @@ import {StakeRegistry} from "../../contracts/StakeRegistry.sol";
 import {IGroth16Verifier} from "../../contracts/interfaces/IGroth16Verifier.sol";
 import {IMarketplace, MarketConfig} from "../../contracts/interfaces/IMarketplace.sol";
 import {IStakeRegistry, StakeConfig} from "../../contracts/interfaces/IStakeRegistry.sol";
-import {Request, RequestId, RequestState, SlotState} from "../../contracts/libraries/Types.sol";
+import {Amount, AskField, Request, RequestId, RequestState, SlotState} from "../../contracts/libraries/Types.sol";
 import {MarketTest} from "./MarketTest.sol";
 
 /// @notice The largest, smallest and oddest asks and configurations: refused by name, or sound to the end.
@@ -15,22 +15,22 @@ contract ExtremesTest is MarketTest {
         Request memory request = exampleRequest();
         request.ask.pricePerBytePerSecond = type(uint128).max;
         request.ask.slotSize = 2;
-        _refused(request, abi.encodeWithSelector(IMarketplace.Marketplace_AmountTooLarge.selector, "rate"));
+        _refused(request, abi.encodeWithSelector(IMarketplace.Marketplace_AmountTooLarge.selector, Amount.Rate));
 
         request = exampleRequest();
         request.ask.slotSize = 1;
         request.ask.pricePerBytePerSecond = type(uint128).max / 3 / 1 days + 1;
-        _refused(request, abi.encodeWithSelector(IMarketplace.Marketplace_AmountTooLarge.selector, "price"));
+        _refused(request, abi.encodeWithSelector(IMarketplace.Marketplace_AmountTooLarge.selector, Amount.Price));
 
         request = exampleRequest();
         request.ask.slotSize = 1;
         request.ask.collateralPerByte = type(uint128).max / 3 + 1;
-        _refused(request, abi.encodeWithSelector(IMarketplace.Marketplace_AmountTooLarge.selector, "collateral"));
+        _refused(request, abi.encodeWithSelector(IMarketplace.Marketplace_AmountTooLarge.selector, Amount.Collateral));
 
         request.ask.slotSize = type(uint64).max;
         request.ask.collateralPerByte = type(uint128).max;
         request.ask.pricePerBytePerSecond = type(uint128).max;
-        _refused(request, abi.encodeWithSelector(IMarketplace.Marketplace_AmountTooLarge.selector, "rate"));
+        _refused(request, abi.encodeWithSelector(IMarketplace.Marketplace_AmountTooLarge.selector, Amount.Rate));
     }
 
     function test_the_largest_amounts_go_through_a_whole_story() external {
@@ -123,22 +123,22 @@ contract ExtremesTest is MarketTest {
     function test_an_invalid_ask_names_its_field() external {
         for (uint256 i; i < 15; ++i) {
             Request memory request = exampleRequest();
-            string memory field;
-            if (i == 0) (request.ask.slots, field) = (0, "slots");
-            if (i == 1) (request.ask.slots, field) = (257, "slots");
-            if (i == 2) (request.ask.maxSlotLoss, field) = (3, "maxSlotLoss");
-            if (i == 3) (request.ask.repairThreshold, field) = (0, "repairThreshold");
-            if (i == 4) (request.ask.repairThreshold, field) = (2, "repairThreshold");
-            if (i == 5) (request.ask.slotSize, field) = (0, "slotSize");
-            if (i == 6) (request.content.root, field) = (0, "root");
-            if (i == 7) (request.content.root, field) = (SCALAR_ORDER, "root");
-            if (i == 8) (request.expiry, field) = (0, "expiry");
-            if (i == 9) (request.expiry, field) = (1 days, "expiry");
-            if (i == 10) (request.ask.proofProbability, field) = (0, "proofProbability");
-            if (i == 11) (request.ask.dispersal, field) = (99, "dispersal");
-            if (i == 12) (request.ask.dispersal, field) = (9901, "dispersal");
-            if (i == 13) (request.ask.collateralPerByte, field) = (0, "collateralPerByte");
-            if (i == 14) (request.ask.duration, field) = (30 days + 1, "duration");
+            AskField field;
+            if (i == 0) (request.ask.slots, field) = (0, AskField.Slots);
+            if (i == 1) (request.ask.slots, field) = (257, AskField.Slots);
+            if (i == 2) (request.ask.maxSlotLoss, field) = (3, AskField.MaxSlotLoss);
+            if (i == 3) (request.ask.repairThreshold, field) = (0, AskField.RepairThreshold);
+            if (i == 4) (request.ask.repairThreshold, field) = (2, AskField.RepairThreshold);
+            if (i == 5) (request.ask.slotSize, field) = (0, AskField.SlotSize);
+            if (i == 6) (request.content.root, field) = (0, AskField.Root);
+            if (i == 7) (request.content.root, field) = (SCALAR_ORDER, AskField.Root);
+            if (i == 8) (request.expiry, field) = (0, AskField.Expiry);
+            if (i == 9) (request.expiry, field) = (1 days, AskField.Expiry);
+            if (i == 10) (request.ask.proofProbability, field) = (0, AskField.ProofProbability);
+            if (i == 11) (request.ask.dispersal, field) = (99, AskField.Dispersal);
+            if (i == 12) (request.ask.dispersal, field) = (9901, AskField.Dispersal);
+            if (i == 13) (request.ask.collateralPerByte, field) = (0, AskField.CollateralPerByte);
+            if (i == 14) (request.ask.duration, field) = (30 days + 1, AskField.Duration);
             _refused(request, abi.encodeWithSelector(IMarketplace.Marketplace_InvalidAsk.selector, field));
         }
         Request memory largest = exampleRequest();
@@ -148,7 +148,7 @@ contract ExtremesTest is MarketTest {
     }
 
     function test_an_invalid_configuration_names_its_field() external {
-        for (uint256 i; i < 20; ++i) {
+        for (uint256 i; i < 23; ++i) {
             MarketConfig memory c = config();
             string memory field;
             if (i == 0) (c.periodBlocks, field) = (1, "periodBlocks");
@@ -171,6 +171,9 @@ contract ExtremesTest is MarketTest {
             if (i == 17) (c.repairWindow, field) = (0, "repairWindow");
             if (i == 18) (c.minTermPeriods, field) = (type(uint64).max, "minTermPeriods");
             if (i == 19) (c.maxDuration, field) = (type(uint64).max, "maxDuration");
+            if (i == 20) (c.maxDuration, field) = (type(uint32).max - c.reserveSeconds + 1, "maxDuration");
+            if (i == 21) (c.minExtension, field) = (119, "minExtension");
+            if (i == 22) (c.minExtension, field) = (uint64(type(uint32).max) + 1, "minExtension");
             IStakeRegistry vault = _vaultOf(vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1));
             IGroth16Verifier verifier = market.verifier();
             vm.expectRevert(abi.encodeWithSelector(IMarketplace.Marketplace_InvalidConfig.selector, field));

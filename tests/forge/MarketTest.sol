@@ -83,7 +83,8 @@ abstract contract MarketTest is Test {
             reserveSeconds: 300,
             repairWindow: 600,
             minTermPeriods: 2,
-            maxDuration: 30 days
+            maxDuration: 30 days,
+            minExtension: 1 hours
         });
     }
 
