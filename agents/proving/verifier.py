@@ -19,9 +19,11 @@ contract {name} is IGroth16Verifier {{
 {constants}
     /// Bytes of a pair of points, one of G1 and one of G2, as the precompile of pairings takes them.
     uint256 internal constant PAIR = 0xc0;
-    /// Gas that a precompile on G1 may use: ten times the price of the dearer (EIP-1108), so that a fork may raise it while
-    /// a bad point, on which a precompile spends all it is given, costs little.
+    /// Gas given to a precompile on G1, and ten times the price of the dearer (EIP-1108): a fork may raise it, and yet a bad
+    /// point, on which a precompile spends all it is given, does not cost all there is. So with the pairings below.
     uint256 internal constant POINT_GAS = 60_000;
+    /// What multiplying a point of G1 and adding it to another costs, with all that goes with it.
+    uint256 internal constant SCALING_GAS = 6_500;
 
     error {name}_OutOfGas();
 
@@ -31,6 +33,7 @@ contract {name} is IGroth16Verifier {{
     /// group; all of the curve is G1.
     function verifyProof(Groth16Proof calldata proof, uint256[3] calldata publics) external view returns (bool) {{
         if (publics[0] >= R || publics[1] >= R || publics[2] >= R) return false;
+        _requireGas(_pairingGas(4) + 3 * SCALING_GAS);
         uint256 pairs = _allocate(4);
         assembly ("memory-safe") {{
             calldatacopy(pairs, proof, 0x40)
@@ -65,8 +68,7 @@ contract {name} is IGroth16Verifier {{
     function verifyProofs(Groth16Proof[] calldata proofs, uint256[3][] calldata publics) external view returns (bool) {{
         uint256 count = proofs.length;
         if (count == 0 || count != publics.length) return false;
-        // Short of this a precompile could fail for lack of gas, as it does for a bad point.
-        _requireGas(_pairingGas(count + 3) + 6_500 * (2 * count + 3));
+        _requireGas(_pairingGas(count + 3) + (2 * count + 3) * SCALING_GAS);
         uint256 seed = _seed(proofs, publics);
         uint256 pairs = _allocate(count + 3);
         (bool valid, uint256 first, uint256 second, uint256 third) = _weigh(pairs, seed, publics);
@@ -96,27 +98,33 @@ contract {name} is IGroth16Verifier {{
         pure
         returns (bool valid, uint256 first, uint256 second, uint256 third)
     {{
-        unchecked {{
-            uint256 last = publics.length - 1;
-            uint256 rest = R + 1;
-            for (uint256 i = 0; i <= last; ++i) {{
-                uint256[3] calldata inputs = publics[i];
-                if (inputs[0] >= R || inputs[1] >= R || inputs[2] >= R) return (false, 0, 0, 0);
-                uint256 weight = rest;
-                assembly ("memory-safe") {{
-                    if lt(i, last) {{
-                        mstore(0x00, seed)
-                        mstore(0x20, i)
-                        weight := shr(128, keccak256(0x00, 0x40))
-                        rest := sub(rest, weight)
-                    }}
-                    mstore(add(add(pairs, mul(i, PAIR)), 0x40), weight)
+        assembly ("memory-safe") {{
+            valid := 1
+            let order := R // on the stack: the compiler would fetch it from the code at every use
+            let rest := add(R, 1)
+            let inputs := publics.offset
+            let last := sub(publics.length, 1)
+            mstore(0x00, seed)
+            for {{ let i := 0 }} lt(i, publics.length) {{ i := add(i, 1) }} {{
+                let weight := rest
+                if lt(i, last) {{
+                    mstore(0x20, i)
+                    weight := shr(128, keccak256(0x00, 0x40))
+                    rest := sub(rest, weight)
                 }}
-                first = addmod(first, mulmod(weight, inputs[0], R), R);
-                second = addmod(second, mulmod(weight, inputs[1], R), R);
-                third = addmod(third, mulmod(weight, inputs[2], R), R);
+                mstore(add(pairs, 0x40), weight)
+                pairs := add(pairs, PAIR)
+                let input := calldataload(inputs)
+                valid := and(valid, lt(input, order))
+                first := addmod(first, mulmod(weight, input, order), order)
+                input := calldataload(add(inputs, 0x20))
+                valid := and(valid, lt(input, order))
+                second := addmod(second, mulmod(weight, input, order), order)
+                input := calldataload(add(inputs, 0x40))
+                valid := and(valid, lt(input, order))
+                third := addmod(third, mulmod(weight, input, order), order)
+                inputs := add(inputs, 0x60)
             }}
-            return (true, first, second, third);
         }}
     }}
 
@@ -153,7 +161,7 @@ contract {name} is IGroth16Verifier {{
     function _balances(uint256 pairs, uint256 count, uint256 first, uint256 second, uint256 third)
         private
         view
-        returns (bool)
+        returns (bool one)
     {{
         uint256 key;
         assembly ("memory-safe") {{
@@ -180,30 +188,25 @@ contract {name} is IGroth16Verifier {{
             mstore(add(key, 0x200), sub(Q, DELTA_Y_IMAG))
             mstore(add(key, 0x220), sub(Q, DELTA_Y_REAL))
         }}
-        _requireGas(_pairingGas(count + 3));
-        bool one;
+        uint256 price = _pairingGas(count + 3);
+        _requireGas(price);
         assembly ("memory-safe") {{
-            // What a failing call leaves in the word is not 1.
-            mstore(0x00, 0)
-            one := staticcall(gas(), 0x08, pairs, mul(add(count, 3), PAIR), 0x00, 0x20)
-            one := and(one, mload(0x00))
+            one := staticcall(mul(10, price), 0x08, pairs, mul(add(count, 3), PAIR), 0x00, 0x20)
+            one := and(one, mload(0x00)) // 0 or 1 after a call that did not fail
         }}
-        return one;
     }}
 
-    /// @dev The point at `sum` + scalar (x, y), back to `sum`; the three words after the point are spoilt.
+    /// @dev The point at `sum` + scalar (x, y), back to `sum`; the three words after the point are spoilt. The points are
+    /// ours and there is gas for them: neither call can fail.
     function _add(uint256 sum, uint256 x, uint256 y, uint256 scalar) private view {{
-        bool called;
         assembly ("memory-safe") {{
             let term := add(sum, 0x40)
             mstore(term, x)
             mstore(add(term, 0x20), y)
             mstore(add(term, 0x40), scalar)
-            called := staticcall(POINT_GAS, 0x07, term, 0x60, term, 0x40)
-            called := and(staticcall(POINT_GAS, 0x06, sum, 0x80, sum, 0x40), called)
+            pop(staticcall(POINT_GAS, 0x07, term, 0x60, term, 0x40))
+            pop(staticcall(POINT_GAS, 0x06, sum, 0x80, sum, 0x40))
         }}
-        // The points are ours and on the curve: only a lack of gas can fail here.
-        if (!called) revert {name}_OutOfGas();
     }}
 
     /// @dev Room for `count` pairs, with anything in it.
@@ -221,7 +224,8 @@ contract {name} is IGroth16Verifier {{
         }}
     }}
 
-    /// @dev Reverts unless `needed` gas can be handed on; a call gets 63/64 of what there is.
+    /// @dev Reverts unless a call can be given `needed` gas, of 63/64 of what there is: short of it, a precompile would fail
+    /// as it does for a bad point.
     function _requireGas(uint256 needed) private view {{
         if (gasleft() < needed + needed / 32) revert {name}_OutOfGas();
     }}
