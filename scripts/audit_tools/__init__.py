@@ -1,0 +1,1 @@
+"""What scripts/audit and scripts/mutate are made of."""

@@ -1,0 +1,116 @@
+"""Which mutants the forge tests kill: each is built and tested in a copy of the tree, never in the tree itself.
+
+The tests run in foundry's profile `mutation`: without the optimiser, which is most of a build's time and changes nothing
+that a test may see but gas, with tests linked to contracts at run time, and with few fuzzed cases.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+from pathlib import Path
+from queue import SimpleQueue
+from tempfile import TemporaryDirectory
+
+from .mutants import Mutant
+from .sources import ROOT
+
+COPIED = ("contracts", "tests/forge", "tests/vectors")
+HANG_SECONDS = 90
+"""Tests of a mutant that take longer than this, where they should take about five, hang: in a loop without end."""
+
+
+class Fate(Enum):
+    """What becomes of a mutant."""
+
+    KILLED = "killed"
+    HUNG = "hung"
+    SURVIVED = "survived"
+    STILLBORN = "stillborn"
+
+
+class Workspace:
+    """A copy of what forge needs, for one worker."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def made(cls, folder: Path) -> Workspace:
+        """A new copy in ``folder``, built and tested: exits if its tests fail without any mutation."""
+        for part in COPIED:
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns(".cache", "*.py", "__pycache__"))
+        for part in ("foundry.toml", "scripts/solc"):
+            (folder / part).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / part, folder / part)
+        (folder / "node_modules").symlink_to((ROOT / "node_modules").resolve())
+        workspace = cls(folder)
+        fate, said = workspace.test()
+        if fate is not Fate.SURVIVED:
+            raise SystemExit(f"the tests fail ({fate.value}) before anything is mutated:\n{said[-4000:]}")
+        return workspace
+
+    def copied(self, folder: Path) -> Workspace:
+        """Another one, with what is built already."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Workspace(folder)
+
+    def fate(self, mutant: Mutant) -> Fate:
+        """Tries one mutant, and puts the source back."""
+        place = self.folder / mutant.file
+        place.write_text(mutant.text())
+        try:
+            return self.test()[0]
+        finally:
+            shutil.copy(ROOT / mutant.file, place)
+
+    def test(self) -> tuple[Fate, str]:
+        """Runs all tests until the first that fails; with what forge said."""
+        process = subprocess.Popen(
+            [*forge(), "test", "--fail-fast", "--threads", "1"],
+            cwd=self.folder, env={**os.environ, "FOUNDRY_PROFILE": "mutation"}, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        try:
+            said, _ = process.communicate(timeout=HANG_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return Fate.HUNG, process.communicate()[0]
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        if process.returncode == 0:
+            return Fate.SURVIVED, said
+        return (Fate.STILLBORN if "Compiler run failed" in said else Fate.KILLED), said
+
+
+def forge() -> list[str]:
+    """forge itself where npm put one for this machine, not the node script before it: half a second less, each time."""
+    native = sorted((ROOT / "node_modules" / "@foundry-rs").glob("forge-*/bin/forge"))
+    return [str(native[0] if native else ROOT / "node_modules" / ".bin" / "forge")]
+
+
+def fates(mutants: Iterable[Mutant], workers: int, report: Callable[[Mutant, Fate], None]) -> None:
+    """Tries every mutant, ``workers`` at a time, and reports each when it is done."""
+    with TemporaryDirectory(prefix="holdfast-mutants-") as temporary:
+        first = Workspace.made(Path(temporary) / "0")
+        free: SimpleQueue[Workspace] = SimpleQueue()
+        free.put(first)
+        for number in range(1, workers):
+            free.put(first.copied(Path(temporary) / str(number)))
+
+        def run(mutant: Mutant) -> tuple[Mutant, Fate]:
+            workspace = free.get()
+            try:
+                return mutant, workspace.fate(mutant)
+            finally:
+                free.put(workspace)
+
+        with ThreadPoolExecutor(workers) as pool:
+            for mutant, fate in pool.map(run, mutants):
+                report(mutant, fate)
