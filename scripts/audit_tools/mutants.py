@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .sources import ROOT, compiled, errors, syntax_trees
+from .sources import compiled, errors, source, syntax_trees
 
 Node = dict[str, Any]
 
@@ -27,6 +27,9 @@ OPERATORS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 FUNCTIONS = {"min": "max", "max": "min", "saturatingSub": "max", "ceilDiv": "max"}
 """Library functions, with another of the same arguments."""
+
+TOGETHER = 40
+"""Copies of a file in one compilation; the compiler's memory ends at about a hundred of the largest."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,15 @@ class Mutant:
 
     def text(self) -> str:
         """The whole source, changed."""
-        source = (ROOT / self.file).read_bytes()
-        return (source[: self.start] + self.replacement.encode() + source[self.end :]).decode()
+        text = source(self.file)
+        return (text[: self.start] + self.replacement.encode() + text[self.end :]).decode()
 
     def lines(self) -> tuple[str, str]:
         """The source lines touched, as they are and as they become, white space at the ends removed."""
-        source = (ROOT / self.file).read_bytes()
-        first = source.rfind(b"\n", 0, self.start) + 1
-        last = source.find(b"\n", self.end)
-        was, now = source[first:last], source[first : self.start] + self.replacement.encode() + source[self.end : last]
+        text = source(self.file)
+        first = text.rfind(b"\n", 0, self.start) + 1
+        last = text.find(b"\n", self.end)
+        was, now = text[first:last], text[first : self.start] + self.replacement.encode() + text[self.end : last]
         return _trimmed(was.decode()), _trimmed(now.decode())
 
     def key(self) -> tuple[str, str, str, str]:
@@ -72,11 +75,13 @@ def all_mutants(paths: list[str], events: bool = False) -> list[Mutant]:
 
 
 def stillborn(mutants: list[Mutant]) -> set[Mutant]:
-    """Those that are no Solidity. All are compiled at once, each as a copy of its file beside it."""
-    copies = {f"{mutant.file}.{at}.sol": mutant for at, mutant in enumerate(mutants)}
-    answer = compiled({name: mutant.text() for name, mutant in copies.items()}, ["abi"])
-    places = {error["sourceLocation"]["file"] for error in errors(answer)}
-    return {copies[place] for place in places if place in copies}
+    """Those that are no Solidity. Many are compiled at once, each as a copy of its file beside it."""
+    dead = set()
+    for first in range(0, len(mutants), TOGETHER):
+        copies = {f"{mutant.file}.{at}.sol": mutant for at, mutant in enumerate(mutants[first : first + TOGETHER])}
+        answer = compiled({name: mutant.text() for name, mutant in copies.items()}, ["abi"])
+        dead |= {copies[error["sourceLocation"]["file"]] for error in errors(answer)}
+    return dead
 
 
 class _Walk:
@@ -84,7 +89,7 @@ class _Walk:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.source = (ROOT / file).read_bytes()
+        self.source = source(file)
         self.contract = ""
         self.function = ""
 

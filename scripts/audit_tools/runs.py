@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 
 from .mutants import Mutant
-from .sources import ROOT
+from .sources import ROOT, source
 
 COPIED = ("contracts", "tests/forge", "tests/vectors")
 HANG_SECONDS = 90
@@ -67,7 +67,7 @@ class Workspace:
         try:
             return self.test()[0]
         finally:
-            shutil.copy(ROOT / mutant.file, place)
+            place.write_bytes(source(mutant.file))
 
     def test(self) -> tuple[Fate, str]:
         """Runs all tests until the first that fails; with what forge said."""
