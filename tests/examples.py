@@ -25,6 +25,7 @@ MARKET = MarketConfig(
     repair_window=40,
     min_term_periods=2,
     max_duration=100_000,
+    min_extension=100,
 )
 """One-second blocks; a slot is lost at its third miss."""
 

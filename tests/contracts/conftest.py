@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Contracts:
-    """What forge made of contracts/, the tests' own contracts included, by name.
+    """What forge made of contracts/ with the settings of what ships, the tests' own contracts included, by name.
 
     Not ape's own compilation: it misses changes of interfaces, and contracts in checkouts below /tmp.
     """
@@ -42,10 +43,11 @@ def contracts() -> Contracts:
     """The contracts as they are in the sources; forge compiles what has changed."""
     with (ROOT / ".build" / "forge.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        forge = [str(ROOT / "node_modules" / ".bin" / "forge"), "build"]
-        done = subprocess.run(forge, cwd=ROOT, capture_output=True, text=True, check=False)
+        forge = [str(ROOT / "node_modules" / ".bin" / "forge"), "build", "contracts"]
+        shipped = {**os.environ, "FOUNDRY_PROFILE": "ship"}
+        done = subprocess.run(forge, cwd=ROOT, env=shipped, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return Contracts(ROOT / ".build" / "forge" / "out")
+    return Contracts(ROOT / ".build" / "forge" / "ship")
 
 
 @pytest.fixture(scope="session")
