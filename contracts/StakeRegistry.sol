@@ -191,7 +191,8 @@ contract StakeRegistry is IStakeRegistry, ReentrancyGuardTransient {
         if (amount > provider.locked) revert StakeRegistry_InsufficientLockedStake(provider.locked, amount);
 
         provider.locked -= uint128(amount);
-        _updateStakedSince(provider);
+        // A slash can only take stake below the minimum: above it, stakedSince need not be read.
+        if (uint256(provider.free) + provider.locked < MIN_STAKE) provider.stakedSince = 0;
         poolOf[msg.sender] += amount;
 
         emit Slashed(account, amount);
