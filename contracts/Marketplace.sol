@@ -353,7 +353,7 @@ contract Marketplace is IMarketplace {
     }
 
     /// @inheritdoc IMarketplace
-    function acceptExtension(SlotId slotId) external {
+    function acceptExtension(SlotId slotId, uint40 latest) external {
         RequestId id = slotId.requestOf();
         Deal storage deal = _deal(id);
         Slot storage slot = slotRecords[slotId];
@@ -362,6 +362,8 @@ contract Marketplace is IMarketplace {
         _checkLive(deal);
         (uint256 from, uint256 until) = (slot.heldUntil(deal), deal.endsAt());
         if (from == until) revert Marketplace_NothingToAccept();
+        // Somebody may have added more since the host decided: it serves no longer than it meant to.
+        if (until > latest) revert Marketplace_EndsLater(until, latest);
         if (block.timestamp >= from) revert Marketplace_SlotEnded(from);
 
         slot.heldFor = deal.duration;

@@ -183,6 +183,7 @@ interface IMarketplace {
     error Marketplace_ExtensionTooShort(uint256 extra, uint256 minimum);
     error Marketplace_TooManyExtensions(uint256 count);
     error Marketplace_NothingToAccept();
+    error Marketplace_EndsLater(uint256 end, uint256 latest);
     error Marketplace_NothingToClaim();
     error Marketplace_TooEarly(uint256 notBefore);
     error Marketplace_StillActive(uint16 active);
@@ -237,8 +238,8 @@ interface IMarketplace {
     /// @return accepted How many applied.
     function submitProofs(SlotId[] calldata ids, Groth16Proof[] calldata proofs) external returns (uint256 accepted);
 
-    /// @notice Agree to serve a slot of the caller until the request's present end.
-    function acceptExtension(SlotId id) external;
+    /// @notice Agree to serve a slot of the caller until the request's present end, which is at `latest` at the latest.
+    function acceptExtension(SlotId id, uint40 latest) external;
 
     /// @notice Credit a host with what it earned up to its last accepted proof.
     function claim(SlotId id) external;
