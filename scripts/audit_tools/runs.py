@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from .mutants import Mutant
 from .sources import ROOT, source
 
-COPIED = ("contracts", "tests/forge", "tests/vectors")
+COPIED = ("contracts", "tests/forge", "tests/attacks", "tests/vectors")
 HANG_SECONDS = 90
 """Tests of a mutant that take longer than this, where they should take about five, hang: in a loop without end."""
 
@@ -60,19 +60,20 @@ class Workspace:
         shutil.copytree(self.folder, folder, symlinks=True)
         return Workspace(folder)
 
-    def fate(self, mutant: Mutant) -> Fate:
-        """Tries one mutant, and puts the source back."""
+    def fate(self, mutant: Mutant, only: str = "") -> Fate:
+        """Tries one mutant, against all tests or the one named ``only``, and puts the source back."""
         place = self.folder / mutant.file
         place.write_text(mutant.text())
         try:
-            return self.test()[0]
+            return self.test(only)[0]
         finally:
             place.write_bytes(source(mutant.file))
 
-    def test(self) -> tuple[Fate, str]:
-        """Runs all tests until the first that fails; with what forge said."""
+    def test(self, only: str = "") -> tuple[Fate, str]:
+        """Runs all tests, or the one named ``only``, until the first that fails; with what forge said."""
+        chosen = ["--match-test", rf"^{only}\("] if only else []
         process = subprocess.Popen(
-            [*forge(), "test", "--fail-fast", "--threads", "1"],
+            [*forge(), "test", "--fail-fast", "--threads", "1", *chosen],
             cwd=self.folder, env={**os.environ, "FOUNDRY_PROFILE": "mutation"}, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
