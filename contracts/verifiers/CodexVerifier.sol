@@ -38,21 +38,21 @@ contract CodexVerifier is IGroth16Verifier {
 
     /// Bytes of a pair of points, one of G1 and one of G2, as the precompile of pairings takes them.
     uint256 internal constant PAIR = 0xc0;
-    /// Gas given to a precompile on G1, and ten times the price of the dearer (EIP-1108): a fork may raise it, and yet a bad
-    /// point, on which a precompile spends all it is given, does not cost all there is. So with the pairings below.
+    /// Gas that a precompile on G1 may use, and that of pairings for each pair: ten times the prices of EIP-1108 and
+    /// more. A fork may raise them, and yet a bad point, on which a precompile spends all it is given, does not cost
+    /// all there is.
     uint256 internal constant POINT_GAS = 60_000;
-    /// What multiplying a point of G1 and adding it to another costs, with all that goes with it.
-    uint256 internal constant SCALING_GAS = 6_500;
+    uint256 internal constant PAIRING_GAS = 500_000;
 
     error CodexVerifier_OutOfGas();
 
     /// @inheritdoc IGroth16Verifier
-    /// @dev e(a, b) = e(alpha, beta) e(ic, gamma) e(c, delta) with ic = IC0 + sum of publics[k] IC(k + 1).
-    /// The precompiles (EIP-196, EIP-197) reject coordinates at or above Q, points off the curve and, for G2, out of the
+    /// @dev e(a, b) = e(alpha, beta) e(ic, gamma) e(c, delta) with ic = IC0 + sum of publics[k] IC(k + 1). The
+    /// precompiles (EIP-196, EIP-197) reject coordinates at or above Q, points off the curve and, for G2, out of the
     /// group; all of the curve is G1.
     function verifyProof(Groth16Proof calldata proof, uint256[3] calldata publics) external view returns (bool) {
         if (publics[0] >= R || publics[1] >= R || publics[2] >= R) return false;
-        _requireGas(_pairingGas(4) + 3 * SCALING_GAS);
+        _requireGas(4, 3);
         uint256 pairs = _allocate(4);
         assembly ("memory-safe") {
             calldatacopy(pairs, proof, 0x40)
@@ -69,27 +69,28 @@ contract CodexVerifier is IGroth16Verifier {
     /// @inheritdoc IGroth16Verifier
     /// @dev One equation for all: that of verifyProof with every proof's sides raised to the power of its weight r_i,
     ///   product of e(r_i a_i, b_i) = e(alpha, beta)^(sum r_i) e(sum r_i ic_i, gamma) e(sum r_i c_i, delta).
-    /// Weights are 128 bits of keccak256(seed, i), the seed being the hash of the whole batch; the last one is such that
-    /// they add up to 1 modulo R, so that alpha and IC0 stand as they are.
+    /// Weights are 128 bits of keccak256(seed, i), the seed being the hash of the whole batch; the last one is such
+    /// that they add up to 1 modulo R, so that alpha and IC0 stand as they are.
     ///
-    /// Valid batches always pass. Sound by the small exponents test (Bellare, Garay, Rabin, EUROCRYPT 1998, theorem 3.3;
-    /// for pairings Ferrara, Green, Hohenberger, Pedersen, CT-RSA 2009; for Groth16 the Zcash protocol, appendix B.2):
-    /// let E_i = e(alpha, beta) e(ic_i, gamma) e(c_i, delta) / e(a_i, b_i), 1 for valid proofs only. The precompiles
-    /// admit points of the groups of prime order R alone, or infinity, so E_i = g^(x_i) for one g of order R. As the last,
-    /// l, has weight 1 - sum of the others, what is compared with 1 is g to the power of
-    ///   x_l + sum over i < l of r_i (x_i - x_l)  modulo R.
-    /// If all x_i equal x_l, that is x_l: 0 for valid batches only. Else some x_j differs from x_l, and whatever the other
-    /// weights, at most one r_j modulo R makes the sum 0: one of its 2^128 values, all below R. With keccak256 as a random
-    /// oracle the batch, so every x_i, is chosen before its weights are known (the seed has no two readings: both arrays
-    /// are as long as each other and their elements of fixed length). So an invalid batch passes with probability at most
-    /// 2^-128, and somebody who tries q batches finds one that passes with at most (q + 1) / 2^128, but for collisions
-    /// of seeds, (q + 1)^2 / 2^256.
+    /// Valid batches always pass. That others do not is the small exponents test (Bellare, Garay, Rabin, EUROCRYPT
+    /// 1998; for pairings Ferrara, Green, Hohenberger, Pedersen, CT-RSA 2009; for Groth16 the Zcash protocol, appendix
+    /// B.2) with a sum of weights that is fixed. Let E_i = e(alpha, beta) e(ic_i, gamma) e(c_i, delta) / e(a_i, b_i), 1
+    /// for valid proofs only. The precompiles admit infinity and points of the groups of prime order R alone, so E_i =
+    /// g^(x_i) for one g of order R. As the last weight is 1 - the sum of the others, what is compared with 1 is g to
+    /// the power of
+    ///   x_last + sum over i < last of r_i (x_i - x_last)  modulo R.
+    /// If all x_i equal x_last, that is x_last: 0 for valid batches only. Else some x_j differs from it, and whatever
+    /// the other weights, at most one r_j modulo R makes the sum 0: at most one of its 2^128 values, all below R. So
+    /// weights drawn after the batch is fixed pass an invalid batch with probability at most 2^-128. They are: the seed
+    /// binds all of the batch and has no second reading, as both arrays are equally long and their elements of fixed
+    /// length. With keccak256 as a random oracle, whoever asks it q times finds an invalid batch that passes with
+    /// probability at most (q + 1) / 2^128 + (q + 1)^2 / 2^256, the last for seeds that were met before.
     function verifyProofs(Groth16Proof[] calldata proofs, uint256[3][] calldata publics) external view returns (bool) {
         uint256 count = proofs.length;
         if (count == 0 || count != publics.length) return false;
-        _requireGas(_pairingGas(count + 3) + (2 * count + 3) * SCALING_GAS);
         uint256 seed = _seed(proofs, publics);
         uint256 pairs = _allocate(count + 3);
+        _requireGas(count + 3, 2 * count + 3);
         (bool valid, uint256 first, uint256 second, uint256 third) = _weigh(pairs, seed, publics);
         if (!valid || !_scale(pairs, proofs)) return false;
         return _balances(pairs, count, first, second, third);
@@ -110,8 +111,8 @@ contract CodexVerifier is IGroth16Verifier {
         }
     }
 
-    /// @dev Leaves the weight of each proof in the third word of its pair, and returns the weighted sums modulo R of the
-    /// public inputs; false if one is not below R.
+    /// @dev Leaves the weight of each proof in the third word of its pair, and returns the weighted sums modulo R of
+    /// the public inputs; false if one is not below R.
     function _weigh(uint256 pairs, uint256 seed, uint256[3][] calldata publics)
         private
         pure
@@ -175,8 +176,8 @@ contract CodexVerifier is IGroth16Verifier {
     }
 
     /// @dev Whether `count` pairs multiply to e(alpha, beta) e(ic, gamma) e(c, delta), where ic = IC0 + first IC1 +
-    /// second IC2 + third IC3. The room of three pairs follows them, with c in place already; the three are made here, of
-    /// the negated points of the key, and the product of all compared with 1.
+    /// second IC2 + third IC3. The room of three pairs follows them, with c in place already; the three are made here,
+    /// of the negated points of the key, and the product of all compared with 1.
     function _balances(uint256 pairs, uint256 count, uint256 first, uint256 second, uint256 third)
         private
         view
@@ -206,17 +207,14 @@ contract CodexVerifier is IGroth16Verifier {
             mstore(add(key, 0x1e0), DELTA_X_REAL)
             mstore(add(key, 0x200), sub(Q, DELTA_Y_IMAG))
             mstore(add(key, 0x220), sub(Q, DELTA_Y_REAL))
-        }
-        uint256 price = _pairingGas(count + 3);
-        _requireGas(price);
-        assembly ("memory-safe") {
-            one := staticcall(mul(10, price), 0x08, pairs, mul(add(count, 3), PAIR), 0x00, 0x20)
+            count := add(count, 3)
+            one := staticcall(mul(count, PAIRING_GAS), 0x08, pairs, mul(count, PAIR), 0x00, 0x20)
             one := and(one, mload(0x00)) // 0 or 1 after a call that did not fail
         }
     }
 
-    /// @dev The point at `sum` + scalar (x, y), back to `sum`; the three words after the point are spoilt. The points are
-    /// ours and there is gas for them: neither call can fail.
+    /// @dev The point at `sum` + scalar (x, y), back to `sum`; the three words after the point are spoilt. The points
+    /// are ours and there is gas for them: neither call can fail.
     function _add(uint256 sum, uint256 x, uint256 y, uint256 scalar) private view {
         assembly ("memory-safe") {
             let term := add(sum, 0x40)
@@ -236,16 +234,14 @@ contract CodexVerifier is IGroth16Verifier {
         }
     }
 
-    /// @dev EIP-1108: what `count` pairings cost.
-    function _pairingGas(uint256 count) private pure returns (uint256) {
+    /// @dev Reverts unless there is gas for so many pairings and so many products of points of G1 and scalars: short of
+    /// it a precompile would fail, as it does for a bad point. Prices are those of EIP-1108, 6,500 being a product's
+    /// with all that goes with it but memory, which is allocated before. One part in 32 goes beyond: calls get 63/64 of
+    /// what there is.
+    function _requireGas(uint256 pairings, uint256 products) private view {
         unchecked {
-            return 45_000 + 34_000 * count;
+            uint256 needed = 45_000 + 34_000 * pairings + 6_500 * products;
+            if (gasleft() < needed + needed / 32) revert CodexVerifier_OutOfGas();
         }
-    }
-
-    /// @dev Reverts unless a call can be given `needed` gas, of 63/64 of what there is: short of it, a precompile would fail
-    /// as it does for a bad point.
-    function _requireGas(uint256 needed) private view {
-        if (gasleft() < needed + needed / 32) revert CodexVerifier_OutOfGas();
     }
 }

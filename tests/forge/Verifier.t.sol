@@ -309,17 +309,26 @@ contract VerifierTest is Test {
         }
     }
 
-    /// @dev Calls with every 1/64 of `ample` gas: errors of the verifier's own first, then the answer, and nothing else.
+    /// @dev Calls with less and less gas, in steps of 1/64 and around the least that is enough of 1/4096 of `ample`:
+    /// answers first, then errors of the verifier's own, and nothing else.
     function _starve(bytes memory data, uint256 ample) internal view {
-        bool answered;
-        for (uint256 gas = ample / 64; gas <= ample; gas += ample / 64) {
-            (bool success, bytes memory answer) = address(verifier).staticcall{gas: gas}(data);
-            if (success) isTrue(abi.decode(answer, (bool)), "never false");
-            else isTrue(bytes4(answer) == DevnetVerifier.DevnetVerifier_OutOfGas.selector, "an error of its own");
-            isTrue(success || !answered, "more gas is no worse");
-            answered = success;
+        uint256 gas = ample;
+        isTrue(_answers(data, gas), "ample gas");
+        while (_answers(data, gas)) gas -= ample / 64;
+        for (uint256 more = gas; more < gas + ample / 64; more += ample / 4096) {
+            if (_answers(data, more)) isTrue(_answers(data, more + ample / 4096), "more gas is no worse");
         }
-        isTrue(answered, "ample gas");
+        for (; gas > ample / 32; gas -= ample / 64) {
+            isTrue(!_answers(data, gas), "less gas is no better");
+        }
+    }
+
+    /// @dev Whether the verifier says yes with so much gas, rather than that it is too little; it says nothing else.
+    function _answers(bytes memory data, uint256 gas) internal view returns (bool success) {
+        bytes memory answer;
+        (success, answer) = address(verifier).staticcall{gas: gas}(data);
+        if (success) isTrue(abi.decode(answer, (bool)), "never false");
+        else isTrue(bytes4(answer) == DevnetVerifier.DevnetVerifier_OutOfGas.selector, "an error of its own");
     }
 
     /// @dev What the verifier's work costs, to a caller that has called it before.
