@@ -9,6 +9,7 @@ import json
 import keyword
 import re
 from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
 from functools import cache, cached_property
 from importlib import resources
 from types import SimpleNamespace
@@ -20,6 +21,10 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from agents.core.errors import ChainLies, ToolMissing
+from agents.core.market.types import Amount, AskField, RequestState, SlotState
+
+ENUMS: dict[str, type[IntEnum]] = {kind.__name__: kind for kind in (Amount, AskField, RequestState, SlotState)}
+"""The market's enums by name; a Solidity enum is a number in the ABI."""
 
 Struct = Callable[..., Any]
 """Makes a value of a Solidity struct from snake_case keyword arguments."""
@@ -114,8 +119,9 @@ class ErrorType:
         self.selector = keccak(text=_signature(entry))[:4]
 
     def decode(self, data: bytes) -> dict[str, Any]:
-        """The error's arguments by snake_case name; ``data`` begins after the selector."""
+        """The error's arguments by snake_case name, enums as ours; ``data`` begins after the selector."""
         values = decode(self.inputs, data, {})
+        values = [_member(kind, value) for kind, value in zip(self.inputs, values, strict=True)]
         named = zip(self.inputs, values, strict=True)
         return {snake(kind["name"]) or f"_{at}": value for at, (kind, value) in enumerate(named)}
 
@@ -176,6 +182,12 @@ def _type(kind: Mapping[str, Any]) -> str:
 def _struct_name(kind: Mapping[str, Any]) -> str:
     internal: str = kind.get("internalType", "")
     return internal.removeprefix("struct ").split("[")[0].rsplit(".", 1)[-1]
+
+
+def _member(kind: Mapping[str, Any], value: Any) -> Any:
+    """``value``, as a member of the enum that ``kind`` is, if it is one of ours."""
+    enum = ENUMS.get(str(kind.get("internalType", "")).removeprefix("enum "))
+    return enum(value) if enum is not None and value in list(enum) else value
 
 
 def _element(kind: Mapping[str, Any]) -> dict[str, Any] | None:

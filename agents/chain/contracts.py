@@ -1,5 +1,6 @@
 """The market's contracts as typed calls to send and typed views to read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +9,13 @@ from agents.chain.reverts import revert_of
 from agents.chain.rpc import Rpc, RpcError, to_hex, unhex
 from agents.chain.transactions import Call
 from agents.core.errors import WrongChain
-from agents.core.market.types import MarketConfig, Request, RequestState, SlotState, StakeConfig
+from agents.core.market.types import Extension, MarketConfig, Request, RequestState, SlotState, StakeConfig
 
 PROOF_GAS = 500_000
 """Least gas for a call that verifies a proof."""
+
+BATCH_GAS = (300_000, 110_000)
+"""The same for a batch: this much, and this much a proof."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,11 @@ class RequestRecord:
 
 @dataclass(frozen=True)
 class SlotRecord:
-    """A slot as the marketplace stores it; ``host`` is its reserver while it is reserved."""
+    """A slot as the marketplace stores it; ``host`` is its reserver while it is reserved.
+
+    ``held_until`` is a reservation's deadline, or until when the host agreed to serve; ``departed_at`` is when the host
+    that left had agreed to end, 0 unless one left.
+    """
 
     state: SlotState
     host: str
@@ -54,7 +62,8 @@ class SlotRecord:
     proven_at: int
     vacated_at: int
     vacated_block: int
-    deadline: int
+    departed_at: int
+    held_until: int
     reservations: int
     expired: int
     pot: int
@@ -212,6 +221,12 @@ class Market(Contract):
         """The proof verifier's address."""
         return str(await self.view("verifier"))
 
+    async def extensions_of(self, request_id: bytes) -> tuple[Extension, ...]:
+        """Who paid for which time that was added to the request, oldest first."""
+        books = Contract(self.rpc, "Extensions", str(await self.view("extensions")))
+        found: tuple[Extension, ...] = await books.view("extensionsOf", request_id, struct=Extension)
+        return found
+
     async def request_of(self, request_id: bytes) -> RequestRecord:
         """The request; its state is None_ if unknown."""
         found: RequestRecord = await self.view("requestOf", request_id, struct=_request_record)
@@ -263,9 +278,26 @@ class Market(Contract):
         """Prove a slot in ``period``."""
         return self.call("submitProof", slot_id, period, proof, gas_floor=PROOF_GAS)
 
+    def submit_proofs(self, slot_ids: Sequence[bytes], proofs: Sequence[Any]) -> Call:
+        """Prove slots in the current period; entries that do not apply are skipped, one invalid proof refuses all."""
+        base, each = BATCH_GAS
+        return self.call("submitProofs", slot_ids, proofs, gas_floor=base + each * len(proofs))
+
     def mark_proof_missing(self, slot_id: bytes, period: int) -> Call:
         """Mark the proof of ``period`` as missed."""
         return self.call("markProofMissing", slot_id, period)
+
+    def mark_proofs_missing(self, slot_ids: Sequence[bytes], period: int) -> Call:
+        """Mark the proofs of ``period`` as missed, of all these slots to which that applies."""
+        return self.call("markProofsMissing", slot_ids, period)
+
+    def extend_request(self, request_id: bytes, extra: int) -> Call:
+        """Add ``extra`` seconds to a started request, and pay for them."""
+        return self.call("extendRequest", request_id, extra)
+
+    def accept_extension(self, slot_id: bytes, latest: int) -> Call:
+        """Agree to serve a hosted slot until its request's present end, which is at ``latest`` at the latest."""
+        return self.call("acceptExtension", slot_id, latest)
 
     def claim(self, slot_id: bytes) -> Call:
         """Credit the host its pay so far."""

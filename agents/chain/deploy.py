@@ -42,6 +42,7 @@ DEV_MARKET = MarketConfig(
     repair_window=60,
     min_term_periods=2,
     max_duration=30 * 86_400,
+    min_extension=60,
 )
 """Market rules of a devnet with one-second blocks."""
 

@@ -1,5 +1,6 @@
 """What a revert says, in words, with what to do next."""
 
+from enum import IntEnum
 from typing import Any
 
 from eth_abi import abi as eth_abi
@@ -10,7 +11,7 @@ from agents.chain.rpc import RpcError
 from agents.core.errors import HoldfastError, NotEnoughTokens, Refused, ToolMissing
 from agents.core.units import format_amount
 
-CONTRACTS = ("Marketplace", "StakeRegistry", "TestToken")
+CONTRACTS = ("Marketplace", "StakeRegistry", "TestToken", "Extensions")
 
 ERROR_STRING = bytes.fromhex("08c379a0")
 PANIC = bytes.fromhex("4e487b71")
@@ -25,6 +26,12 @@ ADVICE = {
     "Marketplace_NotEligible": "Wait: the placement window widens until everyone is eligible.",
     "Marketplace_SlotNotFree": "Another provider was first; take another slot.",
     "Marketplace_ReservationHeld": "Another provider holds the reservation; take another slot.",
+    "Marketplace_ExtensionTooShort": "Extend by more at once.",
+    "Marketplace_TooManyExtensions": "Only the client can extend it further, or whoever did so last.",
+    "Marketplace_NotStarted": "Only a request that has started and not ended can be extended.",
+    "Marketplace_NothingToAccept": "Nothing to do: the slot's end is the request's already.",
+    "Marketplace_SlotEnded": "The slot's host has served the time it agreed to; settle the slot.",
+    "Marketplace_NothingApplies": "Nothing to do: all of it was done already, or does not apply any more.",
 }
 """What to do about an error, where there is more to say than its name does."""
 
@@ -42,6 +49,8 @@ class Reverted(Refused):
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, IntEnum):
+        return value.name.lower()
     return "0x" + value.hex() if isinstance(value, bytes) else str(value)
 
 

@@ -77,6 +77,7 @@ def rules(proof: float, rest: int = 0) -> MarketConfig:
         repair_window=6,
         min_term_periods=1,
         max_duration=86_400,
+        min_extension=period,
     )
 
 

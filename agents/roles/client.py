@@ -67,7 +67,7 @@ class Client:
             provider = view.providers.get(slot.host or "")
             if slot.state is SlotState.RESERVED and provider is not None and not slot.vacated_at:
                 peer = Peer(provider.endpoint, provider.address)
-                key = f"push:{index}:{provider.address}:{slot.deadline}"
+                key = f"push:{index}:{provider.address}:{slot.held_until}"
                 self._tasks.start(key, self._push(peer, request.id, index, dataset, advance))
 
     async def _push(self, peer: Peer, request: bytes, index: int, dataset: SpooledDataset, advance: Advance) -> None:

@@ -119,7 +119,7 @@ def _held(moment: Moment, address: str) -> list[HeldSlot]:
             misses=len(slot.missed),
             claimable=request.claimable(index, now, config),
             locked=locked_for(request, index, config),
-            until=slot.deadline if slot.state is SlotState.RESERVED else request.end(now),
+            until=slot.held_until if slot.state is SlotState.RESERVED else request.slot_end(index, now),
         )
         for request in moment.view.requests.values()
         for index, slot in enumerate(request.slots)

@@ -109,13 +109,13 @@ class Purchase:
     def unspent(self) -> int:
         """What of the price nobody was credited."""
         request = self.bought.request
-        return 0 if request.closed else request.deposit - request.paid
+        return 0 if request.closed else request.unspent
 
     @property
     def refunded(self) -> int:
         """What of the price went back to the client."""
         request = self.bought.request
-        return request.deposit - request.paid if request.closed else 0
+        return request.refund if request.closed else 0
 
 
 async def purchase(place: Place, start: str) -> Purchase:

@@ -30,7 +30,7 @@ from tests.chain.ground import ACCEPT_ALL, lane_of, stake
 
 SINK = "0x000000000000000000000000000000000000dEaD"
 STAKES = StakeConfig(100 * TOKEN, 1, 60, SINK)
-CONFIG = MarketConfig(5, 1, 20, 60, 2, 2000, 2000, 5000, 500, 30, 60, 2, 86_400)
+CONFIG = MarketConfig(5, 1, 20, 60, 2, 2000, 2000, 5000, 500, 30, 60, 2, 86_400, 30)
 ASK = Ask(1, 3, 1, 1, 5000, 1 << 20, 2_000, 1_000, 10**9)
 PROOF = ((1, 2), ((1, 2), (3, 4)), (1, 2))
 HOSTS = range(1, 6)
@@ -129,7 +129,7 @@ class History:
             if slot.state in (SlotState.RESERVED, SlotState.FILLED):
                 assert record.host == slot.host
             if slot.state is SlotState.RESERVED:
-                assert (record.deadline, record.reservations) == (slot.deadline, slot.reservations)
+                assert (record.held_until, record.reservations) == (slot.held_until, slot.reservations)
             if slot.state is SlotState.FILLED:
                 held = (record.filled_at, record.fill_period, record.proven_at, record.misses, record.claimed)
                 assert held == (slot.filled_at, slot.fill_period, slot.proven_at, len(slot.missed), slot.claimed)

@@ -36,6 +36,7 @@ STAKES = StakeConfig(min_stake=100 * TOKEN, stake_per_byte=1, unbonding_seconds=
 MARKET = MarketConfig(
     period_blocks=20, block_seconds=1, mark_blocks=40, settle_seconds=120, max_misses=3, slash_bps=2000, validator_bps=1000,
     bounty_bps=5000, bond_bps=500, reserve_seconds=60, repair_window=20, min_term_periods=1, max_duration=30 * 86_400,
+    min_extension=60,
 )  # fmt: skip
 
 HOSTS = (1, 2, 3, 4)

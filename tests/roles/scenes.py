@@ -16,7 +16,7 @@ ME, OTHER, THIRD, CLIENT = ("0x" + letter * 40 for letter in "abcd")
 CONFIG = MarketConfig(
     period_blocks=30, block_seconds=1, mark_blocks=60, settle_seconds=180, max_misses=2, slash_bps=2000,
     validator_bps=1000, bounty_bps=5000, bond_bps=500, reserve_seconds=60, repair_window=10, min_term_periods=1,
-    max_duration=86_400,
+    max_duration=86_400, min_extension=60,
 )  # fmt: skip
 STAKES = StakeConfig(100, 1, 30, "0x" + "e" * 40)
 START = 1_000_000

@@ -69,10 +69,10 @@ def _own(
     for index, slot in enumerate(request.slots):
         key = (request.id, index)
         if slot.host == me and slot.state is SlotState.RESERVED:
-            if clock.now >= slot.deadline or state.terminal:
-                yield Release(*key, slot.deadline)
+            if clock.now >= slot.held_until or state.terminal:
+                yield Release(*key, slot.held_until)
             elif key in held and settled:
-                yield Fill(*key, slot.deadline)
+                yield Fill(*key, slot.held_until)
         elif slot.host == me and slot.state is SlotState.FILLED:
             if clock.now >= request.end(clock.now) + config.settle_seconds:
                 yield Settle(*key, slot.filled_at)

@@ -112,8 +112,8 @@ def _endings(view: MarketView, request: RequestView, now: int) -> Iterator[Duty]
     for index, slot in enumerate(request.slots):
         if slot.state is SlotState.RESERVED:
             active = True
-            if terminal or now >= slot.deadline:
-                yield CloseReservation(request.id, index, slot.deadline)
+            if terminal or now >= slot.held_until:
+                yield CloseReservation(request.id, index, slot.held_until)
         elif slot.state is SlotState.FILLED:
             active = True
             if terminal and now >= request.end(now) + view.config.settle_seconds:

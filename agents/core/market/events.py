@@ -203,6 +203,38 @@ class SlotSettled(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SlotDeparted(Event):
+    request_id: bytes
+    slot_index: int
+    host: str
+    paid: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestExtended(Event):
+    request_id: bytes
+    funder: str
+    from_: int
+    until: int
+    price: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtensionAccepted(Event):
+    request_id: bytes
+    slot_index: int
+    host: str
+    held_until: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunderRefunded(Event):
+    request_id: bytes
+    funder: str
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RequestClosed(Event):
     request_id: bytes
     client: str
@@ -220,7 +252,8 @@ REGISTRY_EVENTS: tuple[type[Event], ...] = (
 
 MARKET_EVENTS: tuple[type[Event], ...] = (
     StorageRequested, SlotReserved, ReservationForfeited, ReservationReleased, SlotFilled, RequestStarted, ProofSubmitted,
-    ProofMissed, SlotLost, RepairOpened, RequestFailed, PayClaimed, SlotSettled, RequestClosed,
+    ProofMissed, SlotLost, RepairOpened, RequestFailed, PayClaimed, SlotSettled, SlotDeparted,
+    RequestExtended, ExtensionAccepted, FunderRefunded, RequestClosed,
 )  # fmt: skip
 """Every event of the Marketplace."""
 

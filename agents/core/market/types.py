@@ -43,7 +43,32 @@ class SlotState(IntEnum):
     RESERVED = 1
     FILLED = 2
     LOST = 3
-    SETTLED = 4
+    DEPARTED = 4
+    """Its host served the time it agreed to, and no more."""
+    SETTLED = 5
+
+
+class AskField(IntEnum):
+    """As in Types.sol: what is wrong with a request, in an error."""
+
+    SLOTS = 0
+    MAX_SLOT_LOSS = 1
+    REPAIR_THRESHOLD = 2
+    SLOT_SIZE = 3
+    DURATION = 4
+    PROOF_PROBABILITY = 5
+    DISPERSAL = 6
+    COLLATERAL_PER_BYTE = 7
+    ROOT = 8
+    EXPIRY = 9
+
+
+class Amount(IntEnum):
+    """As in Types.sol: which product of a request does not fit 128 bits, in an error."""
+
+    RATE = 0
+    PRICE = 1
+    COLLATERAL = 2
 
 
 @dataclass(frozen=True)
@@ -155,6 +180,17 @@ def slot_index_of(slot_id: bytes) -> int:
 
 
 @dataclass(frozen=True)
+class Extension:
+    """Time that somebody added to a request, as in IExtensions.sol."""
+
+    funder: str
+    from_: int
+    until: int
+    idle: int
+    """Base units of its price that no host is committed to earn."""
+
+
+@dataclass(frozen=True)
 class MarketConfig:
     """What is fixed when the market is deployed, field for field as in IMarketplace.sol. Shares in basis points."""
 
@@ -171,6 +207,9 @@ class MarketConfig:
     repair_window: int
     min_term_periods: int
     max_duration: int
+    """Seconds, extensions included."""
+    min_extension: int
+    """Seconds: a period or more."""
 
     @property
     def period_seconds(self) -> int:

@@ -11,139 +11,12 @@ from typing import Any
 
 from agents.core.errors import ChainLies
 from agents.core.market import events as e
-from agents.core.market.economics import earned, minimal_term, slashed
+from agents.core.market.deals import REMEMBERED, RequestView, SlotKey, SlotView, locked_for, slot_ids
+from agents.core.market.extensions import Extensions, added, committed, released
 from agents.core.market.periods import period_of
-from agents.core.market.placement import Sale, steepness
-from agents.core.market.types import (
-    Ask,
-    Content,
-    MarketConfig,
-    RequestState,
-    SlotState,
-    StakeConfig,
-    request_id_of,
-    slot_id,
-    slot_index_of,
-)  # fmt: skip
+from agents.core.market.types import MarketConfig, SlotState, StakeConfig, request_id_of, slot_index_of
 
-SlotKey = tuple[bytes, int]
-
-REMEMBERED = 64
-"""Periods of which a slot's proofs are kept, as in ProofHistory.sol; at most 32 can be markable at once."""
-
-
-@dataclass(frozen=True)
-class SlotView:
-    """One slot."""
-
-    state: SlotState = SlotState.FREE
-    host: str | None = None
-    """The host when filled, the reserver when reserved."""
-    reserved_at: int = 0
-    """When it was last reserved."""
-    deadline: int = 0
-    """End of the reservation."""
-    filled_at: int = 0
-    fill_period: int = 0
-    proven_at: int = 0
-    proven: frozenset[int] = frozenset()
-    """Periods proven in this tenure, of the newest REMEMBERED ones: no miss of an older one can still be marked."""
-    missed: frozenset[int] = frozenset()
-    """Periods marked missed in this tenure."""
-    misses_before_proof: int = 0
-    claimed: int = 0
-    vacated_at: int = 0
-    vacated_block: int = 0
-    reservations: int = 0
-    expired: int = 0
-    pot: int = 0
-    former_hosts: frozenset[str] = frozenset()
-    """Everybody who ever filled it: lazy repair is for others."""
-
-
-@dataclass(frozen=True)
-class RequestView:
-    """One request and its slots."""
-
-    id: bytes
-    client: str
-    ask: Ask
-    content: Content
-    created_at: int
-    created_block: int
-    expires_at: int
-    ends_at: int
-    deposit: int
-    slots: tuple[SlotView, ...]
-    paid: int = 0
-    """What of the deposit was credited to hosts."""
-    started: bool = False
-    failed_at: int = 0
-    closed: bool = False
-    repair_opened_at: int = 0
-    repair_opened_block: int = 0
-
-    def state(self, now: int) -> RequestState:
-        """Its state at ``now``."""
-        if self.failed_at:
-            return RequestState.FAILED
-        if self.started:
-            return RequestState.STARTED if now < self.ends_at else RequestState.FINISHED
-        return RequestState.NEW if now < self.expires_at else RequestState.CANCELLED
-
-    def end(self, now: int) -> int:
-        """When it ended or, while it lives, will end at the latest."""
-        if self.failed_at:
-            return self.failed_at
-        return self.expires_at if self.state(now) is RequestState.CANCELLED else self.ends_at
-
-    @property
-    def vacant(self) -> int:
-        """Slots lost and not filled again, reserved ones included."""
-        return sum(bool(slot.vacated_at) for slot in self.slots)
-
-    def sale(self, index: int, config: MarketConfig) -> Sale | None:
-        """The sale slot ``index`` is in, or None while it waits for its repair to open."""
-        slot, s = self.slots[index], steepness(self.ask.dispersal)
-        if not slot.vacated_at:
-            return Sale(self.created_at, self.created_block, (self.expires_at - self.created_at) // 2, s)
-        if not self.repair_opened_at:
-            return None
-        late = slot.vacated_block > self.repair_opened_block
-        start, seed = (
-            (slot.vacated_at, slot.vacated_block) if late else (self.repair_opened_at, self.repair_opened_block)
-        )
-        return Sale(start, seed, config.repair_window, s)
-
-    def for_sale(self, index: int, now: int, config: MarketConfig) -> bool:
-        """Whether slot ``index`` can be reserved by somebody at ``now``, eligibility apart."""
-        slot = self.slots[index]
-        if self.state(now).terminal or slot.state in (SlotState.FILLED, SlotState.SETTLED):
-            return False
-        if slot.state is SlotState.RESERVED and now < slot.deadline:
-            return False
-        if self.sale(index, config) is None:
-            return False
-        return not slot.vacated_at or self.ends_at - now >= minimal_term(self.ask.proof_probability, config)
-
-    def holds(self, account: str) -> bool:
-        """Whether ``account`` hosts or has reserved one of its slots."""
-        return any(slot.host == account for slot in self.slots)
-
-    def claimable(self, index: int, now: int, config: MarketConfig) -> int:
-        """What the host of slot ``index`` can claim now."""
-        slot = self.slots[index]
-        if slot.state is not SlotState.FILLED:
-            return 0
-        until = min(slot.proven_at, self.end(now))
-        return earned(self.ask.rate, slot.filled_at, until, slot.misses_before_proof, slot.claimed, config)
-
-    def settlement(self, index: int, now: int, config: MarketConfig) -> int:
-        """What the host of slot ``index`` is paid at its settlement: all misses count, and time until the end."""
-        slot = self.slots[index]
-        if slot.state is not SlotState.FILLED:
-            return 0
-        return earned(self.ask.rate, slot.filled_at, self.end(now), len(slot.missed), slot.claimed, config)
+__all__ = ["MarketView", "ProviderView", "RequestView", "SlotKey", "SlotView", "locked_for", "slot_ids"]
 
 
 @dataclass(frozen=True)
@@ -217,6 +90,12 @@ class MarketView:
             return self._with(replace(found, failed_at=event.at.timestamp))
         if isinstance(event, e.RequestClosed):
             return self._with(replace(found, closed=True))
+        if isinstance(event, e.RequestExtended):
+            return self._with(_extended(found, event))
+        if isinstance(event, e.FunderRefunded):
+            if found.refunded == len(found.extensions):
+                raise _impossible(event, "all funders were refunded")
+            return self._with(replace(found, refunded=found.refunded + 1))
         if isinstance(event, e.RepairOpened):
             at = event.at
             return self._with(replace(found, repair_opened_at=at.timestamp, repair_opened_block=at.block_number))
@@ -225,7 +104,8 @@ class MarketView:
             raise _impossible(event, "its request has no such slot")
         slot = self._slot(found, found.slots[index], event)
         slots = (*found.slots[:index], slot, *found.slots[index + 1 :])
-        changed = replace(found, slots=slots, paid=found.paid + _pay(event))
+        extensions = _commitments(found, found.slots[index], event)
+        changed = replace(found, slots=slots, paid=found.paid + _pay(found.slots[index], event), extensions=extensions)
         if isinstance(event, e.SlotFilled) and changed.vacant == 0:
             changed = replace(changed, repair_opened_at=0, repair_opened_block=0)
         return self._with(changed)
@@ -235,25 +115,24 @@ class MarketView:
 
     def _slot(self, request: RequestView, slot: SlotView, event: Any) -> SlotView:
         config, at = self.config, event.at
-        vacant = SlotState.LOST if slot.vacated_at else SlotState.FREE
         if isinstance(event, e.SlotReserved):
-            _expect(event, slot, SlotState.FREE, SlotState.LOST)
+            _expect(event, slot, slot.vacant_state)
             return replace(
-                slot, state=SlotState.RESERVED, host=event.provider, reserved_at=at.timestamp, deadline=event.deadline,
-                reservations=event.reservation_index + 1,
+                slot, state=SlotState.RESERVED, host=event.provider, reserved_at=at.timestamp,
+                held_until=event.deadline, reservations=event.reservation_index + 1,
             )  # fmt: skip
         if isinstance(event, e.ReservationForfeited):
             _expect(event, slot, SlotState.RESERVED, host=event.provider)
-            return replace(slot, state=vacant, host=None, deadline=0, expired=slot.expired + 1)
+            return replace(slot, state=slot.vacant_state, host=None, held_until=0, expired=slot.expired + 1)
         if isinstance(event, e.ReservationReleased):
             _expect(event, slot, SlotState.RESERVED, host=event.provider)
-            return replace(slot, state=vacant, host=None, deadline=0)
+            return replace(slot, state=slot.vacant_state, host=None, held_until=0)
         if isinstance(event, e.SlotFilled):
             _expect(event, slot, SlotState.RESERVED, host=event.host)
             return SlotView(
-                SlotState.FILLED, event.host, filled_at=at.timestamp, proven_at=at.timestamp,
-                fill_period=period_of(at.block_number, config), reservations=slot.reservations, expired=slot.expired,
-                former_hosts=slot.former_hosts | {event.host},
+                SlotState.FILLED, event.host, held_until=request.ends_at, filled_at=at.timestamp,
+                proven_at=at.timestamp, fill_period=period_of(at.block_number, config), reservations=slot.reservations,
+                expired=slot.expired, former_hosts=slot.former_hosts | {event.host},
             )  # fmt: skip
         if isinstance(event, e.ProofSubmitted):
             _expect(event, slot, SlotState.FILLED)
@@ -275,21 +154,23 @@ class MarketView:
             return replace(slot, claimed=slot.claimed + event.amount)
         if isinstance(event, e.SlotSettled):
             _expect(event, slot, SlotState.FILLED, host=event.host)
-            return replace(slot, state=SlotState.SETTLED, host=None)
+            return replace(slot, state=SlotState.SETTLED, host=None, held_until=0)
+        if isinstance(event, e.ExtensionAccepted):
+            _expect(event, slot, SlotState.FILLED, host=event.host)
+            return replace(slot, held_until=event.held_until)
+        if isinstance(event, e.SlotDeparted):
+            _expect(event, slot, SlotState.FILLED, host=event.host)
+            return replace(_on_sale(slot, event), departed_at=slot.held_until, state=SlotState.DEPARTED)
         raise _impossible(event, "nobody knows it")
 
     def _lost(self, request: RequestView, slot: SlotView, event: e.SlotLost) -> SlotView:
         _expect(event, slot, SlotState.FILLED, host=event.host)
-        now = event.at.timestamp
-        gone = replace(slot, host=None, deadline=0, pot=slot.pot + event.slashed)
-        if request.state(now).terminal:
+        gone = replace(slot, host=None, held_until=0, pot=slot.pot + event.slashed)
+        if request.state(event.at.timestamp).terminal:
             return replace(gone, state=SlotState.SETTLED)
         if not request.started:
             return replace(gone, state=SlotState.FREE)
-        # A new sale: its reservations are counted anew.
-        return replace(
-            gone, state=SlotState.LOST, reservations=0, expired=0, vacated_at=now, vacated_block=event.at.block_number
-        )
+        return replace(_on_sale(gone, event), state=SlotState.LOST)
 
     # --- the registry ---
 
@@ -338,11 +219,47 @@ _MOVES: dict[type[e.Event], Callable[[int], dict[str, int]]] = {
 """What an event moves between a provider's stakes."""
 
 
-def _pay(event: Any) -> int:
-    """What an event credits to a host out of the deposit."""
+def _pay(slot: SlotView, event: Any) -> int:
+    """What an event credits to a host out of what was paid for the request; ``slot`` is as it was before."""
     if isinstance(event, e.PayClaimed):
         return event.amount
-    return event.paid if isinstance(event, e.SlotLost | e.SlotSettled) else 0
+    if isinstance(event, e.SlotFilled) and slot.departed_at:
+        return event.bounty
+    return event.paid if isinstance(event, e.SlotLost | e.SlotSettled | e.SlotDeparted) else 0
+
+
+def _extended(request: RequestView, event: e.RequestExtended) -> RequestView:
+    if event.from_ != request.ends_at or not request.started:
+        raise _impossible(event, f"the request ends at {request.ends_at}")
+    extensions = added(request.extensions, event.funder, event.from_, event.until, event.price)
+    return replace(request, ends_at=event.until, added=request.added + event.price, extensions=extensions)
+
+
+def _commitments(request: RequestView, slot: SlotView, event: Any) -> Extensions:
+    """The extensions after an event of ``slot``, as it was before: whoever fills it or stays is committed to time of them."""
+    extensions, rate, now = request.extensions, request.ask.rate, event.at.timestamp
+    if not extensions:
+        return extensions
+    if isinstance(event, e.SlotFilled):
+        # The bounty for a slot that was left is pay of the time since, which the repairer earns too.
+        since = now - (event.bounty // rate if slot.departed_at and rate else 0)
+        return committed(extensions, rate, since, request.ends_at)
+    if isinstance(event, e.ExtensionAccepted):
+        return committed(extensions, rate, slot.held_until, event.held_until)
+    end = min(slot.held_until, request.end(now))
+    if isinstance(event, e.SlotLost):
+        return released(extensions, rate, min(slot.proven_at, end), slot.held_until)
+    if isinstance(event, e.SlotSettled):
+        return released(extensions, rate, end, slot.held_until)
+    return extensions
+
+
+def _on_sale(slot: SlotView, event: e.Event) -> SlotView:
+    """``slot`` in a new sale: its reservations are counted anew."""
+    return replace(
+        slot, host=None, held_until=0, reservations=0, expired=0, vacated_at=event.at.timestamp,
+        vacated_block=event.at.block_number,
+    )  # fmt: skip
 
 
 def _moved(provider: ProviderView, free: int = 0, locked: int = 0, unbonding: int = 0) -> ProviderView:
@@ -361,14 +278,3 @@ def _impossible(event: e.Event, why: str) -> ChainLies:
     return ChainLies(
         f"{type(event).__name__} at {place} cannot be", why, "Use another RPC, or start from the first block."
     )
-
-
-def locked_for(request: RequestView, index: int, config: MarketConfig) -> int:
-    """Collateral still locked for a slot."""
-    slot = request.slots[index]
-    return request.ask.collateral - slashed(request.ask.collateral, len(slot.missed), config) if slot.host else 0
-
-
-def slot_ids(request: RequestView) -> list[bytes]:
-    """Ids of its slots."""
-    return [slot_id(request.id, index) for index in range(len(request.slots))]

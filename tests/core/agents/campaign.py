@@ -30,7 +30,7 @@ STAKES = StakeConfig(1_000, 1, 30, SINK)
 CONFIG = MarketConfig(
     period_blocks=8, block_seconds=1, mark_blocks=12, settle_seconds=45, max_misses=2, slash_bps=2_100,
     validator_bps=1_500, bounty_bps=5_000, bond_bps=450, reserve_seconds=22, repair_window=16, min_term_periods=1,
-    max_duration=10_000,
+    max_duration=10_000, min_extension=50,
 )  # fmt: skip
 WALLET, DURATION, SLOT_BYTES = 10**9, 220, 101
 

@@ -24,7 +24,7 @@ from agents.core.market.types import Ask, Content, MarketConfig, StakeConfig, sl
 from agents.core.market.view import MarketView
 
 ME, OTHER, CLIENT, SINK = ("0x" + letter * 40 for letter in "abcd")
-CONFIG = MarketConfig(10, 1, 20, 60, 2, 2000, 1000, 5000, 500, 60, 50, 1, 86_400)
+CONFIG = MarketConfig(10, 1, 20, 60, 2, 2000, 1000, 5000, 500, 60, 50, 1, 86_400, 50)
 STAKES = StakeConfig(100, 1, 60, SINK)
 ASK = Ask(1, 2, 1, 1, 5000, 100, 10_000, 5, 1)
 ID = bytes(range(31)) + b"\0"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from agents.core.market import economics, periods
 from agents.core.market.types import Ask, Content, MarketConfig, Request, request_id_of, slot_id, slot_index_of
 
-CONFIG = MarketConfig(10, 1, 40, 100, 3, 1000, 2000, 5000, 500, 60, 100, 2, 86_400)
+CONFIG = MarketConfig(10, 1, 40, 100, 3, 1000, 2000, 5000, 500, 60, 100, 2, 86_400, 100)
 collaterals = st.integers(0, 2**100)
 
 

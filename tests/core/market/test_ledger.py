@@ -8,6 +8,7 @@ import pytest
 
 from agents.core.errors import ChainLies, LedgerMismatch
 from agents.core.market import events as e
+from agents.core.market.deals import REMEMBERED
 from agents.core.market.ledger import MARKET, Holdings, Ledger, Line, ledger_of
 from agents.core.market.types import slot_id
 from tests.examples import ASK, STAKES, example_request
@@ -166,4 +167,4 @@ def test_a_slot_remembers_the_proofs_that_still_matter() -> None:
     for period in range(30, 330):
         place = e.EventPlace(10 * period + 5, 10_000 + period, timestamp=1_300)
         view = view.after(e.ProofSubmitted(at=place, slot_id=slot_id(request_id, 0), period=period))
-    assert view.slot((request_id, 0)).proven == frozenset(range(266, 330))
+    assert view.slot((request_id, 0)).proven == frozenset(range(330 - REMEMBERED, 330))
