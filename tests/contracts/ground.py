@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-import ape
+import pytest
+from eth_abi.abi import decode
 from eth_account.messages import encode_typed_data
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+from web3.exceptions import ContractCustomError
 
 from agents.chain.deploy import create_address
 from agents.core.market.types import MarketConfig, Request, StakeConfig, slot_id
@@ -38,6 +42,8 @@ class Ground:
     token: Any
     registry: Any
     market: Any
+    extensions: Any
+    """The market's books of who paid for which added time."""
     owner: Any
     client: Any
     validator: Any
@@ -70,7 +76,8 @@ class Ground:
             registry.register(f"http://{host.address}", sender=host)
             registry.deposit(STAKE, sender=host)
         chain.mine(1)
-        return cls(contracts, chain, token, registry, market, owner, client, validator, stranger, hosts)
+        extensions = contracts.Extensions.at(market.extensions())
+        return cls(contracts, chain, token, registry, market, extensions, owner, client, validator, stranger, hosts)
 
     # --- time ---
 
@@ -126,8 +133,26 @@ class Ground:
 
     def refused(self, error: Any, method: Any, *args: Any, by: Any, block: str = "pending", **inputs: Any) -> None:
         """The next block (or ``block``) would refuse this call of ``by`` with ``error`` and these of its fields."""
-        with ape.reverts(error, **inputs):
-            getattr(method, "call", method)(*args, sender=by, block_id=block)
+        call = {"from": by.address, "to": method.contract.address, "data": method.encode_input(*args)}
+        self._refused(error, call, block, inputs)
+
+    def not_deployed(self, error: Any, contract: Any, *args: Any, **inputs: Any) -> None:
+        """The next block would refuse to deploy ``contract`` with ``error`` and these of its fields."""
+        data = contract.constructor.serialize_transaction(*args).data
+        self._refused(error, {"from": self.owner.address, "data": data}, "pending", inputs)
+
+    def _refused(self, error: Any, call: dict[str, Any], block: str, inputs: dict[str, Any]) -> None:
+        # Not by ape.reverts, which lets pass an error that it cannot decode, and fields that an error does not have.
+        with pytest.raises(ContractCustomError) as refusal:
+            self.chain.provider.web3.eth.call(call, block)
+        data = bytes.fromhex(str(refusal.value.data)[2:])
+        assert data[:4] == keccak(text=error.abi.selector)[:4], f"{data.hex()} is not {error.abi.selector}"
+        values = decode([field.canonical_type for field in error.abi.inputs], data[4:])
+        found = {
+            field.name: to_checksum_address(value) if field.type == "address" else value
+            for field, value in zip(error.abi.inputs, values, strict=True)
+        }
+        assert {name: found[name] for name in inputs} == inputs
 
     def record(self, id: bytes) -> Any:
         """A request's."""
@@ -145,6 +170,14 @@ class Ground:
         """A provider's free and locked stake."""
         provider = self.registry.providerOf(account)
         return int(provider.free), int(provider.locked)
+
+    def ends(self, id: bytes) -> int:
+        """When a request ends, as of now."""
+        return int(self.record(id).endsAt)
+
+    def idle(self, id: bytes) -> list[tuple[str, int, int, int]]:
+        """A request's extensions: funder, from, until, and what of the price nobody is committed to earn."""
+        return [tuple(extension) for extension in self.extensions.extensionsOf(id)]
 
     def assert_books(self) -> None:
         """The vault holds exactly what it owes."""
@@ -189,6 +222,18 @@ class Ground:
             self.filled(id, index, self.hosts[index])
         return id
 
+    def extended(self, id: bytes, extra: int, funder: Any) -> int:
+        """``funder`` adds ``extra`` seconds to a started request; the price."""
+        (event,) = fields(self.market.extendRequest(id, extra, sender=funder), self.market.RequestExtended)
+        return int(event["price"])
+
+    def departed(self, *slots: bytes) -> None:
+        """The hosts of ``slots`` agreed to an end before the request's, and leave at once when it is due."""
+        due = max(self.slot(slot).heldUntil for slot in slots) + MARKET.settle_seconds
+        self.next_at(max(self.now + 1, due))
+        for slot in slots:
+            self.market.settle(slot, sender=self.stranger)
+
     def missed(self, *slots: bytes) -> int:
         """A whole period in which ``slots`` do not prove, and their misses; the period."""
         period = self.new_period()
@@ -203,9 +248,9 @@ class Ground:
             self.missed(*slots)
 
     def repair_on_sale(self, slot: bytes) -> None:
-        """The window of a lost slot's repair is over."""
-        record, lost = self.record(slot[:31] + b"\0"), self.slot(slot)
-        start = max(record.repairOpenedAt, lost.vacatedAt)
+        """The window of a vacant slot's repair is over."""
+        record, vacant = self.record(slot[:31] + b"\0"), self.slot(slot)
+        start = max(record.repairOpenedAt, vacant.vacatedAt)
         self.pass_until(max(self.now + 1, start + MARKET.repair_window))
 
 

@@ -14,7 +14,7 @@ BOND = ASK.collateral * MARKET.bond_bps // 10_000
 def test_the_bond_of_an_expired_reservation_goes_to_the_sink(ground: Ground, market: Any, registry: Any) -> None:
     id, host = ground.on_sale(), ground.hosts[0]
     slot = ground.reserved(id, 0, host)
-    deadline = ground.slot(slot).deadline
+    deadline = ground.slot(slot).heldUntil
     ground.next_at(deadline - 1)
     ground.refused(market.Marketplace_ReservationHeld, market.closeReservation, slot, by=host, deadline=deadline)
     sunk = ground.credit(SINK)
@@ -31,7 +31,7 @@ def test_the_bond_of_an_expired_reservation_goes_to_the_sink(ground: Ground, mar
     assert ground.credit(SINK) - sunk == BOND
     assert ground.stake(host) == (STAKE - BOND, 0)
     record = ground.slot(slot)
-    assert (record.state, int(record.host, 16), record.deadline, record.expired) == (SlotState.FREE, 0, 0, 1)
+    assert (record.state, int(record.host, 16), record.heldUntil, record.expired) == (SlotState.FREE, 0, 0, 1)
     assert ground.record(id).active == 0
 
 
@@ -101,7 +101,7 @@ def test_a_reservation_that_expired_before_the_failure_is_forfeit(ground: Ground
     ground.missed(first)
     ground.repair_on_sale(first)
     ground.reserved(id, 0, repairer)
-    ground.pass_until(ground.slot(first).deadline + 1)
+    ground.pass_until(ground.slot(first).heldUntil + 1)
     ground.missed(second)
     assert ground.record(id).state == RequestState.FAILED
 

@@ -6,16 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from eth_abi.abi import encode
-from eth_utils.crypto import keccak
-from web3.exceptions import ContractCustomError
 
 from agents.chain.deploy import create_address
 from agents.core.market.types import MarketConfig
 from tests.contracts.ground import Ground
 from tests.examples import MARKET, STAKES
 
-INVALID = keccak(text="Marketplace_InvalidConfig(string)")[:4]
 SECONDS = 2 * (MARKET.period_blocks + MARKET.mark_blocks) * MARKET.block_seconds
 
 
@@ -23,6 +19,7 @@ def test_says_what_it_was_made_of(ground: Ground, market: Any) -> None:
     assert tuple(market.config()) == MARKET.as_abi()
     assert market.registry() == ground.registry
     assert market.verifier() != market.registry()
+    assert ground.extensions.market() == market
 
 
 def registry_of(ground: Ground, ahead: int = 0) -> Any:
@@ -33,11 +30,8 @@ def registry_of(ground: Ground, ahead: int = 0) -> Any:
 
 def refused(ground: Ground, field: str, config: MarketConfig, registry: Any, verifier: Any) -> None:
     """The next transaction of the owner could not deploy this market, because of ``field``."""
-    deployment = ground.contracts.Marketplace.constructor.serialize_transaction(registry, verifier, config.as_abi())
-    call = {"from": ground.owner.address, "data": deployment.data}
-    with pytest.raises(ContractCustomError) as error:
-        ground.chain.provider.web3.eth.call(call, "pending")
-    assert bytes.fromhex(str(error.value.data)[2:]) == INVALID + encode(["string"], [field])
+    made_of = (registry, verifier, config.as_abi())
+    ground.not_deployed(ground.market.Marketplace_InvalidConfig, ground.contracts.Marketplace, *made_of, field=field)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +54,9 @@ def refused(ground: Ground, field: str, config: MarketConfig, registry: Any, ver
         ("repairWindow", {"repair_window": 0}),
         ("minTermPeriods", {"min_term_periods": 2**32}),
         ("maxDuration", {"max_duration": 1}),
+        ("maxDuration", {"max_duration": 2**32 - MARKET.reserve_seconds}),
+        ("minExtension", {"min_extension": MARKET.period_seconds - 1}),
+        ("minExtension", {"min_extension": 2**32}),
     ],
 )
 def test_refuses_rules_that_cannot_hold(ground: Ground, field: str, changes: dict[str, int]) -> None:
@@ -72,7 +69,10 @@ def test_refuses_a_verifier_without_code_and_a_vault_that_does_not_know_it(groun
 
 
 def test_accepts_rules_at_their_limits(ground: Ground) -> None:
-    edges = replace(MARKET, mark_blocks=320, settle_seconds=660, bounty_bps=8_400, bond_bps=10_000, period_blocks=10)
+    edges = replace(
+        MARKET, mark_blocks=320, settle_seconds=660, bounty_bps=8_400, bond_bps=10_000, period_blocks=10,
+        max_duration=2**32 - 1 - MARKET.reserve_seconds, min_extension=MARKET.period_seconds,
+    )  # fmt: skip
     market = ground.owner.deploy(
         ground.contracts.Marketplace, registry_of(ground), ground.market.verifier(), edges.as_abi()
     )

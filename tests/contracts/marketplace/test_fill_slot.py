@@ -60,7 +60,7 @@ def test_only_the_reserver_before_the_deadline_with_a_good_proof(ground: Ground,
     )
     ground.new_period()
     ground.refused(market.Marketplace_InvalidProof, fill, slot, BAD_PROOF.as_abi(), by=host)
-    deadline = ground.slot(slot).deadline
+    deadline = ground.slot(slot).heldUntil
     ground.next_at(deadline)
     ground.refused(market.Marketplace_ReservationOver, fill, slot, PROOF, by=host, deadline=deadline)
     ground.next_at(deadline - 1)

@@ -165,9 +165,8 @@ def test_periods_over_before_the_end_are_markable_after_it(ground: Ground, marke
     market.markProofMissing(slot, period, sender=ground.validator)
     ground.after_period(period + 1)
     ground.refused(
-        market.Marketplace_PeriodAfterEnd, market.markProofMissing, slot, period + 1, by=ground.validator,
-        period=period + 1,
-    )  # fmt: skip
+        market.Marketplace_SlotEnded, market.markProofMissing, slot, period + 1, by=ground.validator, end=ends
+    )
 
 
 def test_a_slot_lost_after_the_end_is_settled(ground: Ground, market: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.core.market.types import Content, RequestState, SlotState, slot_id
+from agents.core.market.types import Amount, AskField, Content, RequestState, SlotState, slot_id
 from agents.core.proofs.field import SCALAR_ORDER
 from agents.core.units import TOKEN
 from tests.contracts.ground import Ground, fields, permit
@@ -65,29 +65,29 @@ def test_a_permit_that_somebody_else_has_sent_first_still_posts(ground: Ground, 
 
 
 @pytest.mark.parametrize(
-    ("name", "changes"),
+    ("field", "changes"),
     [
-        ("slots", {"slots": 0}),
-        ("slots", {"slots": 257}),
-        ("maxSlotLoss", {"max_slot_loss": 3}),
-        ("repairThreshold", {"repair_threshold": 0}),
-        ("repairThreshold", {"repair_threshold": 2}),
-        ("repairThreshold", {"max_slot_loss": 0, "repair_threshold": 2}),
-        ("slotSize", {"slot_size": 0}),
-        ("duration", {"duration": MARKET.max_duration + 1}),
-        ("proofProbability", {"proof_probability": 0}),
-        ("dispersal", {"dispersal": 99}),
-        ("dispersal", {"dispersal": 9_901}),
-        ("collateralPerByte", {"collateral_per_byte": 10**9 - 1}),
-        ("root", {"content": replace(CONTENT, root=0)}),
-        ("root", {"content": replace(CONTENT, root=SCALAR_ORDER)}),
-        ("expiry", {"expiry": 0}),
-        ("expiry", {"expiry": ASK.duration}),
+        (AskField.SLOTS, {"slots": 0}),
+        (AskField.SLOTS, {"slots": 257}),
+        (AskField.MAX_SLOT_LOSS, {"max_slot_loss": 3}),
+        (AskField.REPAIR_THRESHOLD, {"repair_threshold": 0}),
+        (AskField.REPAIR_THRESHOLD, {"repair_threshold": 2}),
+        (AskField.REPAIR_THRESHOLD, {"max_slot_loss": 0, "repair_threshold": 2}),
+        (AskField.SLOT_SIZE, {"slot_size": 0}),
+        (AskField.DURATION, {"duration": MARKET.max_duration + 1}),
+        (AskField.PROOF_PROBABILITY, {"proof_probability": 0}),
+        (AskField.DISPERSAL, {"dispersal": 99}),
+        (AskField.DISPERSAL, {"dispersal": 9_901}),
+        (AskField.COLLATERAL_PER_BYTE, {"collateral_per_byte": 10**9 - 1}),
+        (AskField.ROOT, {"content": replace(CONTENT, root=0)}),
+        (AskField.ROOT, {"content": replace(CONTENT, root=SCALAR_ORDER)}),
+        (AskField.EXPIRY, {"expiry": 0}),
+        (AskField.EXPIRY, {"expiry": ASK.duration}),
     ],
 )
-def test_refuses_what_no_market_can_keep(ground: Ground, market: Any, name: str, changes: dict[str, Any]) -> None:
+def test_refuses_what_no_market_can_keep(ground: Ground, market: Any, field: AskField, changes: dict[str, Any]) -> None:
     request = ground.request(**changes)
-    ground.refused(market.Marketplace_InvalidAsk, market.requestStorage, request.as_abi(), by=ground.client, field=name)
+    ground.refused(market.Marketplace_InvalidAsk, market.requestStorage, request.as_abi(), by=ground.client, field=field)
 
 
 def test_accepts_the_extremes_of_each_range(ground: Ground, market: Any) -> None:
@@ -107,12 +107,12 @@ def test_accepts_the_extremes_of_each_range(ground: Ground, market: Any) -> None
 @pytest.mark.parametrize(
     ("amount", "changes"),
     [
-        ("rate", {"price_per_byte_per_second": 2**128 - 1, "slot_size": 2}),
-        ("price", {"price_per_byte_per_second": 2**128 - 1, "slot_size": 1}),
-        ("collateral", {"collateral_per_byte": 2**128 - 1, "slot_size": 1}),
+        (Amount.RATE, {"price_per_byte_per_second": 2**128 - 1, "slot_size": 2}),
+        (Amount.PRICE, {"price_per_byte_per_second": 2**128 - 1, "slot_size": 1}),
+        (Amount.COLLATERAL, {"collateral_per_byte": 2**128 - 1, "slot_size": 1}),
     ],
 )
-def test_refuses_amounts_beyond_128_bits(ground: Ground, market: Any, amount: str, changes: dict[str, int]) -> None:
+def test_refuses_amounts_beyond_128_bits(ground: Ground, market: Any, amount: Amount, changes: dict[str, int]) -> None:
     request = ground.request(**changes)
     ground.refused(
         market.Marketplace_AmountTooLarge, market.requestStorage, request.as_abi(), by=ground.client, amount=amount

@@ -37,7 +37,7 @@ def test_reserves_a_slot_and_locks_its_whole_collateral(ground: Ground, market: 
     assert fields(receipt, registry.Locked) == [{"provider": host.address, "amount": 10 * TOKEN}]
     assert ground.stake(host) == (STAKE - ASK.collateral, ASK.collateral)
     slot = ground.slot(slot_id(id, 1))
-    assert (slot.state, slot.host, slot.deadline) == (SlotState.RESERVED, host.address, deadline)
+    assert (slot.state, slot.host, slot.heldUntil) == (SlotState.RESERVED, host.address, deadline)
     assert (slot.reservations, slot.expired) == (1, 0)
     assert (ground.record(id).active, ground.record(id).filled) == (1, 0)
 
@@ -47,7 +47,7 @@ def test_a_reservation_in_a_sale_ends_with_the_sale(ground: Ground) -> None:
     expires = ground.record(id).expiresAt
     ground.next_at(expires - 5)
     slot = ground.reserved(id, 0, ground.hosts[0])
-    assert ground.slot(slot).deadline == expires
+    assert ground.slot(slot).heldUntil == expires
 
 
 def test_the_window_opens_from_nobody_to_everybody(ground: Ground, market: Any) -> None:
@@ -90,7 +90,7 @@ def test_refuses_requests_and_slots_that_are_not_there(ground: Ground, market: A
 def test_refuses_a_slot_that_somebody_holds(ground: Ground, market: Any) -> None:
     id, (first, second, third, *_) = ground.on_sale(), ground.hosts
     slot = ground.reserved(id, 0, first)
-    deadline = ground.slot(slot).deadline
+    deadline = ground.slot(slot).heldUntil
     ground.next_at(deadline - 1)
     ground.refused(market.Marketplace_ReservationHeld, market.reserveSlot, id, 0, by=second, deadline=deadline)
     ground.filled(id, 1, second)
@@ -158,7 +158,7 @@ def test_refuses_requests_that_have_ended(ground: Ground, market: Any) -> None:
 def test_an_expired_reservation_is_closed_by_the_next(ground: Ground, market: Any, registry: Any) -> None:
     id, (first, second, *_) = ground.on_sale(), ground.hosts
     slot = ground.reserved(id, 0, first)
-    ground.next_at(ground.slot(slot).deadline)
+    ground.next_at(ground.slot(slot).heldUntil)
 
     receipt = market.reserveSlot(id, 0, sender=second)
 

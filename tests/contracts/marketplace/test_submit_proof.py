@@ -6,7 +6,7 @@ from typing import Any
 
 from eth_utils.crypto import keccak
 
-from agents.core.market.types import RequestState, SlotState, slot_id
+from agents.core.market.types import SlotState, slot_id
 from tests.contracts.ground import PERIOD, PROOF, Ground, fields
 from tests.examples import BAD_PROOF
 
@@ -103,8 +103,6 @@ def test_not_after_the_end(ground: Ground, market: Any) -> None:
     slot, ends = slot_id(id, 0), ground.record(id).endsAt
     period = ground.new_period()
     ground.next_at(ends)
-    ground.refused(
-        market.Marketplace_RequestEnded, market.submitProof, slot, period, PROOF, by=host, state=RequestState.FINISHED
-    )
+    ground.refused(market.Marketplace_SlotEnded, market.submitProof, slot, period, PROOF, by=host, end=ends)
     ground.next_at(ends - 1)
     market.submitProof(slot, period, PROOF, sender=host)

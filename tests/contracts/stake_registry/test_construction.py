@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import ape
 import pytest
 
 from tests.contracts.ground import Ground
@@ -34,7 +33,5 @@ def test_says_what_it_was_made_of(ground: Ground, registry: Any) -> None:
 def test_refuses_to_be_made_of(ground: Ground, error: str, changes: dict[str, Any]) -> None:
     made_of: dict[str, Any] = {"token": ground.token, "stakes": STAKES, "modules": [ground.stranger.address]}
     made_of |= changes
-    with ape.reverts(getattr(ground.registry, error)):
-        ground.owner.deploy(
-            ground.contracts.StakeRegistry, made_of["token"], made_of["stakes"].as_abi(), made_of["modules"]
-        )
+    args = (made_of["token"], made_of["stakes"].as_abi(), made_of["modules"])
+    ground.not_deployed(getattr(ground.registry, error), ground.contracts.StakeRegistry, *args)
