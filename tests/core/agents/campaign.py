@@ -335,8 +335,8 @@ class Campaign:
                 assert known.host == slot.host
                 assert deal.closed or known.pot == slot.pot
                 if slot.tenure is not None:
-                    assert (known.filled_at, known.fill_period) == slot.tenure
-                    assert known.missed == slot.missed
+                    assert (known.filled_at, known.fill_period) == (slot.tenure.filled_at, slot.tenure.period)
+                    assert known.missed == slot.tenure.missed
                     assert seen.claimable(index, head.now, CONFIG) == reference.running_pay(deal, slot, head.now)
         for name, stake in state.stakes.items():
             provided = view.providers[name]

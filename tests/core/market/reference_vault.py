@@ -1,130 +1,14 @@
-"""The StakeRegistry once more, from its rules: where all tokens are. Half of `tests.core.market.reference`."""
+"""The StakeRegistry once more, from its rules: where all tokens are. The ground of `tests.core.market.reference`."""
 
 from collections.abc import Mapping
-from copy import copy
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from agents.core.market import events as e
-from agents.core.market.types import HASHED_BLOCKS, Ask, StakeConfig
-
-UINT128 = 2**128 - 1
-
-VAULT, TOKEN_ITSELF, NOBODY = "the registry", "the token", "0x" + "0" * 40
-"""Where nothing can be withdrawn to, by default."""
-
-
-class Refused(Exception):
-    """A call reverts with the error called ``name``."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
-
-
-@dataclass(frozen=True)
-class Tx:
-    """Who calls, and the block the call is in."""
-
-    caller: str
-    block: int
-    now: int
-    """Timestamp of ``block``."""
-    hashes: Mapping[int, bytes]
-    """Hashes of the blocks before ``block``."""
-    block_hash: bytes = b""
-    """Of ``block``: for the events' places, as no call can know it."""
-    tx_hash: bytes = b""
-
-    def hash_of(self, number: int) -> bytes | None:
-        """What the contracts can know of a block's hash."""
-        return self.hashes[number] if 0 < self.block - number <= HASHED_BLOCKS else None
-
-
-@dataclass
-class Stake:
-    """One provider."""
-
-    id: bytes
-    registered: int
-    endpoint: str
-    since: int = 0
-    free: int = 0
-    locked: int = 0
-    unbonding: int = 0
-    release_at: int = 0
-
-
-@dataclass
-class Deal:
-    """One request."""
-
-    client: str
-    ask: Ask
-    created_at: int
-    created_block: int
-    expires_at: int
-    ends_at: int
-    unspent: int
-    started: bool = False
-    failed_at: int | None = None
-    closed: bool = False
-    repair: tuple[int, int] | None = None
-    """Time and block of its opening, while open."""
-
-
-@dataclass
-class Slot:
-    """One slot; whoever has ``tenure`` hosts it, whoever has ``deadline`` reserved it."""
-
-    host: str | None = None
-    deadline: int | None = None
-    tenure: tuple[int, int] | None = None
-    """Time and period of the fill."""
-    settled: bool = False
-    proven: frozenset[int] = frozenset()
-    missed: frozenset[int] = frozenset()
-    missed_before_proof: int = 0
-    proven_at: int = 0
-    claimed: int = 0
-    vacated: tuple[int, int] | None = None
-    """Time and block of the loss since which it is vacant."""
-    reservations: int = 0
-    expired: int = 0
-    pot: int = 0
-
-
-Value = TypeVar("Value")
-
-
-@dataclass
-class State:
-    """Everything that a call can change."""
-
-    wallets: dict[str, int] = field(default_factory=dict)
-    allowed: dict[str, int] = field(default_factory=dict)
-    balance: int = 0
-    """Tokens in the vault."""
-    stakes: dict[str, Stake] = field(default_factory=dict)
-    credits: dict[str, int] = field(default_factory=dict)
-    pool: int = 0
-    liabilities: int = 0
-    deals: dict[bytes, Deal] = field(default_factory=dict)
-    slots: dict[tuple[bytes, int], Slot] = field(default_factory=dict)
-
-    def copied(self) -> "State":
-        """A state of its own."""
-        return replace(
-            self, wallets=dict(self.wallets), allowed=dict(self.allowed), stakes=_copies(self.stakes),
-            credits=dict(self.credits), deals=_copies(self.deals), slots=_copies(self.slots),
-        )  # fmt: skip
-
-
-def _copies(values: dict[Any, Value]) -> dict[Any, Value]:
-    return {key: copy(value) for key, value in values.items()}
+from agents.core.market.types import StakeConfig
+from tests.core.market.reference_state import NOBODY, UINT128, Refused, Stake, State, Tx
 
 
 class Vault:
