@@ -75,7 +75,7 @@ class History:
 
     async def act(self) -> None:
         assert self.request is not None
-        kind, who, index = self.random.randrange(9), self.random.choice(HOSTS), self.random.randrange(3)
+        kind, who, index = self.random.randrange(11), self.random.choice(HOSTS), self.random.randrange(3)
         slot = slot_id(self.request.id, index)
         period = await self.market.current_period()
         record = await self.market.slot_of(slot)
@@ -87,9 +87,18 @@ class History:
         elif kind in (3, 4):
             await self.send(host, self.market.fill_slot(slot, PROOF))
         elif kind == 5:
-            await self.send(host, self.market.submit_proof(slot, period, PROOF))
+            single = self.market.submit_proof(slot, period, PROOF)
+            every = [slot_id(self.request.id, n) for n in range(3)]
+            await self.send(host, self.random.choice([single, self.market.submit_proofs(every, [PROOF] * 3)]))
         elif kind == 6:
-            await self.send(6, self.market.mark_proof_missing(slot, period - self.random.randrange(1, 4)))
+            past = period - self.random.randrange(1, 4)
+            every = [slot_id(self.request.id, n) for n in range(3)]
+            single = self.market.mark_proof_missing(slot, past)
+            await self.send(6, self.random.choice([single, self.market.mark_proofs_missing(every, past)]))
+        elif kind == 8:
+            await self.send(self.random.choice((6, 7)), self.market.extend_request(self.request.id, 30))
+        elif kind == 9:
+            await self.send(host, self.market.accept_extension(slot, 2**40 - 1))
         elif kind == 7:
             await self.send(who, self.market.close_reservation(slot))
         else:
@@ -122,6 +131,9 @@ class History:
         assert told.state in (seen.state(now), seen.state(now + 1))
         assert (told.vacant, told.closed, told.failed_at) == (seen.vacant, seen.closed, seen.failed_at)
         assert (told.repair_opened_at, told.repair_opened_block) == (seen.repair_opened_at, seen.repair_opened_block)
+        assert told.unspent == (0 if seen.closed else seen.unspent)
+        if not seen.closed:
+            assert await self.market.extensions_of(self.request.id) == seen.extensions
         assert (told.expires_at, told.ends_at, told.rate) == (seen.expires_at, seen.ends_at, seen.ask.rate)
         for index, slot in enumerate(seen.slots):
             record = await self.market.slot_of(slot_id(self.request.id, index))
@@ -133,11 +145,13 @@ class History:
             if slot.state is SlotState.FILLED:
                 held = (record.filled_at, record.fill_period, record.proven_at, record.misses, record.claimed)
                 assert held == (slot.filled_at, slot.fill_period, slot.proven_at, len(slot.missed), slot.claimed)
+                assert record.held_until == slot.held_until
                 pay = await self.market.claimable(slot_id(self.request.id, index))
                 assert pay in (seen.claimable(index, now, CONFIG), seen.claimable(index, now + 1, CONFIG))
             if not seen.closed:
                 assert record.pot == slot.pot
             assert (record.vacated_at, record.vacated_block) == (slot.vacated_at, slot.vacated_block)
+            assert record.departed_at == slot.departed_at
         for n in HOSTS:
             address = dev_account(n).address
             record_, known = await self.registry.provider_of(address), view.providers[address]

@@ -21,12 +21,23 @@ def bond(collateral: int, expired: int, config: MarketConfig) -> int:
 
 
 def bounty(pot: int, collateral: int, reserved_after: int, config: MarketConfig) -> int:
-    """What a repair earns that was reserved ``reserved_after`` seconds into its sale.
+    """What the repair of a lost slot earns that was reserved ``reserved_after`` seconds into its sale."""
+    return min(pot, _offer(collateral, reserved_after, config))
 
-    It stops rising at the reservation: whoever holds a slot exclusively gains nothing by stalling.
+
+def departed_bounty(rate: int, collateral: int, reserved_after: int, departed_before: int, config: MarketConfig) -> int:
+    """What the repair of a slot earns whose host left ``departed_before`` seconds before it was reserved.
+
+    It is pay of that time, which nobody else earned, in whole seconds.
     """
+    seconds = min(_offer(collateral, reserved_after, config) // rate, departed_before) if rate else 0
+    return seconds * rate
+
+
+def _offer(collateral: int, reserved_after: int, config: MarketConfig) -> int:
+    # It stops rising at the reservation: whoever holds a slot exclusively gains nothing by stalling.
     elapsed = min(reserved_after, config.repair_window)
-    return min(pot, collateral * config.bounty_bps * elapsed // (BPS * config.repair_window))
+    return collateral * config.bounty_bps * elapsed // (BPS * config.repair_window)
 
 
 def earned(rate: int, since: int, until: int, misses: int, claimed: int, config: MarketConfig) -> int:

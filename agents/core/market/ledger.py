@@ -25,9 +25,9 @@ class Line(StrEnum):
     """Why wealth changed."""
 
     PRICE = "price"
-    """A client paid for a request."""
+    """A client paid for a request, or anybody for its extension."""
     REFUND = "refund"
-    """What of the price no host earned, back to the client."""
+    """What of the price no host earned, back to whoever paid it."""
     PAY = "pay"
     """A host's pay."""
     SLASH = "slash"
@@ -35,7 +35,7 @@ class Line(StrEnum):
     SHARE = "share"
     """A validator's part of a slash."""
     BOUNTY = "bounty"
-    """A repairer's part of what the slot's former host lost."""
+    """A repairer's part of what the slot's former host lost, or of the pay since it left."""
     POT = "pot"
     """The client's part of it."""
     BOND = "bond"
@@ -155,6 +155,10 @@ def _postings(view: MarketView, event: Any) -> list[Posting]:
             return [Posting(event.at, account, Line.TRANSFER, amount) for account, amount in (out, in_) if amount]
         case e.StorageRequested():
             return _between(event, event.client, (Line.PRICE, -event.deposit))
+        case e.RequestExtended():
+            return _between(event, event.funder, (Line.PRICE, -event.price))
+        case e.FunderRefunded():
+            return _between(event, event.funder, (Line.REFUND, event.amount))
         case e.RequestClosed():
             return _between(event, event.client, (Line.REFUND, event.refund), (Line.POT, event.pots))
         case e.ReservationForfeited():
@@ -172,7 +176,7 @@ def _postings(view: MarketView, event: Any) -> list[Posting]:
             return _between(event, event.host, (Line.PAY, event.paid), (Line.SLASH, -event.slashed))
         case e.PayClaimed():
             return _between(event, event.host, (Line.PAY, event.amount))
-        case e.SlotSettled():
+        case e.SlotSettled() | e.SlotDeparted():
             return _between(event, event.host, (Line.PAY, event.paid))
     return []
 
@@ -195,7 +199,7 @@ def _between(event: Any, account: str, *changes: tuple[Line, int]) -> list[Posti
 
 _WITH_AMOUNTS = (
     e.StorageRequested, e.SlotReserved, e.ReservationForfeited, e.SlotFilled, e.ProofMissed, e.SlotLost, e.PayClaimed,
-    e.SlotSettled, e.RequestClosed,
+    e.SlotSettled, e.SlotDeparted, e.RequestExtended, e.FunderRefunded, e.RequestClosed,
 )  # fmt: skip
 
 
@@ -216,8 +220,12 @@ def _due(view: MarketView, event: Any) -> dict[str, int]:
         return {"deposit": event.ask.price}
     by_slot = hasattr(event, "slot_id")
     request = view.requests[request_id_of(event.slot_id) if by_slot else event.request_id]
+    if isinstance(event, e.RequestExtended):
+        return {"price": request.ask.slots * (event.until - event.from_) * request.ask.rate}
+    if isinstance(event, e.FunderRefunded):
+        return {"amount": request.extensions[request.refunded].idle}
     if isinstance(event, e.RequestClosed):
-        return {"refund": request.deposit - request.paid, "pots": sum(slot.pot for slot in request.slots)}
+        return {"refund": request.refund, "pots": sum(slot.pot for slot in request.slots)}
     index = slot_index_of(event.slot_id) if by_slot else event.slot_index
     slot, collateral, now = request.slots[index], request.ask.collateral, event.at.timestamp
     match event:
@@ -225,7 +233,7 @@ def _due(view: MarketView, event: Any) -> dict[str, int]:
             return {"bond": economics.bond(collateral, slot.expired, config)}
         case e.SlotFilled():
             bounty = _bounty(request, index, config)
-            return {"bounty": bounty, "to_client": slot.pot - bounty}
+            return {"bounty": bounty, "to_client": slot.pot if slot.departed_at else slot.pot - bounty}
         case e.ProofMissed():
             slashed = economics.slashed(collateral, 1, config)
             return {"slashed": slashed, "reward": economics.reward(slashed, config)}
@@ -234,7 +242,7 @@ def _due(view: MarketView, event: Any) -> dict[str, int]:
             return {"paid": request.claimable(index, now, config), "slashed": rest}
         case e.PayClaimed():
             return {"amount": request.claimable(index, now, config)}
-        case e.SlotSettled():
+        case e.SlotSettled() | e.SlotDeparted():
             return {"paid": request.settlement(index, now, config)}
     return {}
 
@@ -243,7 +251,11 @@ def _bounty(request: RequestView, index: int, config: MarketConfig) -> int:
     slot, sale = request.slots[index], request.sale(index, config)
     if slot.state is not SlotState.RESERVED or not slot.vacated_at or sale is None:
         return 0
-    return economics.bounty(slot.pot, request.ask.collateral, slot.reserved_at - sale.start, config)
+    waited, collateral = slot.reserved_at - sale.start, request.ask.collateral
+    if slot.departed_at:
+        away = slot.reserved_at - slot.departed_at
+        return economics.departed_bounty(request.ask.rate, collateral, waited, away, config)
+    return economics.bounty(slot.pot, collateral, waited, config)
 
 
 # --- what the vault says ---

@@ -89,12 +89,14 @@ class MarketView:
         if isinstance(event, e.RequestFailed):
             return self._with(replace(found, failed_at=event.at.timestamp))
         if isinstance(event, e.RequestClosed):
+            if found.refunded != len(found.extensions):
+                raise _impossible(event, "not every funder was refunded")
             return self._with(replace(found, closed=True))
         if isinstance(event, e.RequestExtended):
             return self._with(_extended(found, event))
         if isinstance(event, e.FunderRefunded):
-            if found.refunded == len(found.extensions):
-                raise _impossible(event, "all funders were refunded")
+            if event.funder not in [one.funder for one in found.extensions[found.refunded :][:1]]:
+                raise _impossible(event, "it is not this funder's turn")
             return self._with(replace(found, refunded=found.refunded + 1))
         if isinstance(event, e.RepairOpened):
             at = event.at

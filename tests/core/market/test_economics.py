@@ -35,6 +35,17 @@ def test_a_bounty_never_exceeds_the_pot_nor_its_cap(pot: int, collateral: int, a
     assert found <= economics.bounty(pot, collateral, after + 1, CONFIG)
 
 
+@given(st.integers(0, 10**6), collaterals, st.integers(0, 1_000), st.integers(0, 10_000))
+def test_the_bounty_for_a_slot_that_was_left_is_pay_nobody_else_earned(
+    rate: int, collateral: int, after: int, away: int
+) -> None:
+    found = economics.departed_bounty(rate, collateral, after, away, CONFIG)
+    assert found <= min(rate * away, collateral // 2)
+    assert found == 0 if rate == 0 else found % rate == 0
+    assert found <= economics.departed_bounty(rate, collateral, after + 1, away + 1, CONFIG)
+    assert economics.departed_bounty(7, 1_000, 50, 1_000, CONFIG) == 35 * 7  # half of 1,000 in half the window: 250
+
+
 @given(st.integers(0, 2**60), st.integers(0, 10_000), st.integers(0, 5), st.integers(0, 2**70))
 def test_pay_is_never_negative_nor_more_than_the_time(rate: int, seconds: int, misses: int, claimed: int) -> None:
     found = economics.earned(rate, 1_000, 1_000 + seconds, misses, claimed, CONFIG)
