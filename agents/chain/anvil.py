@@ -37,7 +37,11 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class AnvilOptions:
-    """``block_time`` in seconds, None: a block per transaction; ``base_fee`` in wei, None: anvil's own."""
+    """``block_time`` in seconds, None: a block per transaction; ``base_fee`` in wei, None: anvil's own.
+
+    ``genesis`` is the first block's timestamp, None: now. Where it and every other timestamp are given, all block hashes
+    are the same again.
+    """
 
     block_time: int | None = 1
     port: int = 0
@@ -46,6 +50,7 @@ class AnvilOptions:
     base_fee: int | None = None
     mining: bool = True
     load_state: Path | None = None
+    genesis: int | None = None
 
 
 class Anvil:
@@ -160,6 +165,8 @@ def _spawn(binary: Path, options: AnvilOptions, port: int) -> subprocess.Popen[b
         command += ["--block-time", str(options.block_time)]
     if options.base_fee is not None:
         command += ["--block-base-fee-per-gas", str(options.base_fee)]
+    if options.genesis is not None:
+        command += ["--timestamp", str(options.genesis)]
     if options.load_state is not None:
         command += ["--load-state", str(options.load_state)]
     # The loop of a busy parent may be slow: a child's output is not a pipe somebody must drain.
