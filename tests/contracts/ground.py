@@ -24,6 +24,8 @@ from tests.examples import ASK, GOOD_PROOF, MARKET, STAKES, example_request
 PERIOD = MARKET.period_blocks
 HOSTS = 6
 STAKE = 1_000 * TOKEN
+SUPPLY = 2**160
+"""Base units: more than any request can cost."""
 PROOF = GOOD_PROOF.as_abi()
 SLASH = ASK.collateral * MARKET.slash_bps // 10_000
 REWARD = SLASH * MARKET.validator_bps // 10_000
@@ -64,7 +66,7 @@ class Ground:
         """A market with ``HOSTS`` staked hosts."""
         chain.provider.make_request("anvil_setBlockTimestampInterval", [1])
         owner, client, validator, stranger, *rest = accounts[:10]
-        token = owner.deploy(contracts.TestToken, 10**9 * TOKEN)
+        token = owner.deploy(contracts.TestToken, SUPPLY)
         modules = [create_address(owner.address, owner.nonce + 1)]
         registry = owner.deploy(contracts.StakeRegistry, token, stakes.as_abi(), modules)
         market = owner.deploy(contracts.Marketplace, registry, verifier, config.as_abi())
@@ -177,7 +179,9 @@ class Ground:
 
     def idle(self, id: bytes) -> list[tuple[str, int, int, int]]:
         """A request's extensions: funder, from, until, and what of the price nobody is committed to earn."""
-        return [tuple(extension) for extension in self.extensions.extensionsOf(id)]
+        # Not decoded by ape, whose structs cannot have a field named `from`.
+        (found,) = decode(["(address,uint40,uint40,uint128)[]"], self.extensions.extensionsOf(id, decode=False))
+        return [(to_checksum_address(funder), *rest) for funder, *rest in found]
 
     def assert_books(self) -> None:
         """The vault holds exactly what it owes."""

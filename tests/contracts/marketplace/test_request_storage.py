@@ -87,7 +87,9 @@ def test_a_permit_that_somebody_else_has_sent_first_still_posts(ground: Ground, 
 )
 def test_refuses_what_no_market_can_keep(ground: Ground, market: Any, field: AskField, changes: dict[str, Any]) -> None:
     request = ground.request(**changes)
-    ground.refused(market.Marketplace_InvalidAsk, market.requestStorage, request.as_abi(), by=ground.client, field=field)
+    ground.refused(
+        market.Marketplace_InvalidAsk, market.requestStorage, request.as_abi(), by=ground.client, field=field
+    )
 
 
 def test_accepts_the_extremes_of_each_range(ground: Ground, market: Any) -> None:
