@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Extension} from "../../contracts/interfaces/IExtensions.sol";
+import {IMarketplace, RequestRecord} from "../../contracts/interfaces/IMarketplace.sol";
+import {Period, Request, RequestId, RequestState, SlotState} from "../../contracts/libraries/Types.sol";
+import {AttackTest} from "./AttackTest.sol";
+
+/// @notice Time added to somebody's request, by whoever hopes to gain by it or to harm somebody with it.
+contract ExtensionAttacks is AttackTest {
+    uint256 internal constant EXTRA = 6 hours;
+
+    address internal immutable funder = address(0xF04DE4);
+
+    function setUp() public override {
+        super.setUp();
+        fund(funder);
+        fund(stranger);
+    }
+
+    // --- whose money it is ---
+
+    function test_a_clients_sybils_gain_nothing_by_failing_what_a_stranger_extended() external {
+        // The client is all hosts as well. They accept, and let the request fail at once.
+        Request memory request = exampleRequest();
+        request.ask.maxSlotLoss = 0;
+        uint256 gang = wealthOf(client) + wealthOf(hosts[0]) + wealthOf(hosts[1]) + wealthOf(hosts[2]);
+        gang += wealthOf(validator) + wealthOf(sink);
+        RequestId id = start(request);
+        uint256 wealth = wealthOf(funder);
+        extend(id, funder, 20 days);
+        for (uint16 i; i < 3; ++i) {
+            accept(id, i);
+        }
+        lose(id, 1);
+        isTrue(market.requestOf(id).state == RequestState.Failed, "failed");
+        wrapUp(id);
+        eq(wealthOf(funder), wealth, "nobody served what the stranger paid for");
+        uint256 after_ = wealthOf(client) + wealthOf(hosts[0]) + wealthOf(hosts[1]) + wealthOf(hosts[2]);
+        eq(after_ + wealthOf(validator) + wealthOf(sink), gang, "the gang");
+        nothingStranded();
+    }
+
+    function test_a_stranger_gets_back_exactly_what_nobody_served() external {
+        Request memory request = exampleRequest();
+        request.ask.maxSlotLoss = 0;
+        RequestId id = start(request);
+        uint256 end = endOf(id);
+        uint256 wealth = wealthOf(funder);
+        extend(id, funder, EXTRA);
+        for (uint16 i; i < 3; ++i) {
+            accept(id, i);
+        }
+        // Into the stranger's time, then two hosts stop for good.
+        advanceSeconds(end - now_() + 3 hours);
+        nextPeriod();
+        prove(id, 0);
+        uint256 served = now_() - end;
+        lose(id, 1);
+        uint256 failedAt = market.requestOf(id).failedAt;
+        wrapUp(id);
+        // Slot 1 was last proven at its fill; the others are paid up to the failure.
+        uint256 cost = rateOf(request) * 2 * (failedAt - end);
+        isTrue(failedAt - end > served, "the others served on");
+        eq(wealth - wealthOf(funder), cost, "two slots until the failure");
+        nothingStranded();
+    }
+
+    function test_a_stranger_is_not_paid_out_of_the_clients_refund() external {
+        // Nobody serves the last half of the first day: what is left of the client's money is large.
+        Request memory request = exampleRequest();
+        RequestId id = start(request);
+        lose(id, 1);
+        uint256 wealth = wealthOf(stranger);
+        uint256 before = wealthOf(client);
+        uint256 end = endOf(id);
+        uint256 pots = market.requestOf(id).pots;
+        extend(id, stranger, 25 days);
+        uint256 filledAt = slotOf(id, 0).filledAt;
+        uint256 filledAt2 = slotOf(id, 2).filledAt;
+        waitSettlable(end);
+        settle(id, 0);
+        settle(id, 2);
+        market.closeRequest(id);
+        eq(wealthOf(stranger), wealth, "the stranger has its own money back");
+        uint256 pay = rateOf(request) * (end - filledAt + end - filledAt2);
+        eq(wealthOf(client) - before, rateOf(request) * 3 days - pay + pots, "the client all that was left of its own");
+        nothingStranded();
+    }
+
+    function test_one_funders_time_is_not_paid_with_anothers() external {
+        Request memory request = exampleRequest();
+        RequestId id = start(request);
+        uint256 end = endOf(id);
+        (uint256 first, uint256 second) = (wealthOf(funder), wealthOf(stranger));
+        extend(id, funder, EXTRA);
+        for (uint16 i; i < 3; ++i) {
+            accept(id, i);
+        }
+        extend(id, stranger, 2 * EXTRA); // that no host accepts
+        waitSettlable(end + EXTRA);
+        for (uint16 i; i < 2; ++i) {
+            settle(id, i);
+        }
+        settle(id, 2);
+        market.closeRequest(id);
+        eq(first - wealthOf(funder), rateOf(request) * 3 * EXTRA, "the first was served");
+        eq(second, wealthOf(stranger), "the second was not");
+        nothingStranded();
+    }
+
+    // --- hosts that did not ask for it ---
+
+    function test_a_dust_extension_does_not_slash_hosts_that_deleted_their_data() external {
+        Request memory request = exampleRequest();
+        RequestId id = start(request);
+        uint256 end = endOf(id);
+        vm.warp(end - BLOCK_SECONDS);
+        refused(abi.encodeWithSelector(IMarketplace.Marketplace_ExtensionTooShort.selector, 1, 1 hours));
+        vm.prank(stranger);
+        market.extendRequest(id, 1);
+        extend(id, stranger, config().minExtension);
+        vm.warp(end);
+        Period after_ = nextPeriod();
+        nextPeriod();
+        refused(abi.encodeWithSelector(IMarketplace.Marketplace_SlotEnded.selector, end));
+        mark(id, 0, after_);
+        waitSettlable(end);
+        uint256 filledAt = slotOf(id, 0).filledAt;
+        settle(id, 0);
+        eq(stakeOf(hosts[0]), HOST_STAKE, "stake");
+        eq(registry.providerOf(hosts[0]).locked, 0, "free");
+        eq(registry.creditOf(hosts[0]), rateOf(request) * (end - filledAt), "paid until the end it agreed to");
+    }
+
+    function test_strangers_do_not_keep_the_clients_money_from_it() external {
+        // Extensions cost their funder nothing if nobody serves them. They delay a refund by one settlement at most: the
+        // hosts leave at the end they agreed to, and the request fails.
+        RequestId id = start(exampleRequest());
+        uint256 end = endOf(id);
+        extend(id, stranger, 20 days);
+        waitSettlable(end);
+        settle(id, 0);
+        settle(id, 1);
+        isTrue(market.requestOf(id).state == RequestState.Failed, "failed");
+        refused(abi.encodeWithSelector(IMarketplace.Marketplace_NotStarted.selector, RequestState.Failed));
+        vm.prank(stranger);
+        market.extendRequest(id, 1 days);
+        settle(id, 2);
+        market.closeRequest(id);
+        nothingStranded();
+    }
+
+    function test_a_host_is_not_bound_to_a_later_end_than_it_saw() external {
+        RequestId id = start(exampleRequest());
+        extend(id, client, EXTRA);
+        uint256 seen = endOf(id);
+        // Before the host's transaction comes, somebody adds as much as there may be.
+        extend(id, stranger, 25 days);
+        refused(abi.encodeWithSelector(IMarketplace.Marketplace_EndsLater.selector, seen + 25 days, seen));
+        vm.prank(hosts[0]);
+        market.acceptExtension(id.slotId(0), uint40(seen));
+    }
+
+    function test_nobody_accepts_for_a_host() external {
+        RequestId id = start(exampleRequest());
+        extend(id, stranger, EXTRA);
+        refused(abi.encodeWithSelector(IMarketplace.Marketplace_NotHost.selector, hosts[0], stranger));
+        vm.prank(stranger);
+        market.acceptExtension(id.slotId(0), WHENEVER);
+    }
+
+    // --- hosts that make something of it ---
+
+    function test_a_host_that_left_does_not_come_back_for_the_pay_of_the_time_between() external {
+        RequestId id = start(exampleRequest());
+        uint256 end = endOf(id);
+        extend(id, client, EXTRA);
+        advanceSeconds(end - now_() + config().settleSeconds / 2);
+        refused(abi.encodeWithSelector(IMarketplace.Marketplace_SlotEnded.selector, end));
+        vm.prank(hosts[0]);
+        market.acceptExtension(id.slotId(0), WHENEVER);
+        Period current = nextPeriod();
+        refused(abi.encodeWithSelector(IMarketplace.Marketplace_SlotEnded.selector, end));
+        vm.prank(hosts[0]);
+        market.submitProof(id.slotId(0), current, anyProof());
+    }
+
+    function test_a_host_that_accepted_does_not_leave_before() external {
+        Request memory request = exampleRequest();
+        RequestId id = start(request);
+        uint256 end = endOf(id);
+        extend(id, client, EXTRA);
+        accept(id, 0);
+        waitSettlable(end);
+        refused(abi.encodeWithSelector(IMarketplace.Marketplace_TooEarly.selector, end + EXTRA + 1200));
+        vm.prank(hosts[0]);
+        market.settle(id.slotId(0));
+        Period missed = nextPeriod();
+        nextPeriod();
+        mark(id, 0, missed);
+        eq(stakeOf(hosts[0]), HOST_STAKE - collateralOf(request) / 5, "and its misses count");
+    }
+
+    function test_leaving_and_returning_pays_no_more_than_staying() external {
+        Request memory request = exampleRequest();
+        RequestId id = start(request);
+        uint256 end = endOf(id);
+        uint256 filledAt = slotOf(id, 0).filledAt;
+        for (uint256 i; i < 3; ++i) {
+            // Again and again: it does not accept, leaves, and is back when the bounty is at its highest.
+            extend(id, client, 10 hours);
+            for (uint16 other = 1; other < 3; ++other) {
+                accept(id, other);
+            }
+            waitSettlable(end);
+            settle(id, 0);
+            isTrue(slotOf(id, 0).state == SlotState.Departed, "departed");
+            advanceSeconds(config().repairWindow);
+            uint256 left = now_() - end;
+            uint256 credit = registry.creditOf(hosts[0]);
+            fill(id, 0, hosts[0]);
+            eq(registry.creditOf(hosts[0]) - credit, left * rateOf(request), "no more than the pay of that time");
+            end += 10 hours;
+        }
+        waitSettlable(end);
+        settle(id, 0);
+        isTrue(registry.creditOf(hosts[0]) <= rateOf(request) * (end - filledAt), "no more than whoever stayed");
+        wrapUp(id);
+        nothingStranded();
+    }
+
+    function test_the_bounty_of_a_slot_that_was_left_is_a_share_of_the_collateral_at_most() external {
+        // Pay is dear and collateral cheap: an hour's pay is more than the bounty.
+        Request memory request = exampleRequest();
+        request.ask.collateralPerByte = 1e9;
+        RequestId id = start(request);
+        uint256 end = endOf(id);
+        extend(id, client, EXTRA);
+        waitSettlable(end);
+        settle(id, 0);
+        advanceSeconds(config().repairWindow);
+        fill(id, 0, hosts[4]);
+        uint256 cap = collateralOf(request) / 2;
+        isTrue(registry.creditOf(hosts[4]) <= cap, "half of the collateral");
+        isTrue(registry.creditOf(hosts[4]) + rateOf(request) > cap, "in whole seconds of pay");
+        wrapUpAll(id);
+    }
+
+    function test_dropping_a_slot_to_extend_and_repair_it_oneself_is_a_loss() external {
+        // Too late for a repair: so whoever dropped the slot extends the request, for itself alone, and repairs.
+        Request memory request = exampleRequest();
+        RequestId id = start(request);
+        uint256 end = endOf(id);
+        vm.warp(end - 100 * BLOCK_SECONDS);
+        uint256 gang = wealthOf(hosts[1]) + wealthOf(hosts[4]) + wealthOf(validator) + wealthOf(stranger);
+        lose(id, 1);
+        eq(market.requestOf(id).repairOpenedAt, 0, "too late");
+        extend(id, stranger, config().minExtension);
+        isTrue(market.requestOf(id).repairOpenedAt != 0, "not any more");
+        advanceSeconds(config().repairWindow);
+        fill(id, 1, hosts[4]);
+        waitSettlable(end);
+        settle(id, 0);
+        settle(id, 2);
+        isTrue(market.requestOf(id).state == RequestState.Failed, "the others left");
+        wrapUp(id);
+        uint256 pay = registry.creditOf(hosts[1]);
+        uint256 left = wealthOf(hosts[1]) + wealthOf(hosts[4]) + wealthOf(validator) + wealthOf(stranger);
+        isTrue(gang + pay >= left + collateralOf(request) / 10, "a tenth of the collateral is lost at least");
+        nothingStranded();
+    }
+
+    // --- requests that should be over ---
+
+    function test_what_is_over_is_not_extended() external {
+        Request memory request = exampleRequest();
+        RequestId id = post(request);
+        _notExtended(id, RequestState.New);
+        advanceSeconds(request.expiry);
+        _notExtended(id, RequestState.Cancelled);
+        market.closeRequest(id);
+        request.nonce = bytes32(uint256(1));
+        id = start(request);
+        // Closed, and brought to life again it could be closed no more: what is paid for it would be nobody's.
+        advanceSeconds(endOf(id) - now_());
+        _notExtended(id, RequestState.Finished);
+        wrapUp(id);
+        _notExtended(id, RequestState.Finished);
+        nothingStranded();
+    }
+
+    function test_no_request_outlives_the_longest_duration() external {
+        Request memory request = exampleRequest();
+        RequestId id = start(request);
+        extend(id, client, 29 days);
+        eq(endOf(id), market.requestOf(id).createdAt + 30 days, "all there may be");
+        vm.prank(client);
+        refused(IMarketplace.Marketplace_InvalidAsk.selector);
+        market.extendRequest(id, uint40(config().minExtension));
+    }
+
+    // --- places ---
+
+    function test_strangers_do_not_use_up_the_clients_extensions() external {
+        RequestId id = start(exampleRequest());
+        for (uint256 i; i < 15; ++i) {
+            extend(id, i % 2 == 0 ? stranger : funder, 1 hours);
+        }
+        eq(market.extensions().extensionsOf(id).length, 15, "fifteen that do not follow one another");
+        refused(abi.encodeWithSelector(IMarketplace.Marketplace_TooManyExtensions.selector, 16));
+        vm.prank(funder);
+        market.extendRequest(id, 1 hours);
+        extend(id, stranger, 1 hours); // the last one, longer
+        extend(id, client, 1 hours);
+        refused(abi.encodeWithSelector(IMarketplace.Marketplace_TooManyExtensions.selector, 17));
+        vm.prank(stranger);
+        market.extendRequest(id, 1 hours);
+        for (uint256 i; i < 20; ++i) {
+            extend(id, client, 1 hours);
+        }
+        Extension[] memory all = market.extensions().extensionsOf(id);
+        eq(all.length, 16, "extensions");
+        eq(all[15].until, endOf(id), "the client's goes on to the end");
+        waitSettlable(market.requestOf(id).createdAt + 1 days);
+        for (uint16 i; i < 3; ++i) {
+            settle(id, i);
+        }
+        market.closeRequest(id);
+        nothingStranded();
+    }
+
+    function test_nobody_writes_into_the_books_of_extensions() external {
+        RequestId id = start(exampleRequest());
+        extend(id, client, EXTRA);
+        address books = address(market.extensions());
+        bytes[3] memory calls = [
+            abi.encodeWithSignature("add(bytes32,address,uint256,uint256,uint256)", id, stranger, 0, 1 days, 1e18),
+            abi.encodeWithSignature("commit(bytes32,uint256,uint256,uint256)", id, 1, 0, endOf(id)),
+            abi.encodeWithSignature("release(bytes32,uint256,uint256,uint256)", id, 1, 0, endOf(id))
+        ];
+        uint256 idle = market.extensions().extensionsOf(id)[0].idle;
+        for (uint256 i; i < 3; ++i) {
+            vm.prank(stranger);
+            (bool done, bytes memory answer) = books.call(calls[i]);
+            isTrue(!done, "refused");
+            eq(
+                keccak256(answer),
+                keccak256(abi.encodeWithSignature("Extensions_NotMarket(address)", stranger)),
+                "by its name"
+            );
+        }
+        eq(market.extensions().extensionsOf(id)[0].idle, idle, "idle pay");
+    }
+
+    // --- what these tests are made of ---
+
+    function _notExtended(RequestId id, RequestState state) internal {
+        refused(abi.encodeWithSelector(IMarketplace.Marketplace_NotStarted.selector, state));
+        vm.prank(stranger);
+        market.extendRequest(id, 1 days);
+    }
+
+    /// @dev To the end of a request whose slots have different ends.
+    function wrapUpAll(RequestId id) internal {
+        RequestRecord memory record = market.requestOf(id);
+        waitSettlable(record.endsAt);
+        for (uint16 i; i < record.slots; ++i) {
+            if (slotOf(id, i).state == SlotState.Filled) settle(id, i);
+        }
+        market.closeRequest(id);
+        nothingStranded();
+    }
+}
