@@ -8,52 +8,24 @@ import {Extension, IExtensions} from "./interfaces/IExtensions.sol";
 import {Groth16Proof, IGroth16Verifier} from "./interfaces/IGroth16Verifier.sol";
 import {IMarketplace, MarketConfig, RequestRecord, SlotRecord} from "./interfaces/IMarketplace.sol";
 import {IStakeRegistry, StakeConfig} from "./interfaces/IStakeRegistry.sol";
+import {Asks} from "./libraries/Asks.sol";
+import {Configs} from "./libraries/Configs.sol";
 import {Deal, Phase} from "./libraries/Deals.sol";
-import {HolderTags} from "./libraries/HolderTags.sol";
+import {Holders} from "./libraries/Holders.sol";
 import {Placement} from "./libraries/Placement.sol";
 import {ProofRecord, ProofRecords} from "./libraries/ProofRecord.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
 import {Shares} from "./libraries/Shares.sol";
 import {Slot} from "./libraries/Slots.sol";
-import {
-    Amount,
-    Ask,
-    AskField,
-    Period,
-    Request,
-    RequestId,
-    RequestState,
-    SlotId,
-    SlotState
-} from "./libraries/Types.sol";
+import {Ask, AskField, Period, Request, RequestId, RequestState, SlotId, SlotState} from "./libraries/Types.sol";
 
 /// @title Marketplace
 /// @notice See IMarketplace. Where a request becomes slots, where slots are sold, proven, lost and repaired.
 contract Marketplace is IMarketplace {
-    using HolderTags for uint256;
-
     /* CONSTANTS AND IMMUTABLES */
-
-    /// Order of the BN254 scalar field: dataset roots are below it.
-    uint256 internal constant SCALAR_ORDER =
-        21888242871839275222246405745257275088548364400416034343698204186575808495617;
-
-    /// Block hashes that EIP-2935 keeps.
-    uint256 internal constant HASHED_BLOCKS = 8191;
-
-    /// Periods of which a slot remembers the proofs while their misses can be marked.
-    uint256 internal constant MARKABLE_PERIODS = 32;
-
-    /// The share of the collateral that marking and repairing may pay in all: what is left makes dropping a slot to
-    /// repair it oneself a loss.
-    uint256 internal constant MAX_REWARD_BPS = 9000;
 
     /// Extensions of a request by different funders; the last place is the client's.
     uint256 internal constant MAX_EXTENSIONS = 16;
-
-    /// Holders' tags in the deal itself, and in each further word.
-    uint256 internal constant NEAR_TAGS = 16;
-    uint256 internal constant FAR_TAGS = 32;
 
     IStakeRegistry public immutable registry;
     IGroth16Verifier public immutable verifier;
@@ -93,7 +65,7 @@ contract Marketplace is IMarketplace {
     /// no two slots of a request have the same host.
     mapping(SlotId => Slot) internal slotRecords;
 
-    /// Tags of the holders of slots NEAR_TAGS and later, FAR_TAGS a word; those of the first slots are in the deal.
+    /// Tags of the holders of later slots, see Holders; those of the first slots are in the deal.
     /// Invariant: the holder of a slot has its tag at the slot's place. A tag outlives its holder, until the next one.
     mapping(RequestId => mapping(uint256 word => uint256)) internal farTags;
 
@@ -121,37 +93,7 @@ contract Marketplace is IMarketplace {
     constructor(IStakeRegistry registry_, IGroth16Verifier verifier_, MarketConfig memory c) {
         if (!registry_.isModule(address(this))) revert Marketplace_InvalidConfig("registry");
         if (address(verifier_).code.length == 0) revert Marketplace_InvalidConfig("verifier");
-        // A period's challenge is known from its second block on.
-        if (c.periodBlocks < 2 || c.periodBlocks > HASHED_BLOCKS) revert Marketplace_InvalidConfig("periodBlocks");
-        if (
-            c.markBlocks == 0 || c.markBlocks > HASHED_BLOCKS - c.periodBlocks
-                || Math.ceilDiv(c.markBlocks, c.periodBlocks) > MARKABLE_PERIODS
-        ) revert Marketplace_InvalidConfig("markBlocks");
-        if (c.blockSeconds == 0 || c.blockSeconds > type(uint32).max) revert Marketplace_InvalidConfig("blockSeconds");
-        // Every miss must have been markable before anything is settled.
-        if (
-            c.settleSeconds < 2 * (c.periodBlocks + c.markBlocks) * c.blockSeconds || c.settleSeconds > type(uint48).max
-        ) revert Marketplace_InvalidConfig("settleSeconds");
-        if (c.maxMisses == 0 || c.maxMisses > type(uint8).max) revert Marketplace_InvalidConfig("maxMisses");
-        uint256 slashable = uint256(c.maxMisses) * c.slashBps;
-        if (slashable > Shares.BPS) revert Marketplace_InvalidConfig("slashBps");
-        if (c.validatorBps > Shares.BPS) revert Marketplace_InvalidConfig("validatorBps");
-        if (slashable * c.validatorBps + c.bountyBps * Shares.BPS > MAX_REWARD_BPS * Shares.BPS) {
-            revert Marketplace_InvalidConfig("bountyBps");
-        }
-        if (c.bondBps > Shares.BPS) revert Marketplace_InvalidConfig("bondBps");
-        if (c.reserveSeconds == 0 || c.reserveSeconds > type(uint32).max) {
-            revert Marketplace_InvalidConfig("reserveSeconds");
-        }
-        if (c.repairWindow == 0 || c.repairWindow > type(uint32).max) revert Marketplace_InvalidConfig("repairWindow");
-        if (c.minTermPeriods > type(uint32).max) revert Marketplace_InvalidConfig("minTermPeriods");
-        // A reservation may outlast the request: its deadline too is kept as 32 bits of seconds.
-        if (c.maxDuration < 2 || c.maxDuration > type(uint32).max - c.reserveSeconds) {
-            revert Marketplace_InvalidConfig("maxDuration");
-        }
-        if (c.minExtension < c.periodBlocks * c.blockSeconds || c.minExtension > type(uint32).max) {
-            revert Marketplace_InvalidConfig("minExtension");
-        }
+        Configs.check(c);
 
         registry = registry_;
         verifier = verifier_;
@@ -240,7 +182,9 @@ contract Marketplace is IMarketplace {
         if (distance >= threshold && threshold != type(uint256).max) {
             revert Marketplace_NotEligible(distance, threshold);
         }
-        if (_holdsSlot(msg.sender, id, deal)) revert Marketplace_AlreadyHoldsSlot(msg.sender);
+        if (Holders.holdsSlot(deal, farTags[id], slotRecords, id, msg.sender)) {
+            revert Marketplace_AlreadyHoldsSlot(msg.sender);
+        }
 
         uint256 deadline = block.timestamp + RESERVE_SECONDS;
         if (deal.phase == Phase.Selling) deadline = Math.min(deadline, deal.expiresAt());
@@ -249,7 +193,7 @@ contract Marketplace is IMarketplace {
         slot.state = SlotState.Reserved;
         slot.heldFor = uint32(deadline - deal.createdAt);
         if (reservationIndex != type(uint16).max) slot.reservations = reservationIndex + 1;
-        _setTag(id, slotIndex, deal, HolderTags.tagOf(msg.sender));
+        Holders.note(deal, farTags[id], slotIndex, msg.sender);
         ++deal.active;
         uint256 bond = Shares.bond(deal.collateral, BOND_BPS, slot.expired);
         emit SlotReserved(id, slotIndex, msg.sender, deadline, bond, reservationIndex);
@@ -333,7 +277,9 @@ contract Marketplace is IMarketplace {
         external
         returns (uint256 accepted)
     {
-        if (slotIds.length != proofs.length) revert Marketplace_LengthMismatch(slotIds.length, proofs.length);
+        if (slotIds.length != proofs.length) {
+            revert Marketplace_LengthMismatch(slotIds.length, proofs.length);
+        }
         uint256 period = _currentPeriod();
         bytes32 seed = _seed(period);
         Groth16Proof[] memory applicable = new Groth16Proof[](proofs.length);
@@ -464,55 +410,13 @@ contract Marketplace is IMarketplace {
 
     /// @inheritdoc IMarketplace
     function requestOf(RequestId id) external view returns (RequestRecord memory) {
-        Deal storage deal = _deal(id);
-        return RequestRecord({
-            state: deal.state(),
-            client: deal.client,
-            slots: deal.slots(),
-            maxSlotLoss: deal.maxSlotLoss,
-            repairThreshold: deal.repairThreshold,
-            proofProbability: deal.proofProbability,
-            filled: deal.filled,
-            vacant: deal.vacant,
-            active: deal.active,
-            closed: deal.closed,
-            createdAt: deal.createdAt,
-            createdBlock: deal.createdBlock,
-            expiresAt: uint64(deal.expiresAt()),
-            endsAt: uint64(deal.endsAt()),
-            failedAt: deal.phase == Phase.Failed ? uint64(deal.end()) : 0,
-            repairOpenedAt: deal.repairOpenedAt,
-            repairOpenedBlock: deal.repairOpenedBlock,
-            rate: deal.rate,
-            collateral: deal.collateral,
-            root: deal.root,
-            unspent: deal.unspent,
-            pots: deal.pots
-        });
+        return _deal(id).record();
     }
 
     /// @inheritdoc IMarketplace
     function slotOf(SlotId slotId) external view returns (SlotRecord memory) {
         Deal storage deal = _deal(slotId.requestOf());
-        _slotId(deal, slotId.requestOf(), slotId.indexOf());
-        Slot storage slot = slotRecords[slotId];
-        ProofRecord memory proofs = slot.proofs;
-        return SlotRecord({
-            state: slot.state,
-            host: slot.host,
-            misses: proofs.misses,
-            filledAt: slot.filledAfter == 0 ? 0 : uint64(slot.filledAt(deal)),
-            fillPeriod: proofs.fillPeriod,
-            provenAt: proofs.provenAt,
-            vacatedAt: slot.vacatedAt,
-            vacatedBlock: slot.vacatedBlock,
-            departedAt: slot.departedAt,
-            heldUntil: slot.host == address(0) ? 0 : uint64(slot.heldUntil(deal)),
-            reservations: slot.reservations,
-            expired: slot.expired,
-            pot: slot.pot,
-            claimed: slot.claimed
-        });
+        return slotRecords[_slotId(deal, slotId.requestOf(), slotId.indexOf())].record(deal);
     }
 
     /// @inheritdoc IMarketplace
@@ -530,9 +434,7 @@ contract Marketplace is IMarketplace {
         Slot storage slot = slotRecords[slotId];
         uint256 number = Period.unwrap(period);
         return slot.state == SlotState.Filled
-            && _isRequired(
-                _deal(slotId.requestOf()), slot.proofs.fillPeriod, number, _challenge(_seed(number), slotId)
-            );
+            && _isRequired(_deal(slotId.requestOf()), slot.proofs.fillPeriod, number, _challenge(_seed(number), slotId));
     }
 
     /// @inheritdoc IMarketplace
@@ -556,20 +458,14 @@ contract Marketplace is IMarketplace {
     function _post(Request calldata request) internal returns (RequestId id, uint256 price) {
         Ask calldata ask = request.ask;
         if (request.client != msg.sender) revert Marketplace_NotClient(request.client, msg.sender);
-        _checkAsk(ask);
-        if (request.content.root == 0 || request.content.root >= SCALAR_ORDER) revert Marketplace_InvalidAsk(AskField.Root);
-        if (request.expiry == 0 || request.expiry >= ask.duration) revert Marketplace_InvalidAsk(AskField.Expiry);
+        Asks.check(request, MAX_DURATION, STAKE_PER_BYTE);
         id = RequestId.wrap(keccak256(abi.encode(request)) & ~bytes32(uint256(0xff)));
         Deal storage deal = deals[id];
         if (deal.createdAt != 0) revert Marketplace_RequestExists(id);
 
-        // Bounded products: every later sum of pay, slashes and pots of the request fits 128 bits.
-        uint256 rate = uint256(ask.pricePerBytePerSecond) * ask.slotSize;
-        uint256 collateral = uint256(ask.collateralPerByte) * ask.slotSize;
-        if (rate > type(uint128).max) revert Marketplace_AmountTooLarge(Amount.Rate);
-        price = _price(ask.slots, ask.duration, rate);
-        if (collateral > type(uint128).max / ask.slots) revert Marketplace_AmountTooLarge(Amount.Collateral);
-
+        uint256 rate;
+        uint256 collateral;
+        (rate, collateral, price) = Asks.amounts(ask);
         deal.createdAt = uint40(block.timestamp);
         deal.createdBlock = uint40(block.number);
         deal.expiry = uint32(request.expiry);
@@ -587,25 +483,6 @@ contract Marketplace is IMarketplace {
         emit StorageRequested(id, msg.sender, ask, request.content, deal.expiresAt(), deal.endsAt(), price);
     }
 
-    function _checkAsk(Ask calldata ask) internal view {
-        if (ask.slots == 0 || ask.slots > 256) revert Marketplace_InvalidAsk(AskField.Slots);
-        if (ask.maxSlotLoss >= ask.slots) revert Marketplace_InvalidAsk(AskField.MaxSlotLoss);
-        if (ask.repairThreshold == 0 || ask.repairThreshold > Math.max(1, ask.maxSlotLoss)) {
-            revert Marketplace_InvalidAsk(AskField.RepairThreshold);
-        }
-        if (ask.slotSize == 0) revert Marketplace_InvalidAsk(AskField.SlotSize);
-        if (ask.duration > MAX_DURATION) revert Marketplace_InvalidAsk(AskField.Duration);
-        if (ask.proofProbability == 0) revert Marketplace_InvalidAsk(AskField.ProofProbability);
-        if (ask.dispersal < 100 || ask.dispersal > 9900) revert Marketplace_InvalidAsk(AskField.Dispersal);
-        if (ask.collateralPerByte < STAKE_PER_BYTE) revert Marketplace_InvalidAsk(AskField.CollateralPerByte);
-    }
-
-    /// @dev The price of all slots for `duration` seconds.
-    function _price(uint256 slots, uint256 duration, uint256 rate) internal pure returns (uint256 price) {
-        price = slots * duration * rate;
-        if (price > type(uint128).max) revert Marketplace_AmountTooLarge(Amount.Price);
-    }
-
     /// @dev The hosts keep the end they agreed to: until one accepts, nobody is committed to the time that is added.
     function _extend(RequestId id, uint256 extra) internal returns (uint256 price) {
         Deal storage deal = _deal(id);
@@ -614,7 +491,7 @@ contract Marketplace is IMarketplace {
         if (extra < MIN_EXTENSION) revert Marketplace_ExtensionTooShort(extra, MIN_EXTENSION);
         uint256 duration = deal.duration + extra;
         if (duration > MAX_DURATION) revert Marketplace_InvalidAsk(AskField.Duration);
-        _price(deal.slots(), duration, deal.rate);
+        Asks.price(deal.slots(), duration, deal.rate);
 
         price = deal.slots() * extra * deal.rate;
         uint256 from = deal.endsAt();
@@ -710,40 +587,6 @@ contract Marketplace is IMarketplace {
         bytes32 a0 = keccak256(abi.encode(seed, id, slotIndex, slot.reservations));
         distance = uint256(providerId ^ a0);
         threshold = Placement.threshold(Placement.steepness(deal.dispersal), block.timestamp - start, window);
-    }
-
-    function _holdsSlot(address provider, RequestId id, Deal storage deal) internal view returns (bool) {
-        uint8 tag = HolderTags.tagOf(provider);
-        if (_isAmong(provider, id, deal.tags, tag, 0)) return true;
-        uint256 slots = deal.slots();
-        for (uint256 first = NEAR_TAGS; first < slots; first += FAR_TAGS) {
-            if (_isAmong(provider, id, farTags[id][(first - NEAR_TAGS) / FAR_TAGS], tag, first)) return true;
-        }
-        return false;
-    }
-
-    /// @dev Whether `provider` holds one of the slots from `first` on whose tags are `tags`.
-    function _isAmong(address provider, RequestId id, uint256 tags, uint8 tag, uint256 first)
-        internal
-        view
-        returns (bool)
-    {
-        if (!tags.has(tag)) return false;
-        for (uint256 place; place < FAR_TAGS; ++place) {
-            if (tags.tagAt(place) == tag && slotRecords[id.slotId(uint16(first + place))].host == provider) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    function _setTag(RequestId id, uint256 slotIndex, Deal storage deal, uint8 tag) internal {
-        if (slotIndex < NEAR_TAGS) {
-            deal.tags = uint128(uint256(deal.tags).replaced(slotIndex, tag));
-            return;
-        }
-        (uint256 word, uint256 place) = ((slotIndex - NEAR_TAGS) / FAR_TAGS, (slotIndex - NEAR_TAGS) % FAR_TAGS);
-        farTags[id][word] = farTags[id][word].replaced(place, tag);
     }
 
     /// @dev Take a reservation that expired back, for a bond; the slot is for sale again, in the same sale.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {RequestRecord} from "../interfaces/IMarketplace.sol";
 import {RequestState} from "./Types.sol";
 
 /// @notice What happened to a request, but for the passing of time.
@@ -79,5 +80,32 @@ library Deals {
     function end(Deal storage self) internal view returns (uint256) {
         if (self.phase == Phase.Failed) return uint256(self.createdAt) + self.failedAfter;
         return state(self) == RequestState.Cancelled ? expiresAt(self) : endsAt(self);
+    }
+
+    function record(Deal storage self) internal view returns (RequestRecord memory) {
+        return RequestRecord({
+            state: self.state(),
+            client: self.client,
+            slots: self.slots(),
+            maxSlotLoss: self.maxSlotLoss,
+            repairThreshold: self.repairThreshold,
+            proofProbability: self.proofProbability,
+            filled: self.filled,
+            vacant: self.vacant,
+            active: self.active,
+            closed: self.closed,
+            createdAt: self.createdAt,
+            createdBlock: self.createdBlock,
+            expiresAt: uint64(self.expiresAt()),
+            endsAt: uint64(self.endsAt()),
+            failedAt: self.phase == Phase.Failed ? uint64(self.end()) : 0,
+            repairOpenedAt: self.repairOpenedAt,
+            repairOpenedBlock: self.repairOpenedBlock,
+            rate: self.rate,
+            collateral: self.collateral,
+            root: self.root,
+            unspent: self.unspent,
+            pots: self.pots
+        });
     }
 }

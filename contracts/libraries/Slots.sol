@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SlotRecord} from "../interfaces/IMarketplace.sol";
 import {Deal} from "./Deals.sol";
 import {ProofRecord} from "./ProofRecord.sol";
 import {SlotState} from "./Types.sol";
@@ -54,5 +55,25 @@ library Slots {
     function vacantState(Slot storage self) internal view returns (SlotState) {
         if (!isVacant(self)) return SlotState.Free;
         return self.departedAt != 0 ? SlotState.Departed : SlotState.Lost;
+    }
+
+    function record(Slot storage self, Deal storage deal) internal view returns (SlotRecord memory) {
+        ProofRecord memory proofs = self.proofs;
+        return SlotRecord({
+            state: self.state,
+            host: self.host,
+            misses: proofs.misses,
+            filledAt: self.filledAfter == 0 ? 0 : uint64(self.filledAt(deal)),
+            fillPeriod: proofs.fillPeriod,
+            provenAt: proofs.provenAt,
+            vacatedAt: self.vacatedAt,
+            vacatedBlock: self.vacatedBlock,
+            departedAt: self.departedAt,
+            heldUntil: self.host == address(0) ? 0 : uint64(self.heldUntil(deal)),
+            reservations: self.reservations,
+            expired: self.expired,
+            pot: self.pot,
+            claimed: self.claimed
+        });
     }
 }
