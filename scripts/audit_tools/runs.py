@@ -25,6 +25,10 @@ HANG_SECONDS = 90
 """Tests of a mutant that take longer than this, where they should take about five, hang: in a loop without end."""
 
 
+GAS = "^test_gas_"
+"""Tests of what calls cost, which differs without the optimiser."""
+
+
 class Fate(Enum):
     """What becomes of a mutant."""
 
