@@ -203,9 +203,13 @@ class Ground:
     def on_sale(self, **changes: Any) -> bytes:
         """A request whose window is over: every staked host is eligible."""
         id = self.posted(**changes)
+        self.window_over(id)
+        return id
+
+    def window_over(self, id: bytes) -> None:
+        """Every staked host is eligible for the slots of a request that was posted."""
         record = self.record(id)
         self.pass_until(record.createdAt + (record.expiresAt - record.createdAt) // 2)
-        return id
 
     def reserved(self, id: bytes, index: int, host: Any) -> bytes:
         """A reserved slot; its id."""
