@@ -22,13 +22,23 @@ contract Forger is DevnetVerifier {
         uint256 b = [SECRET_BETA, SECRET_GAMMA, SECRET_DELTA][r % 3];
         proof.a = multiply(generator(), r);
         proof.b = [beta(), gamma(), delta()][r % 3];
-        G1Point memory ic = G1Point(IC0_X, IC0_Y);
+        uint256 scalar = addmod(mulmod(r, b, R), R - mulmod(SECRET_ALPHA, SECRET_BETA, R), R);
+        proof.c = add(multiply(generator(), scalar), multiply(_ic(publics), R - SECRET_GAMMA));
+        proof.c = multiply(proof.c, _inverse(SECRET_DELTA));
+    }
+
+    /// @notice The proof of `publics` with c at infinity: a = (alpha beta + gamma ic) / beta.
+    function forgeWithoutC(uint256[3] calldata publics) external view returns (Groth16Proof memory proof) {
+        G1Point memory sum = multiply(generator(), mulmod(SECRET_ALPHA, SECRET_BETA, R));
+        sum = add(sum, multiply(_ic(publics), SECRET_GAMMA));
+        (proof.a, proof.b) = (multiply(sum, _inverse(SECRET_BETA)), beta());
+    }
+
+    function _ic(uint256[3] calldata publics) private view returns (G1Point memory ic) {
+        ic = G1Point(IC0_X, IC0_Y);
         ic = add(ic, multiply(G1Point(IC1_X, IC1_Y), publics[0]));
         ic = add(ic, multiply(G1Point(IC2_X, IC2_Y), publics[1]));
         ic = add(ic, multiply(G1Point(IC3_X, IC3_Y), publics[2]));
-        uint256 scalar = addmod(mulmod(r, b, R), R - mulmod(SECRET_ALPHA, SECRET_BETA, R), R);
-        proof.c = add(multiply(generator(), scalar), multiply(ic, R - SECRET_GAMMA));
-        proof.c = multiply(proof.c, _inverse(SECRET_DELTA));
     }
 
     function generator() public pure returns (G1Point memory) {

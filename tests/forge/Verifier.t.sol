@@ -70,6 +70,28 @@ contract VerifierTest is Test {
 
     // --- what does not ---
 
+    function test_the_order_of_the_field_is_not_zero() external view {
+        for (uint256 k; k < 3; ++k) {
+            Batch memory batch = _batch(2, k);
+            batch.publics[0][k] = 0;
+            batch.proofs[0] = forger.forge(k, batch.publics[0]);
+            isTrue(_accepts(batch), "zero");
+            batch.publics[0][k] = R;
+            isTrue(!_accepts(batch), "the order");
+            isTrue(!verifier.verifyProof(batch.proofs[0], batch.publics[0]), "the order alone");
+        }
+    }
+
+    function test_a_c_off_the_curve_is_not_infinity() external view {
+        Batch memory batch = _batch(2, 1);
+        batch.proofs[0] = forger.forgeWithoutC(batch.publics[0]);
+        isTrue(_accepts(batch), "infinity");
+        isTrue(verifier.verifyProof(batch.proofs[0], batch.publics[0]), "infinity alone");
+        batch.proofs[0].c = G1Point(1, 1);
+        isTrue(!_accepts(batch), "off the curve");
+        isTrue(!verifier.verifyProof(batch.proofs[0], batch.publics[0]), "off the curve alone");
+    }
+
     function test_fuzz_one_bad_proof_anywhere_spoils_the_batch(uint256 seed, uint8 count, uint8 where, uint8 how)
         external
         view
@@ -156,6 +178,11 @@ contract VerifierTest is Test {
         isTrue(!verifier.verifyProofs(_batch(2, 1).proofs, batch.publics), "fewer proofs");
         isTrue(!verifier.verifyProofs(new Groth16Proof[](0), batch.publics), "no proofs");
         isTrue(!verifier.verifyProofs(batch.proofs, new uint256[3][](0)), "no inputs");
+        Groth16Proof[] memory two = new Groth16Proof[](2); // the second has no weight, whatever it is
+        two[0] = batch.proofs[0];
+        uint256[3][] memory one = new uint256[3][](1);
+        one[0] = batch.publics[0];
+        isTrue(!verifier.verifyProofs(two, one), "a proof at infinity too many");
     }
 
     function test_other_circuits_verifiers_refuse() external {
