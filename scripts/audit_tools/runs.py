@@ -16,9 +16,12 @@ from enum import Enum
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from .mutants import Mutant
 from .sources import ROOT, source
+
+T = TypeVar("T")
 
 COPIED = ("contracts", "tests/forge", "tests/attacks", "tests/vectors")
 HANG_SECONDS = 90
@@ -45,7 +48,7 @@ class Workspace:
         self.folder = folder
 
     @classmethod
-    def made(cls, folder: Path) -> Workspace:
+    def made(cls, folder: Path, *chosen: str) -> Workspace:
         """A new copy in ``folder``, built and tested: exits if its tests fail without any mutation."""
         for part in COPIED:
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns(".cache", "*.py", "__pycache__"))
@@ -54,7 +57,7 @@ class Workspace:
             shutil.copy(ROOT / part, folder / part)
         (folder / "node_modules").symlink_to((ROOT / "node_modules").resolve())
         workspace = cls(folder)
-        fate, said = workspace.test()
+        fate, said = workspace.test(*chosen)
         if fate is not Fate.SURVIVED:
             raise SystemExit(f"the tests fail ({fate.value}) before anything is mutated:\n{said[-4000:]}")
         return workspace
@@ -64,18 +67,17 @@ class Workspace:
         shutil.copytree(self.folder, folder, symlinks=True)
         return Workspace(folder)
 
-    def fate(self, mutant: Mutant, only: str = "") -> Fate:
-        """Tries one mutant, against all tests or the one named ``only``, and puts the source back."""
+    def fate(self, mutant: Mutant, *chosen: str) -> Fate:
+        """Tries one mutant, and puts the source back."""
         place = self.folder / mutant.file
         place.write_text(mutant.text())
         try:
-            return self.test(only)[0]
+            return self.test(*chosen)[0]
         finally:
             place.write_bytes(source(mutant.file))
 
-    def test(self, only: str = "") -> tuple[Fate, str]:
-        """Runs all tests, or the one named ``only``, until the first that fails; with what forge said."""
-        chosen = ["--match-test", rf"^{only}\("] if only else []
+    def test(self, *chosen: str) -> tuple[Fate, str]:
+        """Runs all tests, or those ``chosen`` with forge's options, until the first that fails; with what forge said."""
         process = subprocess.Popen(
             [*forge(), "test", "--fail-fast", "--threads", "1", *chosen],
             cwd=self.folder, env={**os.environ, "FOUNDRY_PROFILE": "mutation"}, start_new_session=True,
@@ -102,20 +104,31 @@ def forge() -> list[str]:
 
 def fates(mutants: Iterable[Mutant], workers: int, report: Callable[[Mutant, Fate], None]) -> None:
     """Tries every mutant, ``workers`` at a time, and reports each when it is done."""
+    tried(mutants, Workspace.fate, workers, report)
+
+
+def tried(
+    changes: Iterable[T], attempt: Callable[[Workspace, T], Fate], workers: int, report: Callable[[T, Fate], None],
+    *chosen: str,
+) -> None:  # fmt: skip
+    """Makes every attempt in some workspace, ``workers`` at a time, and reports each when it is done.
+
+    The unchanged tests that forge's options ``chosen`` name, or all, have passed before.
+    """
     with TemporaryDirectory(prefix="holdfast-mutants-") as temporary:
-        first = Workspace.made(Path(temporary) / "0")
+        first = Workspace.made(Path(temporary) / "0", *chosen)
         free: SimpleQueue[Workspace] = SimpleQueue()
         free.put(first)
         for number in range(1, workers):
             free.put(first.copied(Path(temporary) / str(number)))
 
-        def run(mutant: Mutant) -> tuple[Mutant, Fate]:
+        def run(change: T) -> tuple[T, Fate]:
             workspace = free.get()
             try:
-                return mutant, workspace.fate(mutant)
+                return change, attempt(workspace, change)
             finally:
                 free.put(workspace)
 
         with ThreadPoolExecutor(workers) as pool:
-            for mutant, fate in pool.map(run, mutants):
-                report(mutant, fate)
+            for change, fate in pool.map(run, changes):
+                report(change, fate)
