@@ -75,6 +75,31 @@ def test_what_was_claimed_is_not_clawed_back(ground: Ground, market: Any) -> Non
     assert proven(ground, slot, host) * ASK.rate - MISS - seconds * ASK.rate == market.claimable(slot)
 
 
+def test_pay_stops_at_the_end_the_host_agreed_to(ground: Ground, market: Any) -> None:
+    id, (leaves, stays, *_) = ground.started(), ground.hosts
+    ends, first, second = ground.ends(id), slot_id(id, 0), slot_id(id, 1)
+    ground.extended(id, 500, ground.stranger)
+    market.acceptExtension(second, ends + 500, sender=stays)
+    period = ground.new_period()
+    ground.next_at(ends - 1)
+    market.submitProof(first, period, PROOF, sender=leaves)
+    market.submitProofs([second], [PROOF], sender=stays)
+    # The second's proof, at the first's end, is one that the first could not give any more.
+    assert (ground.slot(first).provenAt, ground.slot(second).provenAt) == (ends - 1, ends)
+    due = {slot: (ground.slot(slot).provenAt - ground.slot(slot).filledAt) * ASK.rate for slot in (first, second)}
+    later = ground.new_period()
+    ground.refused(market.Marketplace_SlotEnded, market.submitProof, first, later, PROOF, by=leaves, end=ends)
+    market.submitProof(second, later, PROOF, sender=stays)
+    due[second] += (ground.now - ends) * ASK.rate
+    assert ground.now > ends
+    for slot, host in ((first, leaves), (second, stays)):
+        market.claim(slot, sender=ground.stranger)
+        assert ground.credit(host) == due[slot]
+    # The last second is paid when the slot is settled, and none of those after it.
+    ground.departed(first)
+    assert ground.credit(leaves) == due[first] + ASK.rate
+
+
 def test_only_of_filled_slots(ground: Ground, market: Any) -> None:
     id = ground.on_sale()
     slot = slot_id(id, 0)
