@@ -8,6 +8,7 @@ never signed under two nonces unless the first is known to be void.
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from eth_account.signers.local import LocalAccount
@@ -86,17 +87,31 @@ class NonceLane:
         self._entries = {key: entry_from_bytes(record) for key, record in journal.load(KIND).items()}
         self._settling: dict[str, asyncio.Task[Receipt]] = {}
 
-    async def send(self, call: Call, key: str) -> Receipt:
-        """The receipt of ``call``, the one effect named ``key``; sends it unless it was sent before.
+    async def send(self, call: Call, key: str, covers: Sequence[str] = ()) -> Receipt:
+        """The receipt of ``call``, the one effect named ``key``; sends it unless it was sent before, be it in a batch.
 
+        ``covers`` are the keys of the effects that a batch is all of at once: none of them is sent again while it stands.
         Raises Reverted, NotEnoughTokens (before any gas is spent if the estimate tells), NotEnoughGas, ChainError.
         """
         async with self._preparing:
-            entry = self._entries.get(key)
+            entry = self._find(key)
             if entry is None:
-                await self._prepare(call, key)
+                entry = await self._prepare(call, key, tuple(covers))
         self._revive()
-        return await asyncio.shield(self._task(key))
+        return await asyncio.shield(self._task(entry.key))
+
+    async def follow(self, key: str) -> Receipt | None:
+        """The receipt of the effect named ``key``, if it was sent, be it in a batch; None otherwise. Raises like `send`."""
+        entry = self._find(key)
+        return await asyncio.shield(self._task(entry.key)) if entry is not None else None
+
+    def knows(self, key: str) -> bool:
+        """Whether the effect named ``key`` was sent, be it in a batch, and stands."""
+        return self._find(key) is not None
+
+    def effects(self, prefix: str) -> dict[str, int | None]:
+        """Effects whose keys begin with ``prefix``, and the block each is in, None before; old ones are forgotten."""
+        return {key: one.mined and one.mined[0] for key, one in self._entries.items() if key.startswith(prefix)}
 
     async def resume(self) -> list[str]:
         """Take up what an earlier process left unfinished; the keys of it. Each is settled in the background."""
@@ -152,6 +167,10 @@ class NonceLane:
             if entry.mined is None:
                 self._task(entry.key)
 
+    def _find(self, key: str) -> Entry | None:
+        found = self._entries.get(key)
+        return found or next((entry for entry in self._entries.values() if entry.does(key)), None)
+
     def _keep(self, entry: Entry) -> None:
         self._journal.save(KIND, entry.key, entry.to_bytes())
         self._entries[entry.key] = entry
@@ -167,14 +186,16 @@ class NonceLane:
             if entry.mined is not None and head - entry.mined[0] > RECHECK_BLOCKS:
                 self._drop(entry.key)
 
-    async def _prepare(self, call: Call, key: str) -> None:
+    async def _prepare(self, call: Call, key: str, covers: tuple[str, ...] = ()) -> Entry:
         """Sign ``call`` under the next nonce and journal it; called with the lane's lock held."""
         head = await latest(self.rpc)
         gas = await self._estimate(call, head)
         fees = await market_fees(self.rpc, head)
         await self._afford(call, gas, fees)
-        entry = Entry(key, call, await self._next_nonce(), gas, fees, ())
-        self._keep(await asyncio.to_thread(sign, self.account, self.chain_id, entry))
+        entry = Entry(key, call, await self._next_nonce(), gas, fees, (), covers=covers)
+        entry = await asyncio.to_thread(sign, self.account, self.chain_id, entry)
+        self._keep(entry)
+        return entry
 
     async def _next_nonce(self) -> int:
         mined, pooled = await self.rpc.batch(
@@ -306,7 +327,7 @@ class NonceLane:
             log.warning("nonce %d of %s was used elsewhere", entry.nonce, entry.call.label)
             self._entries.pop(entry.key, None)
             try:
-                await self._prepare(entry.call, entry.key)
+                await self._prepare(entry.call, entry.key, entry.covers)
             except ChainError:
                 self._entries[entry.key] = entry
                 raise

@@ -115,6 +115,12 @@ class Entry:
     signed: tuple[bytes, ...]
     mined: tuple[int, bytes, bytes] | None = None
     """Block number, block hash and transaction hash of the receipt."""
+    covers: tuple[str, ...] = ()
+    """Keys of the effects it is all of at once, if it is a batch."""
+
+    def does(self, key: str) -> bool:
+        """Whether it is the effect named ``key``, or has it among others."""
+        return key == self.key or key in self.covers
 
     @property
     def hashes(self) -> tuple[bytes, ...]:
@@ -139,6 +145,7 @@ def entry_from_bytes(record: bytes) -> Entry:
         fees=Fees(**found["fees"]),
         signed=tuple(unhex(raw) for raw in found["signed"]),
         mined=mined,
+        covers=tuple(found.get("covers", ())),
     )
 
 

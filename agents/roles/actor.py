@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -47,6 +48,11 @@ class Actor:
         return {number: self._hashes[number] for number in wanted if number in self._hashes}
 
 
+def batch_key(kind: str, keys: Sequence[str]) -> str:
+    """The key of the one effect that is all of ``keys``."""
+    return f"{kind}:{sha256(' '.join(sorted(keys)).encode()).hexdigest()[:32]}"
+
+
 class Tasks:
     """Duties under way, one task a key; a duty that failed is tried again when it comes up again."""
 
@@ -58,13 +64,19 @@ class Tasks:
         if key in self._running:
             work.close()
             return
-        self._running[key] = asyncio.create_task(self._run(key, work), name=key)
+        self.start_all([key], work)
+
+    def start_all(self, keys: Sequence[str], work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work``, which does several duties at once, none of them under way."""
+        task = asyncio.create_task(self._run(keys, work), name=keys[0])
+        self._running.update(dict.fromkeys(keys, task))
 
     def runs(self, key: str) -> bool:
         """Whether a duty is under way."""
         return key in self._running
 
-    async def _run(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _run(self, keys: Sequence[str], work: Coroutine[Any, Any, None]) -> None:
+        key = keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more"
         try:
             await work
         except (Refused, NotFound) as error:
@@ -77,11 +89,12 @@ class Tasks:
             log.exception("%s failed", key)
             await asyncio.sleep(PAUSE)
         finally:
-            self._running.pop(key, None)
+            for one in keys:
+                self._running.pop(one, None)
 
     async def close(self) -> None:
         """Stop everything under way."""
-        running = list(self._running.values())
+        running = set(self._running.values())
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

@@ -9,6 +9,7 @@ from agents.chain.blocks import header_of
 from agents.chain.journal import Journal
 from agents.core.agents.provider import blocks_needed, duties
 from agents.core.agents.provider_duties import (
+    Accept,
     Claim,
     Clock,
     Duty,
@@ -26,6 +27,7 @@ from agents.core.errors import ChainUnavailable, NotFound
 from agents.core.market.periods import challenge, first_block, period_of
 from agents.core.market.types import MarketConfig, slot_id
 from agents.core.market.view import MarketView, SlotKey
+from agents.core.proofs.proof import Groth16Proof
 from agents.net.client import PeerClient
 from agents.proving.service import ProvingService
 from agents.roles.actor import Actor, Tasks
@@ -33,6 +35,7 @@ from agents.roles.begun import Begun
 from agents.roles.drill import reached
 from agents.roles.fitting import Fitting
 from agents.roles.rebuilding import Repairs
+from agents.roles.submitting import Submissions
 from agents.store.slots import SlotName, SlotStore
 
 log = logging.getLogger(__name__)
@@ -62,6 +65,7 @@ class Provider:
         self._policy = policy
         self._fitting = fitting
         self._tasks = Tasks()
+        self._submissions = Submissions(actor)
         self._begun = Begun(actor.address, memory)
         self._useless_since: dict[Forget, int] = {}
         self._block = self._now = 0
@@ -81,6 +85,7 @@ class Provider:
     async def step(self, view: MarketView, block: int, now: int, reorged: bool = False) -> None:
         """Start whatever is due after ``block``."""
         self.view, self._block, self._now = view, block, now
+        self._submissions.look(view.config, block)
         me = self._actor.address
         hashes = await self._actor.hashes(blocks_needed(view, me, block), reorged)
         held = await asyncio.to_thread(self._held, view)
@@ -106,7 +111,9 @@ class Provider:
         elif isinstance(duty, Forget):
             name = SlotName(view.requests[duty.request].content.cid, duty.index)
             await asyncio.to_thread(self._store.drop, name)
-        elif isinstance(duty, (Fill, Prove)):
+        elif isinstance(duty, Fill):
+            await self._fill(view, duty)
+        elif isinstance(duty, Prove):
             await self._prove(view, duty)
         elif isinstance(duty, Reserve):
             await self._reserve(duty)
@@ -122,10 +129,12 @@ class Provider:
             self._begun.reserved(key, receipt.block_number)
         reached("reserve.sent")
 
-    async def _send(self, duty: Release | Claim | Settle) -> None:
+    async def _send(self, duty: Release | Accept | Claim | Settle) -> None:
         market, id = self._actor.market, slot_id(duty.request, duty.index)
         if isinstance(duty, Release):
             call = market.close_reservation(id)
+        elif isinstance(duty, Accept):
+            call = market.accept_extension(id, duty.until)
         elif isinstance(duty, Claim):
             call = market.claim(id)
         else:
@@ -133,8 +142,24 @@ class Provider:
             call = market.settle(id)
         await self._actor.lane.send(call, duty.key)
 
-    async def _prove(self, view: MarketView, duty: Fill | Prove) -> None:
-        """Prove a slot for the period the chain is in when it is this proof's turn, and submit it."""
+    async def _fill(self, view: MarketView, duty: Fill) -> None:
+        proof, period = await self._proof(view, duty)
+        reached("fill.proven")
+        call = self._actor.market.fill_slot(slot_id(duty.request, duty.index), proof.as_abi())
+        # A fill whose period ended while it was proven is proven again: it needs a key of its own.
+        await self._actor.lane.send(call, f"{duty.key}:{period}")
+        reached("fill.sent")
+
+    async def _prove(self, view: MarketView, duty: Prove) -> None:
+        if await self._actor.lane.follow(duty.key) is None:
+            with self._submissions.making(duty):
+                proof, _ = await self._proof(view, duty)
+                reached("prove.proven")
+                await self._submissions.submit(duty, proof)
+        reached("prove.sent")
+
+    async def _proof(self, view: MarketView, duty: Fill | Prove) -> tuple[Groth16Proof, int]:
+        """A proof of a slot for the period the chain is in when it is this proof's turn, and that period."""
         config, id = view.config, slot_id(duty.request, duty.index)
         depth, drawn = self._policy.depth(config), list[int]()
 
@@ -153,17 +178,7 @@ class Provider:
         slot = self._store.slot(SlotName(request.content.cid, duty.index))
         await asyncio.to_thread(lambda: slot.facts)
         proof = await self._proving.prove_slot(slot, self._deadline(config, duty), read_challenge)
-        market = self._actor.market
-        if isinstance(duty, Prove):
-            reached("prove.proven")
-            call = market.submit_proof(id, drawn[-1], proof.as_abi())
-            await self._actor.lane.send(call, duty.key)
-            reached("prove.sent")
-        else:
-            reached("fill.proven")
-            # A fill whose period ended while it was proven is proven again: it needs a key of its own.
-            await self._actor.lane.send(market.fill_slot(id, proof.as_abi()), f"{duty.key}:{drawn[-1]}")
-            reached("fill.sent")
+        return proof, drawn[-1]
 
     def _deadline(self, config: MarketConfig, duty: Fill | Prove) -> float:
         """When a proof is worthless, by this machine's clock: the chain's may be another."""
@@ -187,3 +202,4 @@ class Provider:
     async def close(self) -> None:
         """Stop what is under way; disk, journal and chain remember all of it."""
         await self._tasks.close()
+        await self._submissions.close()

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from agents.core.agents.provider_duties import (
     NOTHING,
+    Accept,
     Claim,
     Clock,
     Duty,
@@ -45,10 +46,11 @@ def duties(
 ) -> list[Duty]:
     """What provider ``me``, which holds the data of ``held`` whole, has to do now; proofs first."""
     found: list[Duty] = []
+    proofs = _proofs(view, me, clock.now, begun)
     for request in view.requests.values():
-        found.extend(_own(view, request, me, policy, held, clock, begun))
+        found.extend(_own(view, request, me, policy, held, clock, begun, proofs))
     found.sort(key=lambda duty: not isinstance(duty, Prove))
-    found.extend(_wanted(view, me, policy, held, clock, begun))
+    found.extend(_wanted(view, me, policy, held, clock, begun, proofs))
     return found
 
 
@@ -60,6 +62,7 @@ def _own(
     held: Set[SlotKey],
     clock: Clock,
     begun: UnderWay,
+    proofs: Fraction,
 ) -> Iterator[Duty]:
     """Duties of slots reserved or hosted, and of data kept for nothing."""
     config, state = view.config, request.state(clock.now)
@@ -74,11 +77,13 @@ def _own(
             elif key in held and settled:
                 yield Fill(*key, slot.held_until)
         elif slot.host == me and slot.state is SlotState.FILLED:
-            if clock.now >= request.end(clock.now) + config.settle_seconds:
+            if clock.now >= request.settles_at(index, clock.now, config):
                 yield Settle(*key, slot.filled_at)
-            elif clock.now < request.end(clock.now):
+            elif clock.now < request.slot_end(index, clock.now):
                 if key in held and settled:
                     yield from _proof(view, request, index, clock)
+                if key in held and _pays_to_stay(view, request, index, policy, clock, proofs):
+                    yield Accept(*key, request.ends_at)
                 if _is_worth_claiming(view, request, index, clock.now):
                     yield Claim(*key, slot.filled_at, slot.claimed)
         elif key in kept and _is_useless(view, request, index, me, clock.now, whole=key in held):
@@ -87,9 +92,33 @@ def _own(
 
 def _is_worth_claiming(view: MarketView, request: RequestView, index: int, now: int) -> bool:
     """Whether a claim is worth its gas: a part of what the slot earns in all, and its end, which pays the rest, is far."""
-    part = request.ask.rate * request.ask.duration // CLAIMS
-    far = request.ends_at - now > request.ask.duration // CLAIMS
+    end = request.slot_end(index, now)
+    part = request.ask.rate * (end - request.created_at) // CLAIMS
+    far = end - now > (end - request.created_at) // CLAIMS
     return far and request.claimable(index, now, view.config) >= max(1, part)
+
+
+def _pays_to_stay(
+    view: MarketView, request: RequestView, index: int, policy: Policy, clock: Clock, proofs: Fraction
+) -> bool:
+    """Whether to serve a hosted slot until its request's end, later than agreed to: a new slot like it would be taken.
+
+    Neither its collateral nor its room is asked for again, and its proofs are among ``proofs`` already.
+    """
+    slot, next_block = request.slots[index], clock.now + view.config.block_seconds
+    if request.state(clock.now) is not RequestState.STARTED or not next_block < slot.held_until < request.ends_at:
+        return False
+    return _is_wanted(request, policy, clock.now) and _can_prove(policy, proofs)
+
+
+def _is_wanted(request: RequestView, policy: Policy, now: int) -> bool:
+    """Whether the policy has it: it pays enough, and does not bind for too long."""
+    dear_enough = request.ask.price_per_byte_per_second >= policy.min_price
+    return dear_enough and (policy.max_duration is None or request.ends_at - now <= policy.max_duration)
+
+
+def _can_prove(policy: Policy, proofs: Fraction) -> bool:
+    return policy.proofs_per_period is None or proofs <= policy.proofs_per_period
 
 
 def _is_useless(view: MarketView, request: RequestView, index: int, me: str, now: int, whole: bool) -> bool:
@@ -128,7 +157,13 @@ def _proof(view: MarketView, request: RequestView, index: int, clock: Clock) -> 
 
 
 def _wanted(
-    view: MarketView, me: str, policy: Policy, held: Set[SlotKey], clock: Clock, begun: UnderWay
+    view: MarketView,
+    me: str,
+    policy: Policy,
+    held: Set[SlotKey],
+    clock: Clock,
+    begun: UnderWay,
+    proofs: Fraction,
 ) -> Iterator[Duty]:
     """Slots to sell storage for, as far as stake, quota and the time to prove them go."""
     provider = view.providers.get(me)
@@ -137,11 +172,11 @@ def _wanted(
     promised = _promised(view, me, held, begun)
     room = policy.quota - sum(promised.values())
     free = provider.free - _bound(view, me, begun)
-    proofs = _proofs(view, me, clock.now, begun)
     lost: list[SlotKey] = []
     for request in view.requests.values():
         if not _acceptable(request, me, policy, clock, begun) or request.ask.collateral > free:
             continue
+        yield from _left(view, request, clock.now)
         eligible = _eligible(view, request, provider, clock)
         choices = [index for index in eligible if not _is_risky(view, request, index, begun)]
         ready = [index for index in choices if request.slots[index].vacated_at and (request.id, index) in held]
@@ -150,7 +185,7 @@ def _wanted(
             continue
         needed = 0 if (request.content.cid, chosen) in promised else request.ask.slot_size
         more = Fraction(1, request.ask.proof_probability)
-        if needed > room or (policy.proofs_per_period is not None and proofs + more > policy.proofs_per_period):
+        if needed > room or not _can_prove(policy, proofs + more):
             continue
         if ready or not request.slots[chosen].vacated_at:
             yield _reserve(request, chosen)
@@ -162,6 +197,14 @@ def _wanted(
         room -= needed
     # What others may host comes last: it has the room that nothing else needs.
     yield from rebuilds(view, me, lost, held, promised, room, clock, begun)
+
+
+def _left(view: MarketView, request: RequestView, now: int) -> Iterator[Settle]:
+    """Slots of a request that lives on whose hosts left and did not settle: they are not for sale before."""
+    for index, slot in enumerate(request.slots):
+        late = view.config.period_seconds  # the host's own turn comes first
+        if _is_over(request, index, now) and now >= request.settles_at(index, now, view.config) + late:
+            yield Settle(request.id, index, slot.filled_at)
 
 
 def _promised(view: MarketView, me: str, held: Set[SlotKey], begun: UnderWay) -> dict[tuple[bytes, int], int]:
@@ -192,9 +235,14 @@ def _proofs(view: MarketView, me: str, now: int, begun: UnderWay) -> Fraction:
         for request in view.requests.values()
         if not request.state(now).terminal
         for index, slot in enumerate(request.slots)
-        if slot.host == me or (request.id, index) in begun.reserving
+        if (slot.host == me and not _is_over(request, index, now)) or (request.id, index) in begun.reserving
     ]
     return sum(slots, Fraction())
+
+
+def _is_over(request: RequestView, index: int, now: int) -> bool:
+    """Whether the host of slot ``index`` has served the time it agreed to."""
+    return request.slots[index].state is SlotState.FILLED and now >= request.slot_end(index, now)
 
 
 def _choice(
@@ -229,9 +277,7 @@ def _acceptable(request: RequestView, me: str, policy: Policy, clock: Clock, beg
         return False
     if lost_one(request, me):
         return False
-    left = request.ends_at - clock.now
-    dear_enough = request.ask.price_per_byte_per_second >= policy.min_price
-    return dear_enough and (policy.max_duration is None or left <= policy.max_duration)
+    return _is_wanted(request, policy, clock.now)
 
 
 def _leaves_time(view: MarketView, request: RequestView, index: int, now: int) -> bool:

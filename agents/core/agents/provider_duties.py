@@ -146,6 +146,20 @@ class Prove:
 
 
 @dataclass(frozen=True)
+class Accept:
+    """Agree to serve a hosted slot until ``until``, its request's present end."""
+
+    request: bytes
+    index: int
+    until: int
+
+    @property
+    def key(self) -> str:
+        """Once an end."""
+        return f"accept:{self.request.hex()}:{self.index}:{self.until}"
+
+
+@dataclass(frozen=True)
 class Claim:
     """Be paid for what is proven so far."""
 
@@ -163,7 +177,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Settle:
-    """Be paid and released."""
+    """Have the host of a slot that ended paid and released: oneself, or one who left the slot to others."""
 
     request: bytes
     index: int
@@ -202,4 +216,4 @@ class Forget:
         return f"forget:{self.request.hex()}:{self.index}"
 
 
-Duty = Reserve | Rebuild | Fill | Prove | Claim | Settle | Release | Forget
+Duty = Reserve | Rebuild | Fill | Prove | Accept | Claim | Settle | Release | Forget

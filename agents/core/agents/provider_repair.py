@@ -38,9 +38,9 @@ def distance(view: MarketView, request: RequestView, index: int, who: ProviderVi
 
 
 def may_repair(request: RequestView, index: int, who: str) -> bool:
-    """Whether slot ``index`` is lost and ``who`` may still come to host it: repair is for others than those who lost it."""
+    """Whether slot ``index`` is vacant and ``who`` may still come to host it: repair is for others than those it had."""
     slot = request.slots[index]
-    if not slot.vacated_at or slot.state not in (SlotState.LOST, SlotState.RESERVED):
+    if not slot.vacated_at:
         return False
     return not lost_one(request, who) and (slot.host == who or not request.holds(who))
 
@@ -53,14 +53,15 @@ def lost_one(request: RequestView, who: str) -> bool:
 def is_offered(view: MarketView, request: RequestView, index: int, me: str, now: int) -> bool:
     """Whether data of slot ``index``, which ``me`` may not host besides its own, is kept for another who may."""
     slot, sale = request.slots[index], request.sale(index, view.config)
-    if not slot.vacated_at or slot.state not in (SlotState.LOST, SlotState.RESERVED) or sale is None:
+    if not slot.vacated_at or sale is None:
         return False
     lasts = view.config.repair_window + OFFERED * view.config.reserve_seconds
-    return me not in slot.former_hosts and now < sale.start + lasts
+    # Whoever lost it has nothing worth having; whoever left it has it whole.
+    return (me not in slot.former_hosts or me == slot.left_by) and now < sale.start + lasts
 
 
 def partners(request: RequestView, me: str) -> list[str]:
-    """Who else reserved or filled a slot since the repair opened: whoever rebuilt them has the others to spare."""
+    """Who has slots to spare: others that reserved or filled one since the repair opened, and those who left theirs."""
     found = dict.fromkeys(
         slot.host
         for slot in request.slots
@@ -68,6 +69,7 @@ def partners(request: RequestView, me: str) -> list[str]:
         and request.repair_opened_at
         and (slot.vacated_at or slot.filled_at >= request.repair_opened_at)
     )
+    found |= dict.fromkeys(slot.left_by for slot in request.slots if slot.left_by is not None)
     return [who for who in found if who != me]
 
 
@@ -114,11 +116,11 @@ def ahead(view: MarketView, request: RequestView, me: str, clock: Clock) -> tupl
 
 
 def _for_sale(view: MarketView, request: RequestView, now: int) -> list[int]:
-    """Lost slots that nobody has reserved."""
+    """Vacant slots that nobody has reserved."""
     return [
         index
         for index, slot in enumerate(request.slots)
-        if slot.state is SlotState.LOST and request.for_sale(index, now, view.config)
+        if slot.state in (SlotState.LOST, SlotState.DEPARTED) and request.for_sale(index, now, view.config)
     ]
 
 

@@ -1,6 +1,6 @@
 """A validator's duties: mark what was missed, and bring to an end what nobody else does."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agents.core.market.periods import challenge, first_block, markable_blocks, over_before, period_of, required
@@ -38,15 +38,16 @@ class CloseReservation:
 
 @dataclass(frozen=True)
 class SettleSlot:
-    """Settle a slot whose request is over."""
+    """Settle a slot that is over, with its request or before it."""
 
     request: bytes
     index: int
+    filled_at: int
 
     @property
     def key(self) -> str:
-        """Once."""
-        return f"settle:{self.request.hex()}:{self.index}"
+        """Once a tenure."""
+        return f"settle:{self.request.hex()}:{self.index}:{self.filled_at}"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,14 @@ class CloseRequest:
     def key(self) -> str:
         """Once."""
         return f"finish:{self.request.hex()}"
+
+
+def together(marks: Sequence[MarkMissing], most: int) -> list[tuple[MarkMissing, ...]]:
+    """``marks`` by period, in their order, at most so many at once: a call marks misses of one period."""
+    found: dict[int, list[MarkMissing]] = {}
+    for mark in marks:
+        found.setdefault(mark.period, []).append(mark)
+    return [tuple(all_[at : at + most]) for all_ in found.values() for at in range(0, len(all_), most)]
 
 
 Duty = MarkMissing | CloseReservation | SettleSlot | CloseRequest
@@ -93,10 +102,11 @@ def duties(view: MarketView, block: int, now: int, hashes: Mapping[int, bytes]) 
 def _misses(
     view: MarketView, request: RequestView, block: int, now: int, hashes: Mapping[int, bytes]
 ) -> Iterator[MarkMissing]:
-    config, end = view.config, request.end(now)
+    config = view.config
     for index, slot in enumerate(request.slots):
         if slot.state is not SlotState.FILLED:
             continue
+        end = request.slot_end(index, now)
         for period in markable_periods(view, block):
             seed = hashes.get(first_block(period, config))
             if seed is None or period <= slot.fill_period or period in slot.proven or period in slot.missed:
@@ -116,7 +126,7 @@ def _endings(view: MarketView, request: RequestView, now: int) -> Iterator[Duty]
                 yield CloseReservation(request.id, index, slot.held_until)
         elif slot.state is SlotState.FILLED:
             active = True
-            if terminal and now >= request.end(now) + view.config.settle_seconds:
-                yield SettleSlot(request.id, index)
+            if now >= request.settles_at(index, now, view.config):
+                yield SettleSlot(request.id, index, slot.filled_at)
     if terminal and not active:
         yield CloseRequest(request.id)

@@ -37,6 +37,8 @@ class SlotView:
     vacated_block: int = 0
     departed_at: int = 0
     """Until when the host that left had agreed to serve; 0 unless the slot was left."""
+    left_by: str | None = None
+    """Who that was: it may have the data still."""
     reservations: int = 0
     expired: int = 0
     pot: int = 0

@@ -162,7 +162,9 @@ class MarketView:
             return replace(slot, held_until=event.held_until)
         if isinstance(event, e.SlotDeparted):
             _expect(event, slot, SlotState.FILLED, host=event.host)
-            return replace(_on_sale(slot, event), departed_at=slot.held_until, state=SlotState.DEPARTED)
+            return replace(
+                _on_sale(slot, event), departed_at=slot.held_until, left_by=event.host, state=SlotState.DEPARTED
+            )
         raise _impossible(event, "nobody knows it")
 
     def _lost(self, request: RequestView, slot: SlotView, event: e.SlotLost) -> SlotView:

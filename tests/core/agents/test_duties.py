@@ -371,7 +371,7 @@ def test_what_is_over_is_closed() -> None:
     view = reserved(filled(market(), 0, ME, BLOCK + 50), 1, OTHER, BLOCK + 60)
     assert CloseReservation(ID, 1, START + 120) in checks(view, BLOCK + 120)
     ended = BLOCK + 200 + 60
-    assert SettleSlot(ID, 0) in checks(view, ended)
+    assert SettleSlot(ID, 0, START + 51) in checks(view, ended)
     assert CloseRequest(ID) not in checks(view, ended)
     assert checks(market(), BLOCK + 200) == [CloseRequest(ID)]
     closed = market().after(e.RequestClosed(at=at(BLOCK + 201), request_id=ID, client=CLIENT, refund=1, pots=0))
