@@ -177,10 +177,11 @@ class Ground:
         """When a request ends, as of now."""
         return int(self.record(id).endsAt)
 
-    def idle(self, id: bytes) -> list[tuple[str, int, int, int]]:
-        """A request's extensions: funder, from, until, and what of the price nobody is committed to earn."""
+    def idle(self, id: bytes, books: Any = None) -> list[tuple[str, int, int, int]]:
+        """A request's extensions in the market's ``books``: funder, from, until, what nobody is committed to earn."""
         # Not decoded by ape, whose structs cannot have a field named `from`.
-        (found,) = decode(["(address,uint40,uint40,uint128)[]"], self.extensions.extensionsOf(id, decode=False))
+        answer = (books or self.extensions).extensionsOf(id, decode=False)
+        (found,) = decode(["(address,uint40,uint40,uint128)[]"], answer)
         return [(to_checksum_address(funder), *rest) for funder, *rest in found]
 
     def assert_books(self) -> None:

@@ -76,6 +76,23 @@ def test_a_reservation_that_outlives_a_finished_request_is_free(ground: Ground, 
     assert ground.slot(slot).state == SlotState.LOST
 
 
+def test_a_slot_that_was_left_stays_left_when_its_reservation_expires(ground: Ground, market: Any) -> None:
+    id, repairer = ground.started(), ground.hosts[3]
+    slot, ends = slot_id(id, 0), ground.ends(id)
+    ground.extended(id, 1_000, ground.client)
+    ground.departed(slot)
+    vacated = ground.slot(slot).vacatedAt
+    ground.repair_on_sale(slot)
+    ground.reserved(id, 0, repairer)
+    ground.pass_until(ground.slot(slot).heldUntil)
+
+    market.closeReservation(slot, sender=ground.stranger)
+
+    record = ground.slot(slot)
+    assert (record.state, record.departedAt, record.vacatedAt, record.expired) == (SlotState.DEPARTED, ends, vacated, 1)
+    assert ground.stake(repairer) == (STAKE - BOND, 0)
+
+
 def test_a_reservation_that_outlives_a_failed_request_is_free(ground: Ground, market: Any) -> None:
     id, repairer = ground.started(), ground.hosts[3]
     first, second = slot_id(id, 0), slot_id(id, 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from agents.core.market.types import RequestState, SlotState, slot_id
 from agents.core.units import TOKEN
 from tests.contracts.ground import PERIOD, PROOF, REWARD, SLASH, STAKE, Ground, fields
@@ -135,6 +137,56 @@ def test_the_bounty_grows_with_the_window_until_the_reservation(ground: Ground, 
     market.fillSlot(slot, PROOF, sender=repairer)
 
     assert ground.credit(repairer) == BOUNTY_CAP * elapsed // MARKET.repair_window
+
+
+@pytest.mark.parametrize(
+    ("price", "seconds"),
+    [
+        # All the time since the host left; only what the bounty is good for; nothing, where a second costs more than it.
+        (ASK.price_per_byte_per_second, None),
+        (7 * 10**13 + 1, BOUNTY_CAP // (7 * 10**16 + 1_000)),
+        (BOUNTY_CAP // ASK.slot_size + 1, 0),
+        (0, 0),
+    ],
+)
+def test_who_takes_over_from_a_host_that_left_earns_pay_of_the_time_since(
+    ground: Ground, market: Any, registry: Any, price: int, seconds: int | None
+) -> None:
+    rate, extra = price * ASK.slot_size, 1_000
+    id = ground.started(price_per_byte_per_second=price)
+    (leaves, *stay), repairer, ends = ground.hosts[:3], ground.hosts[3], ground.ends(id)
+    slot = slot_id(id, 0)
+    ground.missed(slot)
+    paid = ground.extended(id, extra, ground.stranger)
+    for index, host in enumerate(stay, start=1):
+        market.acceptExtension(slot_id(id, index), ends + extra, sender=host)
+    ground.departed(slot)
+    ground.repair_on_sale(slot)
+    client, unspent = ground.credit(ground.client), ground.record(id).unspent
+    ground.reserved(id, 0, repairer)
+    reserved = ground.now
+    assert reserved >= ends + MARKET.settle_seconds + MARKET.repair_window
+    # Who holds the slot gains nothing by waiting.
+    ground.new_period()
+
+    receipt = market.fillSlot(slot, PROOF, sender=repairer)
+
+    waited = reserved - ends if seconds is None else seconds
+    bounty, pot = waited * rate, SLASH - REWARD
+    assert fields(receipt, market.SlotFilled) == [
+        {"requestId": id, "slotIndex": 0, "host": repairer.address, "bounty": bounty, "toClient": pot}
+    ]
+    assert bounty <= BOUNTY_CAP
+    assert (ground.credit(repairer), ground.credit(ground.client) - client) == (bounty, pot)
+    assert unspent - ground.record(id).unspent == bounty
+    record = ground.slot(slot)
+    assert (record.state, record.heldUntil, record.filledAt) == (SlotState.FILLED, ends + extra, ground.now)
+    assert (record.departedAt, record.vacatedAt, record.vacatedBlock, record.misses, record.pot) == (0, 0, 0, 0, 0)
+    assert (ground.record(id).vacant, ground.record(id).pots, ground.record(id).repairOpenedAt) == (0, 0, 0)
+    # The bounty is pay of the last seconds before the fill: of the extension, what nobody served remains.
+    idle = paid - 2 * extra * rate - (ends + extra - (ground.now - waited)) * rate
+    assert ground.idle(id) == [(ground.stranger.address, ends, ends + extra, idle)]
+    assert ground.credit(leaves) <= (ends - ground.record(id).createdAt) * rate
 
 
 def test_a_slot_lost_before_the_start_is_sold_again_without_a_bounty(ground: Ground, market: Any) -> None:
