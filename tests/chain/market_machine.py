@@ -1,0 +1,479 @@
+"""Everybody does anything to the contracts and to the reference of them, by hypothesis' rules."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from agents.core.market.types import Ask, Content, MarketConfig, Request, RequestState, SlotState, StakeConfig, slot_id
+from tests.chain.both import Both, account
+from tests.core.market.reference import MAX_EXTENSIONS, Slot
+
+PROVIDERS, VALIDATOR, CLIENTS, STRANGERS, SINK = range(1, 7), 7, (8, 9), (10, 11), 12
+PARTIES = tuple(range(1, 13))
+WALLET, MIN_STAKE, UNBONDING = 10**18, 1_000, 30
+
+STAKES = StakeConfig(MIN_STAKE, 1, UNBONDING, account(SINK))
+CONFIG = MarketConfig(
+    period_blocks=8, block_seconds=1, mark_blocks=12, settle_seconds=45, max_misses=2, slash_bps=2_100,
+    validator_bps=1_500, bounty_bps=5_000, bond_bps=450, reserve_seconds=22, repair_window=16, min_term_periods=1,
+    max_duration=2_000, min_extension=30,
+)  # fmt: skip
+
+MONEY = ((101, 3, 7), (10, 1, 71), (1, 0, 1_003), (7, 10**9, 101))
+"""Bytes of a slot, price and collateral a byte: a bounty is a second of pay, half a minute, nothing, and less than a second."""
+
+ASKS = tuple(
+    Ask(rare, slots, loss, threshold, dispersal, size, duration, price, collateral)
+    for (slots, loss, threshold), (size, price, collateral), rare, dispersal, duration in (
+        ((3, 1, 1), MONEY[1], 1, 5_000, 250),
+        ((4, 2, 2), MONEY[1], 2, 2_500, 300),
+        ((2, 1, 1), MONEY[0], 1, 8_000, 200),
+        ((1, 0, 1), MONEY[2], 1, 5_000, 150),
+        ((3, 2, 1), MONEY[3], 3, 2_500, 270),
+        ((4, 3, 2), MONEY[0], 1, 5_000, 220),
+    )
+)
+UNSOUND: tuple[dict[str, int], ...] = (
+    {"slots": 0}, {"slots": 257}, {"max_slot_loss": 4}, {"repair_threshold": 0}, {"repair_threshold": 4},
+    {"slot_size": 0}, {"duration": 2_001}, {"duration": 40}, {"proof_probability": 0}, {"dispersal": 99},
+    {"dispersal": 9_901}, {"collateral_per_byte": 0}, {"price_per_byte_per_second": 2**127},
+    {"collateral_per_byte": 2**126},
+)  # fmt: skip
+
+seconds = st.sampled_from([1, 1, 1, 2, 5])
+asks = st.sampled_from(ASKS)
+lazy = st.sampled_from([0, 1, 2, 3, 0b100, -1])
+"""A bit for each host that does not prove."""
+some = st.integers(0, 10**6 - 1)
+"""Which of those that there are."""
+
+
+def while_started(machine: "MarketMachine") -> bool:
+    """Whether some request has started and not ended."""
+    return RequestState.STARTED in machine.states()
+
+
+def while_held(machine: "MarketMachine") -> bool:
+    """Whether some slot is."""
+    return any(slot.host for slot in machine.slots.values())
+
+
+class MarketMachine(RuleBasedStateMachine):
+    """Two clients, six providers, a validator, two strangers and the sink, on a chain of their own."""
+
+    heard: ClassVar[Counter[str]] = Counter()
+    """What happened in all the examples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = Both(CONFIG, STAKES, dict.fromkeys(PARTIES, WALLET))
+        self.requests: list[Request] = []
+
+    def teardown(self) -> None:
+        try:
+            self.wind_up()
+        finally:
+            self.both.close()
+        type(self).heard.update(self.both.said)
+
+    # --- what there is ---
+
+    @property
+    def now(self) -> int:
+        """Of the newest block."""
+        return self.both.head.timestamp
+
+    @property
+    def slots(self) -> dict[tuple[bytes, int], Slot]:
+        """All slots."""
+        return self.both.reference.state.slots
+
+    def number(self, name: str | None) -> int:
+        """The party of an address."""
+        return next(index for index, known in self.both.names.items() if known == name)
+
+    def chosen(self, which: int, *states: SlotState) -> tuple[bytes, int]:
+        """A slot, in one of ``states`` if there is any."""
+        fitting = [key for key, slot in self.slots.items() if slot.state in states]
+        found = fitting or list(self.slots)
+        return found[which % len(found)]
+
+    def states(self) -> list[RequestState]:
+        """Of the requests."""
+        reference = self.both.reference
+        return [reference.request_state(reference.state.deals[request.id], self.now) for request in self.requests]
+
+    def request(self, which: int) -> Request:
+        """A request, a started one if there is any."""
+        known = zip(self.requests, self.states(), strict=True)
+        found = [request for request, state in known if state is RequestState.STARTED] or self.requests
+        return found[which % len(found)]
+
+    def holder(self, key: tuple[bytes, int], otherwise: int) -> int:
+        """Who holds a slot; a party if nobody does."""
+        host = self.slots[key].host
+        return self.number(host) if host else PARTIES[otherwise % len(PARTIES)]
+
+    def period(self, blocks: int = 1) -> int:
+        """Of a block to come."""
+        return (self.both.head.number + blocks) // CONFIG.period_blocks
+
+    def call(self, who: int, function: str, *arguments: Any, after: int = 1) -> bool:
+        return self.both.call(who, function, *arguments, after=after)
+
+    # --- the beginning ---
+
+    @initialize(stakes=st.lists(st.sampled_from([2_500, 4_000, 1_500]), min_size=6, max_size=6), ask=asks, sell=some)
+    def join(self, stakes: list[int], ask: Ask, sell: int) -> None:
+        for who, amount in zip(PROVIDERS, stakes, strict=True):
+            self.call(who, "register", f"http://{who}")
+            self.call(who, "deposit", amount)
+        self.post(sell, ask, 60, sell)
+
+    # --- clients and funders ---
+
+    @precondition(lambda self: sum(not state.terminal for state in self.states()) < 2 and len(self.requests) < 5)
+    @rule(client=some, ask=asks, expiry=st.sampled_from([40, 60]), sell=some)
+    def post(self, client: int, ask: Ask, expiry: int, sell: int) -> None:
+        who = CLIENTS[client % 2]
+        nonce = len(self.requests).to_bytes(32, "big")
+        request = Request(account(who), ask, Content(bytes(32), 7), expiry, nonce)
+        assert self.call(who, "request_storage", request)
+        self.requests.append(request)
+        if sell % 8 != 7:
+            self.sell(len(self.requests) - 1, sell)
+
+    @precondition(while_started)
+    @rule(
+        which=some, who=st.sampled_from([*CLIENTS, *STRANGERS, 1]), extra=st.sampled_from([29, 30, 47, 110, 160, 1_900])
+    )
+    def extend(self, which: int, who: int, extra: int) -> None:
+        id = self.request(which).id
+        deal = self.both.reference.state.deals[id]
+        was_open = deal.repair is not None
+        if self.call(who, "extend_request", id, extra):
+            self.both.said["extended by a stranger"] += account(who) != deal.client
+            now_open = self.both.reference.state.deals[id].repair is not None
+            self.both.said["repair opened by an extension"] += now_open and not was_open
+
+    @precondition(while_started)
+    @rule(which=some, turns=st.integers(12, 18))
+    def crowd(self, which: int, turns: int) -> None:
+        """Two strangers in turn use up the places, but for the client's."""
+        request = self.request(which)
+        for turn in range(turns):
+            if not self.call(STRANGERS[turn % 2], "extend_request", request.id, CONFIG.min_extension):
+                break
+        if self.call(self.number(request.client), "extend_request", request.id, CONFIG.min_extension):
+            found = len(self.both.reference.extensions_of(request.id))
+            self.both.said["all places for extensions taken"] += found == MAX_EXTENSIONS
+
+    @precondition(while_started)
+    @rule(which=some, other=some, late=st.sampled_from([0, 0, 0, 1, -1]))
+    def accept(self, which: int, other: int, late: int) -> None:
+        key = self.chosen(which, SlotState.FILLED)
+        who = self.holder(key, other) if other % 8 else PARTIES[other % len(PARTIES)]
+        self.call(who, "accept_extension", *key, self.both.reference.state.deals[key[0]].ends_at + late)
+
+    @rule(which=some, who=st.sampled_from(PARTIES))
+    def close_request(self, which: int, who: int) -> None:
+        self.call(who, "close_request", self.requests[which % len(self.requests)].id)
+
+    # --- providers ---
+
+    @rule(which=some, who=st.sampled_from(PARTIES), after=seconds)
+    def reserve(self, which: int, who: int, after: int) -> None:
+        id, index = self.chosen(which, SlotState.FREE, SlotState.LOST, SlotState.DEPARTED, SlotState.RESERVED)
+        self.call(who, "reserve_slot", id, index + 300 * (which % 40 == 7), after=after)
+
+    @precondition(while_held)
+    @rule(which=some, other=some, valid=st.sampled_from([True, True, True, False]), after=seconds)
+    def fill(self, which: int, other: int, valid: bool, after: int) -> None:
+        key = self.chosen(which, SlotState.RESERVED)
+        self._fill(self.holder(key, other) if other % 8 else PARTIES[other % len(PARTIES)], key, valid, after)
+
+    def _fill(self, who: int, key: tuple[bytes, int], valid: bool = True, after: int = 1) -> bool:
+        slot = self.slots[key]
+        departed, lost = slot.departed_at is not None, slot.vacated is not None and slot.departed_at is None
+        filled = self.call(who, "fill_slot", *key, valid, after=after)
+        self.both.said["departed slot repaired"] += filled and departed
+        self.both.said["lost slot repaired"] += filled and lost
+        tenure = self.slots[key].tenure
+        self.both.said["bounty of a departed slot"] += bool(filled and tenure and tenure.paid_from < tenure.filled_at)
+        return filled
+
+    @rule(which=some, first=some)
+    def sell(self, which: int, first: int) -> None:
+        """All slots of a request that are for sale find buyers, if need be at the end of the sale's window."""
+        id = self.requests[which % len(self.requests)].id
+        for index in range(self.both.reference.state.deals[id].ask.slots):
+            if self.slots[id, index].host is not None:
+                continue
+            who = self._buyer(id, index, first)
+            if who is None:
+                self.both.mine(1, 30)
+                who = self._buyer(id, index, first)
+            if who is not None and self.call(who, "reserve_slot", id, index) and not self._fill(who, (id, index)):
+                # The first block of a period knows no challenge yet.
+                self._fill(who, (id, index))
+
+    def _buyer(self, id: bytes, index: int, first: int) -> int | None:
+        turn = first % len(PROVIDERS)
+        order = [*PROVIDERS[turn:], *PROVIDERS[:turn]]
+        return next((who for who in order if self.both.would(who, "reserve_slot", id, index) is None), None)
+
+    @precondition(while_held)
+    @rule(which=some, other=some, off=st.sampled_from([0, 0, 0, 1, -1]), valid=st.sampled_from([True, True, False]))
+    def prove_one(self, which: int, other: int, off: int, valid: bool) -> None:
+        key = self.chosen(which, SlotState.FILLED)
+        who = self.holder(key, other) if other % 8 else PARTIES[other % len(PARTIES)]
+        self.call(who, "submit_proof", *key, max(0, self.period() + off), valid)
+
+    @precondition(while_held)
+    @rule(which=some, noise=st.lists(some, max_size=5), invalid=st.sampled_from([None, None, None, 0, 1, 4]))
+    def prove_batch(self, which: int, noise: list[int], invalid: int | None) -> None:
+        """A host proves all its slots at once, with much else in between."""
+        key = self.chosen(which, SlotState.FILLED)
+        who = self.holder(key, which)
+        mine = [slot_id(*key) for key, slot in self.slots.items() if slot.host == account(who)]
+        batch = [*mine, *(self.odd(item) for item in noise)]
+        turn = which % (len(batch) or 1)
+        batch = [*batch[turn:], *batch[:turn]]
+        self._prove(who, batch, [at != invalid for at in range(len(batch))])
+
+    def _prove(self, who: int, batch: list[bytes], valid: list[bool]) -> bool:
+        before = self.both.said["ProofSubmitted"]
+        proven = self.call(who, "submit_proofs", tuple(batch), tuple(valid))
+        self.both.said["batch of proofs with skips"] += proven and self.both.said["ProofSubmitted"] - before < len(
+            batch
+        )
+        return proven
+
+    def odd(self, item: int) -> bytes:
+        """An entry of a batch: a slot of anybody's, one that does not exist, or one of no request."""
+        keys = list(self.slots)
+        id, index = keys[item % len(keys)]
+        return (slot_id(id, index), slot_id(id, index), slot_id(id, 200), slot_id(bytes([item % 256]) * 32, 0))[
+            item % 4
+        ]
+
+    @precondition(while_held)
+    @rule(which=some, who=st.sampled_from(PARTIES))
+    def claim(self, which: int, who: int) -> None:
+        self.call(who, "claim", *self.chosen(which, SlotState.FILLED))
+
+    @precondition(while_held)
+    @rule(which=some, who=st.sampled_from(PARTIES))
+    def settle(self, which: int, who: int) -> None:
+        self._settle(self.chosen(which, SlotState.FILLED), who)
+
+    def _settle(self, key: tuple[bytes, int], who: int) -> None:
+        failed = self.both.said["RequestFailed"]
+        if self.call(who, "settle", *key):
+            self.both.said["request failed by departures"] += self.both.said["RequestFailed"] > failed
+
+    @precondition(while_held)
+    @rule(who=st.sampled_from(PARTIES), lag=some)
+    def settle_all(self, who: int, lag: int) -> None:
+        """A while after somebody's end everything that can be is settled."""
+        self.to_an_end(lag, 2, CONFIG.settle_seconds)
+        for key, slot in list(self.slots.items()):
+            if slot.tenure is not None and self.both.would(who, "settle", *key) is None:
+                self._settle(key, who)
+
+    @precondition(while_held)
+    @rule(which=some, who=st.sampled_from(PARTIES))
+    def close_reservation(self, which: int, who: int) -> None:
+        self.call(who, "close_reservation", *self.chosen(which, SlotState.RESERVED))
+
+    # --- validators ---
+
+    @precondition(while_held)
+    @rule(which=some, who=st.sampled_from(PARTIES), back=st.integers(0, 3))
+    def mark_one(self, which: int, who: int, back: int) -> None:
+        key = self.chosen(which, SlotState.FILLED)
+        self.call(who, "mark_proof_missing", *key, max(0, self.period() - back))
+
+    @precondition(while_held)
+    @rule(who=st.sampled_from(PARTIES), back=st.sampled_from([0, 1, 1, 2]), noise=st.lists(some, max_size=5))
+    def mark_batch(self, who: int, back: int, noise: list[int]) -> None:
+        slots = [self.odd(item) for item in noise]
+        self._mark(who, [*slots, *(slot_id(*key) for key in self.slots), *slots], max(0, self.period() - back))
+
+    def _mark(self, who: int, batch: list[bytes], period: int) -> None:
+        before = self.both.said["ProofMissed"]
+        marked = self.call(who, "mark_proofs_missing", tuple(batch), period)
+        self.both.said["batch of misses with skips"] += marked and self.both.said["ProofMissed"] - before < len(batch)
+
+    # --- stakes ---
+
+    @rule(who=st.sampled_from(PROVIDERS), what=st.integers(0, 3), amount=st.sampled_from([1, 400, 1_200]))
+    def manage_stake(self, who: int, what: int, amount: int) -> None:
+        if what < 2:
+            self.call(who, ("deposit", "unstake")[what], amount)
+        else:
+            self.call(who, *(("collect_unbonded",), ("withdraw", account(STRANGERS[0])))[what - 2])
+
+    @rule(who=st.sampled_from(PARTIES), which=some, what=some)
+    def nonsense(self, who: int, which: int, what: int) -> None:
+        """What nobody has a reason to do."""
+        request = self.requests[which % len(self.requests)]
+        slot = slot_id(*self.chosen(which, SlotState.FILLED))
+        absent = bytes([which % 256]) * 31 + b"\0"
+        posts = (
+            request,
+            replace(request, client=account(STRANGERS[0])),
+            replace(request, expiry=0),
+            replace(request, expiry=request.ask.duration),
+            replace(request, content=Content(bytes(32), 0)),
+            *(replace(request, ask=replace(request.ask, **change)) for change in UNSOUND),
+        )
+        calls: tuple[tuple[Any, ...], ...] = (
+            *(("request_storage", post) for post in posts),
+            ("submit_proofs", (slot,), ()),
+            ("submit_proofs", (), ()),
+            ("submit_proofs", (slot,), (True, True)),
+            ("mark_proofs_missing", (), max(0, self.period() - 1)),
+            *((name, absent, 0) for name in ("reserve_slot", "close_reservation", "claim", "settle")),
+            ("fill_slot", absent, 0, True),
+            ("submit_proof", absent, 0, self.period(), True),
+            ("mark_proof_missing", absent, 0, max(0, self.period() - 1)),
+            ("accept_extension", absent, 0, 0),
+            ("extend_request", absent, 30),
+            ("close_request", absent),
+            ("deposit", 0),
+            ("deposit", 10**19),
+            ("unstake", 0),
+            ("unstake", 10**19),
+            *(("withdraw", to) for to in (*self.both.addresses.values(), "0x" + "0" * 40)),
+            ("register", "http://again"),
+            *(("set_endpoint", endpoint) for endpoint in ("http://new", "", "x" * 257)),
+        )
+        caller = self.number(request.client) if what % len(calls) < len(posts) else who
+        self.call(caller, *calls[what % len(calls)])
+
+    @rule(who=st.sampled_from(STRANGERS), amount=st.sampled_from([0, 10**18]))
+    def approve(self, who: int, amount: int) -> None:
+        self.call(who, "approve", amount)
+
+    # --- time ---
+
+    @rule(blocks=st.integers(1, 12))
+    def blocks_pass(self, blocks: int) -> None:
+        self.both.mine(blocks)
+        self.both.compare()
+
+    @rule(after=st.sampled_from([10, 20, 45]))
+    def time_passes(self, after: int) -> None:
+        self.both.mine(1, after)
+        self.both.compare()
+
+    @precondition(while_started)
+    @rule(lazy=lazy, who=st.sampled_from(PARTIES), noise=st.lists(some, max_size=3), forged=st.booleans())
+    def period_passes(self, lazy: int, who: int, noise: list[int], forged: bool) -> None:
+        """Hosts prove, but for the lazy; the misses of the last period are marked by somebody."""
+        size = CONFIG.period_blocks
+        self.both.mine(size - self.both.head.number % size)
+        odd = [self.odd(item) for item in noise]
+        hosts = sorted({self.number(slot.host) for slot in self.slots.values() if slot.tenure is not None})
+        for at, host in enumerate(hosts):
+            batch = [*odd, *(slot_id(*key) for key, slot in self.slots.items() if slot.host == account(host))]
+            valid = (True,) * len(batch)
+            if lazy >> at & 1 or (self.both.would(host, "submit_proofs", batch, valid) and not noise):
+                continue
+            if forged:
+                self._prove(host, batch, [*valid[1:], False])
+            self._prove(host, batch, list(valid))
+        everything, last = [*odd, *(slot_id(*key) for key in self.slots), *odd], self.period() - 1
+        if noise or self.both.would(who, "mark_proofs_missing", everything, last) is None:
+            self._mark(who, everything, last)
+
+    @precondition(while_started)
+    @rule(
+        which=some, who=st.sampled_from([*CLIENTS, *STRANGERS]), stay=lazy, extra=st.sampled_from([110, 160]),
+        wait=st.integers(0, 20), early=st.booleans(),
+    )  # fmt: skip
+    def some_stay(self, which: int, who: int, stay: int, extra: int, wait: int, early: bool) -> None:
+        """A request goes on, and some of its hosts do not; what they leave is for sale."""
+        request = self.request(which)
+        self.extend(which, who, extra)
+        hosted = [key for key, slot in self.slots.items() if key[0] == request.id and slot.tenure]
+        for key in hosted:
+            if stay >> key[1] & 1:
+                until = self.both.reference.state.deals[request.id].ends_at
+                self.call(self.holder(key, 0), "accept_extension", *key, until)
+        for key in hosted:
+            tenure = self.slots[key].tenure
+            if stay >> key[1] & 1 or tenure is None:
+                continue
+            self.both.mine(1, max(1, tenure.agreed + CONFIG.settle_seconds - self.now - 1))
+            self._settle(key, who)
+            if early and (buyer := self._buyer(*key, which)) is not None:
+                self.call(buyer, "reserve_slot", *key)
+        self.both.mine(1, 1 + wait)
+        self.sell(self.requests.index(request), which)
+
+    @precondition(while_started)
+    @rule(
+        which=some, lazy=lazy, who=st.sampled_from([*CLIENTS, *STRANGERS]), late=st.booleans(), wait=st.integers(0, 20)
+    )
+    def some_fail(self, which: int, lazy: int, who: int, late: bool, wait: int) -> None:
+        """Slots are lost: too late for a repair, until somebody adds time, or early enough."""
+        request = self.request(which)
+        deal = self.both.reference.state.deals[request.id]
+        if late and deal.ends_at - 40 > self.now:
+            self.both.mine(1, deal.ends_at - 40 - self.now)
+        for _ in range(CONFIG.max_misses + 1):
+            self.period_passes(lazy, VALIDATOR, [], False)
+        if late:
+            self.extend(which, who, 110)
+        self.both.mine(1, 1 + wait)
+        self.sell(self.requests.index(request), which)
+
+    @rule(which=some, kind=st.integers(0, 3), off=st.sampled_from([-2, -1, 0]))
+    def to_an_end(self, which: int, kind: int, off: int) -> None:
+        """The next block is about when something ends: a reservation, a request, or a host's time."""
+        deals, slots = list(self.both.reference.state.deals.values()), list(self.slots.values())
+        ends = (
+            [slot.reservation.deadline for slot in slots if slot.reservation],
+            [deal.expires_at for deal in deals],
+            [slot.tenure.agreed for slot in slots if slot.tenure],
+            [deal.ends_at for deal in deals],
+        )[kind]
+        ends = [end + off for end in ends if end + off > self.now]
+        if ends:
+            self.both.mine(1, ends[which % len(ends)] - self.now)
+            self.both.compare()
+
+    # --- the end ---
+
+    def wind_up(self) -> None:
+        """Everything ends, and everybody takes what is theirs: nothing is left."""
+        both, deals = self.both, self.both.reference.state.deals
+        last = max((deal.ends_at for deal in deals.values()), default=self.now)
+        both.mine(1, max(1, last + CONFIG.settle_seconds + CONFIG.reserve_seconds - self.now))
+        for key, slot in list(self.slots.items()):
+            if slot.state is SlotState.RESERVED:
+                assert self.call(VALIDATOR, "close_reservation", *key)
+            elif slot.state is SlotState.FILLED:
+                assert self.call(VALIDATOR, "settle", *key)
+        for id, deal in list(deals.items()):
+            if not deal.closed:
+                assert self.call(VALIDATOR, "close_request", id)
+        for name, stake in list(both.reference.state.stakes.items()):
+            assert stake.locked == 0
+            if stake.free:
+                assert self.call(self.number(name), "unstake", stake.free)
+        both.mine(1, UNBONDING)
+        for name, stake in list(both.reference.state.stakes.items()):
+            if stake.unbonding:
+                assert self.call(self.number(name), "collect_unbonded")
+        for name, credit in list(both.reference.state.credits.items()):
+            if credit:
+                assert self.call(self.number(name), "withdraw", name)
+        state = both.reference.state
+        assert state.balance == state.pool == 0
+        assert sum(state.wallets.values()) == WALLET * len(PARTIES)
