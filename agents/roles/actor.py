@@ -36,6 +36,14 @@ class Actor:
         self.token = Token(rpc, deployment.token)
         self._hashes: dict[int, bytes] = {}
 
+    async def allow(self, price: int, mark: str) -> None:
+        """Let the registry take ``price`` from the account, for the effect named ``mark``."""
+        registry = self.deployment.registry
+        if await self.token.allowance(self.address, registry) < price:
+            # What an earlier try approved may have gone to another effect of this account.
+            self.lane.forget(f"approve:{mark}")
+            await self.lane.send(self.token.approve(registry, price), f"approve:{mark}")
+
     async def hashes(self, blocks: Iterable[int], reorged: bool) -> Mapping[int, bytes]:
         """Hashes of ``blocks``; remembered until the chain goes back."""
         wanted = sorted(blocks)

@@ -44,13 +44,10 @@ class Client:
         """Pay for ``request`` and post it; once, however often it is called. Raises NotEnoughTokens, NotEnoughGas, Refused."""
         reached("encoded")
         price, key = request.ask.price, request.id.hex()
-        token, registry = self._actor.token, self._actor.deployment.registry
         # A request under way takes its price from the allowance and the balance at any moment: neither can be asked then.
         posted = f"post:{key}" in self._actor.lane.pending() or await self._exists(request)
-        if await token.allowance(self._actor.address, registry) < price and not posted:
-            # What an earlier try approved may have gone to another request of this account.
-            self._actor.lane.forget(f"approve:{key}")
-            await self._actor.lane.send(token.approve(registry, price), f"approve:{key}")
+        if not posted:
+            await self._actor.allow(price, key)
         await self._actor.lane.send(self._actor.market.request_storage(request), f"post:{key}")
         reached("posted")
 

@@ -1,6 +1,7 @@
 """A request and its slots as the events tell them, and what time answers about them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from agents.core.market.economics import earned, minimal_term, slashed
 from agents.core.market.extensions import Extensions
@@ -70,8 +71,8 @@ class RequestView:
     slots: tuple[SlotView, ...]
     paid: int = 0
     """What was credited to hosts of all that was paid for it."""
-    added: int = 0
-    """What was paid for its extensions."""
+    funded: Mapping[str, int] = field(default_factory=dict)
+    """What each funder paid for its extensions."""
     extensions: Extensions = ()
     refunded: int = 0
     """How many of them were refunded."""
@@ -106,7 +107,7 @@ class RequestView:
     @property
     def unspent(self) -> int:
         """What was paid for it and not credited to hosts."""
-        return self.deposit + self.added - self.paid
+        return self.deposit + sum(self.funded.values()) - self.paid
 
     @property
     def refund(self) -> int:

@@ -236,7 +236,8 @@ def _extended(request: RequestView, event: e.RequestExtended) -> RequestView:
     if event.from_ != request.ends_at or not request.started:
         raise _impossible(event, f"the request ends at {request.ends_at}")
     extensions = added(request.extensions, event.funder, event.from_, event.until, event.price)
-    return replace(request, ends_at=event.until, added=request.added + event.price, extensions=extensions)
+    funded = {**request.funded, event.funder: request.funded.get(event.funder, 0) + event.price}
+    return replace(request, ends_at=event.until, funded=funded, extensions=extensions)
 
 
 def _commitments(request: RequestView, slot: SlotView, event: Any) -> Extensions:
