@@ -70,6 +70,7 @@ def test_the_wheel_holds_the_agents_and_their_artefacts_alone(wheel: Path) -> No
         "agents/cli/main.py",
         "agents/proving/worker.cjs",
         "agents/artefacts/contracts/Marketplace.json",
+        "agents/artefacts/contracts/Extensions.json",
         "agents/artefacts/contracts/StakeRegistry.json",
         "agents/artefacts/contracts/TestToken.json",
         "agents/artefacts/contracts/DevnetVerifier.json",

@@ -172,3 +172,24 @@ def test_an_expired_reservation_is_closed_by_the_next(ground: Ground, market: An
     assert ground.record(id).active == 1
     # And who let it expire may try again, elsewhere too.
     ground.reserved(id, 1, first)
+
+
+def test_a_slot_that_was_left_is_sold_also_to_who_left_it(ground: Ground, market: Any) -> None:
+    id, (leaves, stays, *_) = ground.started(), ground.hosts
+    slot = slot_id(id, 0)
+    ground.extended(id, 1_000, ground.client)
+    market.acceptExtension(slot_id(id, 1), ground.ends(id), sender=stays)
+    ground.departed(slot)
+    vacated = ground.slot(slot)
+    assert market.placementOf(leaves, id, 0, block_id="pending").threshold < ALL
+    ground.repair_on_sale(slot)
+    ground.refused(market.Marketplace_AlreadyHoldsSlot, market.reserveSlot, id, 0, by=stays)
+
+    receipt = market.reserveSlot(id, 0, sender=leaves)
+
+    # A sale of its own, by the placement of its own seed.
+    assert [event["reservationIndex"] for event in fields(receipt, market.SlotReserved)] == [0]
+    record = ground.slot(slot)
+    assert (record.state, record.host) == (SlotState.RESERVED, leaves.address)
+    assert (record.departedAt, record.vacatedBlock) == (vacated.departedAt, vacated.vacatedBlock)
+    assert (ground.record(id).vacant, ground.record(id).active) == (1, 3)
