@@ -41,6 +41,7 @@ class Contracts:
 @pytest.fixture(scope="session")
 def contracts() -> Contracts:
     """The contracts as they are in the sources; forge compiles what has changed."""
+    (ROOT / ".build").mkdir(exist_ok=True)
     with (ROOT / ".build" / "forge.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         forge = [str(ROOT / "node_modules" / ".bin" / "forge"), "build", "contracts"]
