@@ -16,6 +16,7 @@ from agents.core.errors import DiskFull, Misuse
 from agents.runtime.settings import Place, StoreOrder
 
 if TYPE_CHECKING:
+    from agents.core.market.view import RequestView
     from agents.runtime.pricing import Quote
     from agents.runtime.reading import Bought, Purchase
 
@@ -272,10 +273,87 @@ def _money(found: "Purchase") -> dict[str, str]:
         "price": units.format_amount(request.deposit),
         "paid": f"{units.format_amount(request.paid)} to hosts, {units.format_amount(found.claimable)} more to claim",
         "pots": units.format_amount(found.pots),
-    }
+    } | _funders(request)
     if request.closed:
         return lines | {"refunded": units.format_amount(found.refunded)}
     return lines | {"unspent": units.format_amount(found.unspent)}
+
+
+def _funders(request: "RequestView") -> dict[str, str]:
+    """Who paid for time that was added, and for how much."""
+    if not request.funded:
+        return {}
+    parts = [f"{units.format_amount(paid)} by {funder}" for funder, paid in request.funded.items()]
+    return {"extended": ", ".join(parts)}
+
+
+@app.command()
+def extend(
+    request: Annotated[
+        str | None,
+        typer.Argument(help="A request's id, or its beginning. With --auto-extend: all of yours if left out."),
+    ] = None,
+    by: Annotated[str, typer.Option(metavar="TIME", help="How much to add at once, e.g. 30d.")] = "30d",
+    max_cost: Annotated[
+        str | None, typer.Option(metavar="TOKENS", help="Refuse to pay more; with --auto-extend, ever and in all.")
+    ] = None,
+    auto_extend: Annotated[
+        bool, typer.Option("--auto-extend", help="Keep running, and extend requests before they end.")
+    ] = False,
+    before: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="With --auto-extend: once less is left. Default: a quarter of --by."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it costs and send nothing.")] = False,
+    data_dir: DataDir = None,
+    rpc: Rpc = None,
+    market: Market = None,
+    wallet: Wallet = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="With --auto-extend: the log on stderr too.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Pay for more time of a request, anybody's; each host serves it if it pays, and others take the places of the rest.
+
+    What nobody serves of the time you paid for comes back to you when the request is over.
+    """
+    place, extra = Place(rpc, market, wallet, data_dir), read("--by", by, units.parse_duration)
+    most = maybe("--max-cost", max_cost, units.parse_amount)
+    left = maybe("--before", before, units.parse_duration)
+    if auto_extend:
+        _look_after(place, request, extra, extra // 4 if left is None else left, most, verbose, json, dry_run)
+        return
+    if request is None:
+        raise Misuse("Which request?", "", "Name it, or look after all of yours with --auto-extend --max-cost TOKENS.")
+    if left is not None:
+        raise Misuse("--before goes with --auto-extend", "without it the request is extended now", "Leave it out.")
+    from agents.runtime import extending
+
+    found = asyncio.run((extending.quote if dry_run else extending.extend)(place, request, extra, most))
+    facts = {"request": found.request, "price": str(found.paid), "endsAt": found.ends_at, "again": found.again}
+
+    def text() -> None:
+        output.line(units.format_time(found.ends_at))
+        if found.again:
+            output.note("An earlier command extended it already; nothing was paid now.")
+        else:
+            output.note(f"{units.format_amount(found.paid)} {'would buy' if dry_run else 'bought'} {by} more.")
+
+    output.Output(json).result(facts, text)
+
+
+def _look_after(
+    place: Place, request: str | None, extra: int, left: int, most: int | None, verbose: bool, json: bool, dry_run: bool
+) -> None:
+    if most is None:
+        raise Misuse("--auto-extend needs --max-cost", "it spends without asking", "Say what it may spend in all.")
+    if dry_run:
+        raise Misuse("--dry-run and --auto-extend do not go together", "", "Ask for one request's price without it.")
+    from agents.core.agents.client import AutoExtend
+    from agents.runtime.extending import run_look_after
+
+    run_look_after(place, AutoExtend(extra, left, most), request, output.at_work(json), verbose)
 
 
 @app.command()
