@@ -200,11 +200,17 @@ def _wanted(
 
 
 def _left(view: MarketView, request: RequestView, now: int) -> Iterator[Settle]:
-    """Slots of a request that lives on whose hosts left and did not settle: they are not for sale before."""
-    for index, slot in enumerate(request.slots):
-        late = view.config.period_seconds  # the host's own turn comes first
-        if _is_over(request, index, now) and now >= request.settles_at(index, now, view.config) + late:
-            yield Settle(request.id, index, slot.filled_at)
+    """Slots of a request that lives on whose hosts left and did not settle: they are not for sale before.
+
+    One more than it can lose would be its end, and nobody's gain.
+    """
+    late = view.config.period_seconds  # the host's own turn comes first
+    over = [
+        Settle(request.id, index, slot.filled_at)
+        for index, slot in enumerate(request.slots)
+        if _is_over(request, index, now) and now >= request.settles_at(index, now, view.config) + late
+    ]
+    yield from over[: max(0, request.ask.max_slot_loss - request.vacant)]
 
 
 def _promised(view: MarketView, me: str, held: Set[SlotKey], begun: UnderWay) -> dict[tuple[bytes, int], int]:

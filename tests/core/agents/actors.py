@@ -54,6 +54,8 @@ def call_of(duty: Any) -> tuple[str, tuple[Any, ...]]:
         return "fill_slot", (duty.request, duty.index)
     if isinstance(duty, provider.Prove):
         return "submit_proof", (duty.request, duty.index, duty.period)
+    if isinstance(duty, provider.Accept):
+        return "accept_extension", (duty.request, duty.index, duty.until)
     if isinstance(duty, provider.Claim):
         return "claim", (duty.request, duty.index)
     if isinstance(duty, provider.Release | validator.CloseReservation):

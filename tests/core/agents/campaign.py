@@ -32,7 +32,7 @@ CONFIG = MarketConfig(
     validator_bps=1_500, bounty_bps=5_000, bond_bps=450, reserve_seconds=22, repair_window=16, min_term_periods=1,
     max_duration=10_000, min_extension=50,
 )  # fmt: skip
-WALLET, DURATION, SLOT_BYTES = 10**9, 220, 101
+WALLET, DURATION, SLOT_BYTES, PRICE = 10**9, 220, 101, 3
 
 QUOTA = 6 * SLOT_BYTES
 
@@ -53,11 +53,13 @@ PATIENCE_AT_FIRST = LONGEST_TROUBLE + 5
 RACES = {
     "reserve_slot": {"ReservationHeld", "SlotNotFree", "NotEligible", "RequestEnded", "TermTooShort", "NotForSale"},
     "fill_slot": {"NotReserved", "NotReserver", "ReservationOver", "RequestEnded", "ChallengeUnknown", "InvalidProof"},
-    "submit_proof": {"NotFilled", "WrongPeriod", "RequestEnded"},
+    "submit_proof": {"NotFilled", "WrongPeriod", "SlotEnded"},
+    "accept_extension": {"NotFilled", "RequestEnded", "SlotEnded", "EndsLater"},
+    "extend_request": {"NotStarted"},
     "claim": {"NotFilled"},
     "close_reservation": {"NotReserved", "ReservationHeld"},
     "settle": {"NotFilled"},
-    "mark_proof_missing": {"NotFilled", "NotMarkableNow", "PeriodAfterEnd", "AlreadyProven"},
+    "mark_proof_missing": {"NotFilled", "NotMarkableNow", "SlotEnded", "AlreadyProven"},
     "close_request": {"AlreadyClosed"},
 }
 """Why a call may be refused that was right when it was sent: others, or time, came first."""
@@ -92,6 +94,10 @@ class Plan:
     losses: tuple[tuple[int, int], ...] = ()
     """Which provider loses its data, when."""
     reorgs: tuple[Reorg, ...] = ()
+    extensions: tuple[tuple[int, int], ...] = ()
+    """When the client extends all its requests that have started, and by how much."""
+    dearer: tuple[tuple[int, int], ...] = ()
+    """Which provider wants more than they pay, from when on."""
 
 
 @dataclass
@@ -127,13 +133,9 @@ class Campaign:
     def run(self) -> None:
         """From the first registration to the last withdrawal."""
         self.prepare()
-        for block in range(DURATION + self.plan.apart + CONFIG.settle_seconds + 20):
-            if block == self.plan.apart:
-                for request in self.requests[1:]:
-                    self.pay(CLIENT, "request_storage", request)
-            for who, at in self.plan.losses:
-                if at == block:
-                    self.providers[who].lose_data()
+        added = sum(extra for _, extra in self.plan.extensions)
+        for block in range(DURATION + added + self.plan.apart + CONFIG.settle_seconds + 20):
+            self.befall(block)
             for reorg in self.plan.reorgs:
                 if reorg.at == block:
                     self.reorganise(reorg)
@@ -146,6 +148,23 @@ class Campaign:
             if block % 32 == 0:
                 self.compare()
         self.wind_up()
+
+    def befall(self, block: int) -> None:
+        """What the client does, and what happens to providers, after so many blocks."""
+        head, plan = self.chain.head, self.plan
+        if block == plan.apart:
+            for request in self.requests[1:]:
+                self.pay(CLIENT, "request_storage", request)
+        for at, extra in plan.extensions:
+            for id, request in head.view.requests.items() if at == block else ():
+                if request.state(head.now + CONFIG.block_seconds) is RequestState.STARTED:
+                    self.pay(CLIENT, "extend_request", id, extra)
+        for who, at in plan.losses:
+            if at == block:
+                self.providers[who].lose_data()
+        for who, at in plan.dearer:
+            if at == block:
+                self.providers[who].policy = Policy(QUOTA, min_price=PRICE + 1)
 
     # --- beginning and end ---
 
@@ -174,7 +193,9 @@ class Campaign:
         for request in view.requests.values():
             self.counted[request.state(now).name] += 1
             assert request.closed
-            assert {slot.state for slot in request.slots} <= {SlotState.SETTLED, SlotState.FREE, SlotState.LOST}
+            assert {slot.state for slot in request.slots} <= {
+                SlotState.SETTLED, SlotState.FREE, SlotState.LOST, SlotState.DEPARTED
+            }  # fmt: skip
             assert request.state(now) is not RequestState.FINISHED or request.vacant <= request.ask.max_slot_loss
         assert not any(agent.disk for agent in self.providers if agent.up)  # nothing is kept for nobody
         assert not any(known.locked for known in self.chain.head.view.providers.values())
@@ -208,9 +229,10 @@ class Campaign:
         request = head.view.requests[duty.request]
         begins = (head.number + 1) % CONFIG.period_blocks == 0
         over = request.state(now).terminal
+        ended = sent.function == "submit_proof" and now >= request.slot_end(duty.index, now)
         explained = {
             "reserve_slot": {"RequestEnded"} if over else set(),
-            "submit_proof": {"WrongPeriod"} if begins else {"RequestEnded"} if over else set(),
+            "submit_proof": {"WrongPeriod"} if begins else {"SlotEnded"} if ended else set(),
             "fill_slot": {"ChallengeUnknown" if begins else "", "RequestEnded" if over else "", "ReservationOver"},
         }.get(sent.function, set())
         if name == "ReservationOver":
@@ -224,7 +246,7 @@ class Campaign:
             for agent in self.agents:
                 agent.concluded(sent)
             name = (sent.outcome or "").removeprefix("Marketplace_")
-            assert name == "done" or sent.who != CLIENT
+            assert name == "done" or sent.who != CLIENT or sent.function == "extend_request"
             if name != "done":
                 self.counted[f"{sent.function}: {name}"] += 1
                 assert self.replaced or name in RACES[sent.function], f"{sent.function} was refused: {name}"
@@ -284,7 +306,7 @@ class Campaign:
         for request in self.chain.head.view.requests.values():
             for index, slot in enumerate(request.slots):
                 key = (request.id, index)
-                if slot.state is SlotState.LOST:
+                if slot.state in (SlotState.LOST, SlotState.DEPARTED):
                     patience, possible = PATIENCE, self.repairable(key)
                 else:
                     patience, possible = PATIENCE_AT_FIRST, self.sellable(key)
@@ -314,9 +336,10 @@ class Campaign:
         for agent in self.providers:
             stake = view.providers[agent.name]
             staked = 0 < stake.staked_since < seed_block and stake.free >= request.ask.collateral
-            buyers += staked and not agent.dead and agent.name not in known
+            willing = agent.policy.min_price <= request.ask.price_per_byte_per_second
+            buyers += staked and willing and not agent.dead and agent.name not in known
         states = [slot.state for other in view.requests.values() if not other.closed for slot in other.slots]
-        return buyers >= states.count(SlotState.LOST) + states.count(SlotState.FREE)
+        return buyers >= sum(states.count(state) for state in (SlotState.LOST, SlotState.DEPARTED, SlotState.FREE))
 
     def compare(self) -> None:
         """The agents' view is the contracts' state."""
@@ -327,7 +350,9 @@ class Campaign:
             assert seen.state(head.now) is reference.request_state(deal, head.now)
             assert (seen.closed, seen.ends_at, seen.expires_at) == (deal.closed, deal.ends_at, deal.expires_at)
             assert (seen.repair_opened_at, seen.repair_opened_block) == (deal.repair or (0, 0))
-            assert deal.closed or seen.deposit - seen.paid == deal.unspent
+            assert deal.closed or seen.unspent == deal.unspent
+            idle = [(one.funder, amount) for one, amount in reference.extensions_of(id)]
+            assert idle == [(one.funder, one.idle) for one in seen.extensions]
             for index, known in enumerate(seen.slots):
                 slot = state.slots[id, index]
                 assert known.state is reference.slot_state(slot)
@@ -336,7 +361,7 @@ class Campaign:
                 assert deal.closed or known.pot == slot.pot
                 if slot.tenure is not None:
                     assert (known.filled_at, known.fill_period) == (slot.tenure.filled_at, slot.tenure.period)
-                    assert known.missed == slot.tenure.missed
+                    assert (known.missed, known.held_until) == (slot.tenure.missed, slot.tenure.agreed)
                     assert seen.claimable(index, head.now, CONFIG) == reference.running_pay(deal, slot, head.now)
         for name, stake in state.stakes.items():
             provided = view.providers[name]

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from agents.core.market.types import Ask
 from tests.core.agents.actors import Kind, Trouble
-from tests.core.agents.campaign import DEEPEST_REORG, DURATION, LONGEST_TROUBLE, SLOT_BYTES, Campaign, Plan, Reorg
+from tests.core.agents.campaign import (
+    DEEPEST_REORG,
+    DURATION,
+    LONGEST_TROUBLE,
+    PRICE,
+    SLOT_BYTES,
+    Campaign,
+    Plan,
+    Reorg,
+)  # fmt: skip
 
 Mishap = TypeVar("Mishap")
 
@@ -38,12 +47,14 @@ def asks(draw: st.DrawFn) -> Ask:
     return Ask(
         proof_probability=draw(st.integers(1, 3)), slots=slots, max_slot_loss=loss,
         repair_threshold=draw(st.integers(1, loss)), dispersal=draw(st.sampled_from([5_000, 2_500, 7_500])),
-        slot_size=SLOT_BYTES, duration=DURATION, price_per_byte_per_second=3, collateral_per_byte=7,
+        slot_size=SLOT_BYTES, duration=DURATION, price_per_byte_per_second=PRICE, collateral_per_byte=7,
     )  # fmt: skip
 
 
 @st.composite
-def plans(draw: st.DrawFn, troubles: int = 0, losses: int = 0, deaths: int = 0, reorgs: int = 0) -> Plan:
+def plans(
+    draw: st.DrawFn, troubles: int = 0, losses: int = 0, deaths: int = 0, reorgs: int = 0, extensions: int = 0
+) -> Plan:
     """Four to eight providers for one or two requests, and up to so many mishaps of each kind."""
     providers = draw(st.integers(4, 8))
     who, when, soon = st.integers(0, providers - 1), st.integers(0, DURATION), st.integers(0, 60)
@@ -66,6 +77,8 @@ def plans(draw: st.DrawFn, troubles: int = 0, losses: int = 0, deaths: int = 0, 
         troubles=some(trouble, troubles) + some(death, deaths),
         losses=some(st.tuples(who, when), losses),
         reorgs=some(back, reorgs),
+        extensions=some(st.tuples(st.integers(80, DURATION), st.integers(50, 120)), extensions),
+        dearer=some(st.tuples(who, st.integers(60, DURATION)), 2 * extensions),
     )
 
 
@@ -101,3 +114,8 @@ def test_what_is_lost_is_repaired() -> None:
 def test_agents_survive_reorganisations() -> None:
     counted = carry_out(plans(troubles=12, losses=3, deaths=1, reorgs=9), 35)
     assert MORE or {"omitted", "SlotLost", "RepairOpened"} <= set(counted)
+
+
+def test_who_leaves_an_extended_request_is_succeeded() -> None:
+    counted = carry_out(plans(troubles=12, losses=1, deaths=1, reorgs=3, extensions=2), 20)
+    assert MORE or {"ExtensionAccepted", "SlotDeparted", "RepairOpened", "FunderRefunded"} <= set(counted)
