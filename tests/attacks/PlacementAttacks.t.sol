@@ -5,7 +5,7 @@ import {IMarketplace} from "../../contracts/interfaces/IMarketplace.sol";
 import {Request, RequestId, RequestState} from "../../contracts/libraries/Types.sol";
 import {AttackTest} from "./AttackTest.sol";
 
-/// @notice Sybils and ground ids: who may reserve what, when.
+/// @notice Sybils and ground ids: who may post and reserve what, when.
 contract PlacementAttacks is AttackTest {
     function test_ids_staked_when_the_position_is_known_are_refused() external {
         address late = address(0x1A7E);
@@ -142,5 +142,15 @@ contract PlacementAttacks is AttackTest {
             market.closeReservation(id.slotId(places[i]));
             reserve(id, places[(i + 2) % places.length], hosts[0]);
         }
+    }
+
+    function test_nobody_posts_the_request_of_another_first() external {
+        // A request's id is its contents': whoever took it would keep the client from posting.
+        Request memory request = exampleRequest();
+        fund(stranger);
+        refused(abi.encodeWithSelector(IMarketplace.Marketplace_NotClient.selector, client, stranger));
+        vm.prank(stranger);
+        market.requestStorage(request);
+        post(request);
     }
 }

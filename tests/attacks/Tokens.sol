@@ -29,22 +29,50 @@ interface IHooked {
     function tokensReceived() external;
 }
 
-/// @notice Calls contracts before it takes from them and after it gives to them, as ERC-777 does.
+/// @notice Calls contracts before it takes from them and after it gives to them, as ERC-777 does: whatever they revert
+/// with stops the transfer, once `demand` was called, and does not before.
 contract HookToken is ERC20 {
+    bool internal demanding;
+
     constructor(uint256 supply) ERC20("Hooks", "HOOK") {
         _mint(msg.sender, supply);
     }
 
+    function demand() external {
+        demanding = true;
+    }
+
     function _update(address from, address to, uint256 value) internal override {
-        // Whoever has no such function is left in peace.
+        // The vault and the market have no such functions, and nobody demands it of them.
         if (from.code.length != 0) _call(from, abi.encodeCall(IHooked.tokensToSend, ()));
         super._update(from, to, value);
         if (to.code.length != 0) _call(to, abi.encodeCall(IHooked.tokensReceived, ()));
     }
 
     function _call(address account, bytes memory data) private {
-        (bool done,) = account.call(data);
-        done;
+        (bool done, bytes memory answer) = account.call(data);
+        if (done || !demanding || answer.length == 0) return;
+        assembly ("memory-safe") {
+            revert(add(answer, 0x20), mload(answer))
+        }
+    }
+}
+
+/// @notice Begins to keep a hundredth of every transfer at a time of its issuer's choice.
+contract TollToken is ERC20 {
+    bool internal tolled;
+
+    constructor(uint256 supply) ERC20("Toll", "TOLL") {
+        _mint(msg.sender, supply);
+    }
+
+    function toll() external {
+        tolled = true;
+    }
+
+    function _update(address from, address to, uint256 value) internal override {
+        super._update(from, to, value);
+        if (tolled) super._update(to, address(0xFEE), value / 100);
     }
 }
 

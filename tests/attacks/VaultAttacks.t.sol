@@ -176,19 +176,6 @@ contract VaultAttacks is AttackTest {
         eq(market.requestOf(id).endsAt, market.requestOf(id).createdAt + 30 hours, "extended all the same");
     }
 
-    function test_a_permit_pays_for_nobody_else() external {
-        address signer = vm.addr(KEY);
-        token.transfer(signer, 1e30);
-        Request memory request = exampleRequest();
-        request.client = stranger;
-        (uint8 v, bytes32 r, bytes32 s) = _permit(rateOf(request) * 3 days, 0);
-        // The stranger sends the signer's permit with a request of its own: it has allowed nothing itself.
-        vm.expectRevert();
-        vm.prank(stranger);
-        market.requestStorageWithPermit(request, WHENEVER, v, r, s);
-        eq(token.balanceOf(signer), 1e30, "the signer's");
-    }
-
     // --- what these tests are made of ---
 
     function fundStart(RequestId id, Request memory request) internal {

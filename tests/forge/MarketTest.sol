@@ -54,7 +54,7 @@ abstract contract MarketTest is Test {
         vm.etch(0x0000F90827F1C53a10cb7A02335B175320002935, type(HistoryContract).runtimeCode);
         vm.roll(20_000);
         vm.warp(1_800_000_000);
-        token = new TestToken(type(uint200).max);
+        token = newToken();
         address[] memory modules = new address[](2);
         modules[0] = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
         modules[1] = address(this);
@@ -67,6 +67,11 @@ abstract contract MarketTest is Test {
         }
         fund(client);
         advance(1);
+    }
+
+    /// @dev What the market deals in: the whole supply is this test's.
+    function newToken() internal virtual returns (TestToken) {
+        return new TestToken(type(uint200).max);
     }
 
     function config() internal view virtual returns (MarketConfig memory) {
@@ -122,7 +127,7 @@ abstract contract MarketTest is Test {
         return market.currentPeriod();
     }
 
-    function fund(address account) internal {
+    function fund(address account) internal virtual {
         token.transfer(account, 1e30);
         vm.prank(account);
         token.approve(address(registry), type(uint256).max);
