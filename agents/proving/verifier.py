@@ -101,14 +101,16 @@ contract {name} is IGroth16Verifier {{
     {{
         assembly ("memory-safe") {{
             valid := 1
-            let order := R // on the stack: the compiler would fetch it from the code at every use
+            // R in the room after the pairs for now: the compiler would fetch it from the code at every use.
+            let end := add(pairs, mul(publics.length, PAIR))
+            mstore(end, R)
             let rest := add(R, 1)
             let inputs := publics.offset
-            let last := sub(publics.length, 1)
             mstore(0x00, seed)
-            for {{ let i := 0 }} lt(i, publics.length) {{ i := add(i, 1) }} {{
+            for {{ let i := 0 }} lt(pairs, end) {{ i := add(i, 1) }} {{
+                let order := mload(end)
                 let weight := rest
-                if lt(i, last) {{
+                if lt(add(pairs, PAIR), end) {{
                     mstore(0x20, i)
                     weight := shr(128, keccak256(0x00, 0x40))
                     rest := sub(rest, weight)
