@@ -48,6 +48,32 @@ def test_an_effect_is_sent_once_however_often_it_is_asked_for(anvil: Anvil) -> N
     asyncio.run(check())
 
 
+def test_a_batch_stands_for_each_effect_it_covers(anvil: Anvil) -> None:
+    async def check() -> None:
+        async with Rpc(anvil.url) as rpc:
+            journal, before = MemoryJournal(), await nonce_of(rpc, 4)
+            lane = lane_of(rpc, 4, journal)
+            batch, single = await asyncio.gather(
+                lane.send(gift(2), "all", covers=["one", "two"]), lane.send(gift(), "three")
+            )
+            # One of them asked for alone, in this process or the next, is done already.
+            again = lane_of(rpc, 4, journal)
+            assert (
+                batch == await lane.send(gift(), "one") == await again.send(gift(), "two") == await again.follow("one")
+            )
+            assert await again.follow("four") is None and again.knows("three") and not again.knows("four")
+            assert again.effects("t") == {"three": single.block_number}
+            assert await nonce_of(rpc, 4) == before + 2
+            # What a batch that is refused would have done may be done otherwise.
+            refused = Call((await market_on(rpc)).registry, bytes(4), "refused")
+            with pytest.raises(Reverted):
+                await lane.send(refused, "others", covers=["five", "six"])
+            assert not lane.knows("five")
+            assert (await lane.send(gift(), "five")).succeeded
+
+    asyncio.run(check())
+
+
 def test_many_effects_at_once_have_a_nonce_each(anvil: Anvil) -> None:
     async def check() -> None:
         async with Rpc(anvil.url) as rpc:

@@ -39,7 +39,7 @@ STAKES = StakeConfig(100 * TOKEN, 1, 30, "0x000000000000000000000000000000000000
 CONFIG = MarketConfig(
     period_blocks=200, block_seconds=1, mark_blocks=400, settle_seconds=1_200, max_misses=2, slash_bps=2000,
     validator_bps=1000, bounty_bps=5000, bond_bps=500, reserve_seconds=3_600, repair_window=10, min_term_periods=1,
-    max_duration=86_400, min_extension=60,
+    max_duration=86_400, min_extension=200,
 )  # fmt: skip
 
 
