@@ -32,6 +32,7 @@ def test_fills_a_reserved_slot_and_keeps_the_collateral_locked(ground: Ground, m
     record = ground.slot(slot)
     assert (record.state, record.host, record.fillPeriod) == (SlotState.FILLED, host.address, period)
     assert record.filledAt == record.provenAt == ground.now
+    assert record.heldUntil == ground.ends(id)
     assert (record.misses, record.pot, record.claimed, record.vacatedAt) == (0, 0, 0, 0)
     assert ground.stake(host) == (STAKE - ASK.collateral, ASK.collateral)
     assert (ground.record(id).filled, ground.record(id).active) == (1, 1)
