@@ -271,6 +271,30 @@ contract ExtensionAttacks is AttackTest {
         nothingStranded();
     }
 
+    function test_an_extension_that_nobody_keeps_earns_its_repairer_a_bounty_at_most() external {
+        // A slot is lost too late to be repaired. Somebody else extends the request, repairs the slot as late as it pays
+        // most, and is free again when the other hosts have left. It had to have the data, and the stake, once.
+        Request memory request = exampleRequest();
+        RequestId id = start(request);
+        uint256 end = endOf(id);
+        vm.warp(end - 100 * BLOCK_SECONDS);
+        lose(id, 1);
+        uint256 gang = wealthOf(hosts[4]) + wealthOf(stranger);
+        uint256 before = wealthOf(client);
+        extend(id, stranger, config().minExtension);
+        advanceSeconds(config().repairWindow);
+        fill(id, 1, hosts[4]);
+        waitSettlable(end);
+        settle(id, 0);
+        settle(id, 2);
+        wrapUp(id);
+        uint256 collateral = collateralOf(request);
+        uint256 gain = wealthOf(hosts[4]) + wealthOf(stranger) - gang;
+        isTrue(gain <= collateral / 2 + rateOf(request) * 1 hours, "the bounty, and pay for the time it served");
+        isTrue(wealthOf(client) - before >= collateral * 44 / 100, "the client has the rest of what was slashed");
+        nothingStranded();
+    }
+
     // --- requests that should be over ---
 
     function test_what_is_over_is_not_extended() external {

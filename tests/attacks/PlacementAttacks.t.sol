@@ -105,6 +105,14 @@ contract PlacementAttacks is AttackTest {
         reserve(id, 0, hosts[0]);
     }
 
+    function test_nobody_reserves_before_there_is_a_position() external {
+        // In the block of the seed its hash is not known: nobody is near, and nobody may be called so.
+        RequestId id = post(exampleRequest());
+        refused(abi.encodeWithSelector(IMarketplace.Marketplace_SeedBlockNotReached.selector, vm.getBlockNumber()));
+        vm.prank(hosts[0]);
+        market.reserveSlot(id, 0);
+    }
+
     function test_a_small_network_does_not_starve() external {
         // Three hosts for three slots, and the dispersal that keeps the far ones out for longest.
         Request memory request = exampleRequest();
