@@ -30,6 +30,7 @@ ADVICE = {
     "Marketplace_TooManyExtensions": "Only the client can extend it further, or whoever did so last.",
     "Marketplace_NotStarted": "Only a request that has started and not ended can be extended.",
     "Marketplace_NothingToAccept": "Nothing to do: the slot's end is the request's already.",
+    "Marketplace_EndsLater": "Somebody extended it once more: look at its new end, and accept that one if it suits.",
     "Marketplace_SlotEnded": "The slot's host has served the time it agreed to; settle the slot.",
     "Marketplace_NothingApplies": "Nothing to do: all of it was done already, or does not apply any more.",
 }

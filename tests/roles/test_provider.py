@@ -11,7 +11,7 @@ import pytest
 
 from agents.chain.contracts import Market
 from agents.chain.journal import Journal, MemoryJournal
-from agents.core.agents.provider_duties import Claim, Policy, Rebuild, Reserve, UnderWay, reserved_by
+from agents.core.agents.provider_duties import Accept, Claim, Policy, Rebuild, Reserve, UnderWay, reserved_by
 from agents.core.errors import NotFound
 from agents.core.market import events as e
 from agents.core.market.types import slot_id
@@ -38,6 +38,9 @@ class Lane:
 
     def pending(self) -> list[str]:
         return []
+
+    async def follow(self, key: str) -> None:
+        """Nothing was sent before."""
 
 
 async def hashes(blocks: set[int], reorged: bool) -> dict[int, bytes]:
@@ -131,6 +134,29 @@ def test_pay_is_claimed(tmp_path: Path) -> None:
         await provider.step(place.view, 1_101, START + 1_101)
         await settle_down()
         assert lane.sent == [f"claim {Claim(id, 0, START + 50, 0).key}"]
+
+    play(act)
+
+
+def test_an_extension_is_accepted_until_the_end_that_was_seen(tmp_path: Path) -> None:
+    place = scene(tmp_path).filled(0, ME, 50)
+    id, ends = place.request.id, START + 10 + place.request.ask.duration
+    price = place.request.ask.slots * 500 * place.request.ask.rate
+    longer = e.RequestExtended(at=at(61), request_id=id, funder=OTHER, from_=ends, until=ends + 500, price=price)
+    place = place.after(e.RequestStarted(at=at(60), request_id=id), longer)
+
+    async def act() -> None:
+        store = SlotStore(tmp_path / "agent", 1 << 30)
+        provider, lane = provider_of(store)
+        lane.mined.set()
+        await provider.step(place.view, 59, START + 62)  # the end of a period: nothing to prove
+        await settle_down()
+        assert lane.sent == []  # without its data
+        place.keep(store, 0)
+        await provider.step(place.view, 59, START + 62)
+        await settle_down()
+        assert lane.sent == [f"acceptExtension {Accept(id, 0, ends + 500).key}"]
+        await provider.close()
 
     play(act)
 
