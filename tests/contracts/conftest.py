@@ -44,7 +44,7 @@ def contracts() -> Contracts:
     (ROOT / ".build").mkdir(exist_ok=True)
     with (ROOT / ".build" / "forge.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        forge = [str(ROOT / "node_modules" / ".bin" / "forge"), "build", "contracts"]
+        forge = [str(ROOT / "scripts" / "forge"), "build", "contracts"]
         shipped = {**os.environ, "FOUNDRY_PROFILE": "ship"}
         done = subprocess.run(forge, cwd=ROOT, env=shipped, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
