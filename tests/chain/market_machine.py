@@ -22,8 +22,8 @@ CONFIG = MarketConfig(
     max_duration=2_000, min_extension=30,
 )  # fmt: skip
 
-MONEY = ((101, 3, 7), (10, 1, 71), (1, 0, 1_003), (7, 10**9, 101))
-"""Bytes of a slot, price and collateral a byte: a bounty is a second of pay, half a minute, nothing, and less than a second."""
+MONEY = ((101, 3, 7), (10, 1, 171), (1, 0, 1_003), (7, 10**9, 101))
+"""Bytes of a slot, price and collateral a byte: a bounty is a second of pay, minutes of it, nothing, less than a second."""
 
 ASKS = tuple(
     Ask(rare, slots, loss, threshold, dispersal, size, duration, price, collateral)
@@ -31,8 +31,8 @@ ASKS = tuple(
         ((3, 1, 1), MONEY[1], 1, 5_000, 250),
         ((4, 2, 2), MONEY[1], 2, 2_500, 300),
         ((2, 1, 1), MONEY[0], 1, 8_000, 200),
-        ((1, 0, 1), MONEY[2], 1, 5_000, 150),
-        ((3, 2, 1), MONEY[3], 3, 2_500, 270),
+        ((1, 0, 1), MONEY[2], 3, 5_000, 150),
+        ((3, 2, 1), MONEY[3], 1, 2_500, 270),
         ((4, 3, 2), MONEY[0], 1, 5_000, 220),
     )
 )
@@ -126,7 +126,7 @@ class MarketMachine(RuleBasedStateMachine):
 
     # --- the beginning ---
 
-    @initialize(stakes=st.lists(st.sampled_from([2_500, 4_000, 1_500]), min_size=6, max_size=6), ask=asks, sell=some)
+    @initialize(stakes=st.lists(st.sampled_from([2_500, 4_000, 6_000]), min_size=6, max_size=6), ask=asks, sell=some)
     def join(self, stakes: list[int], ask: Ask, sell: int) -> None:
         for who, amount in zip(PROVIDERS, stakes, strict=True):
             self.call(who, "register", f"http://{who}")
@@ -411,8 +411,10 @@ class MarketMachine(RuleBasedStateMachine):
                 continue
             self.both.mine(1, max(1, tenure.agreed + CONFIG.settle_seconds - self.now - 1))
             self._settle(key, who)
-            if early and (buyer := self._buyer(*key, which)) is not None:
-                self.call(buyer, "reserve_slot", *key)
+            if early:
+                self.both.mine(1, CONFIG.repair_window)
+                if (buyer := self._buyer(*key, which)) is not None:
+                    self.call(buyer, "reserve_slot", *key)
         self.both.mine(1, 1 + wait)
         self.sell(self.requests.index(request), which)
 
@@ -425,7 +427,11 @@ class MarketMachine(RuleBasedStateMachine):
         request = self.request(which)
         deal = self.both.reference.state.deals[request.id]
         if late and deal.ends_at - 40 > self.now:
-            self.both.mine(1, deal.ends_at - 40 - self.now)
+            # At a period's end: from here the slots are lost before half of the time is over, or before it all is.
+            self.both.mine(
+                (CONFIG.period_blocks - 2 - self.both.head.number) % CONFIG.period_blocks or CONFIG.period_blocks
+            )
+            self.both.mine(1, deal.ends_at - 27 - self.now)
         for _ in range(CONFIG.max_misses + 1):
             self.period_passes(lazy, VALIDATOR, [], False)
         if late:
@@ -447,6 +453,27 @@ class MarketMachine(RuleBasedStateMachine):
         if ends:
             self.both.mine(1, ends[which % len(ends)] - self.now)
             self.both.compare()
+
+    @precondition(while_started)
+    @rule(which=some, off=st.sampled_from([-1, 0, 0, 1]), what=st.integers(0, 3))
+    def about_an_end(self, which: int, off: int, what: int) -> None:
+        """Something is done, or a period is over, in the very second that a host's time ends."""
+        key = self.chosen(which, SlotState.FILLED)
+        tenure, size = self.slots[key].tenure, CONFIG.period_blocks
+        if what == 0:
+            self.extend(which, CLIENTS[0], CONFIG.min_extension)
+        # The last block of a period, the one that ends then, or its third, when proofs are accepted, comes next.
+        self.both.mine(((size - 2 if what == 3 else 1) - self.both.head.number) % size or size)
+        if tenure is None or tenure.agreed + off - 1 <= self.now:
+            return
+        self.both.mine(1, tenure.agreed + off - self.now - (what < 3))
+        deal, who = self.both.reference.state.deals[key[0]], self.holder(key, which)
+        if what == 0:
+            self.call(who, "accept_extension", *key, deal.ends_at)
+        elif what < 3:
+            self.call(who, *(("submit_proof", *key, self.period(), True), ("settle", *key))[what - 1])
+        else:
+            self.call(VALIDATOR, "mark_proof_missing", *key, self.period() - 1)
 
     # --- the end ---
 

@@ -201,7 +201,7 @@ class Reference(Sales):
     def _unprovable(self, tx: Tx, id: bytes, index: int) -> str | None:
         """Why the caller cannot prove a slot for the current period, if it cannot."""
         if id not in self.state.deals:
-            return "Marketplace_NotFilled"
+            return "Marketplace_UnknownRequest"
         deal, slot, period = self._deal(id), self._slot(id, index), self._period(tx)
         if slot.tenure is None:
             return "Marketplace_NotFilled"
@@ -228,7 +228,7 @@ class Reference(Sales):
     def _unmarkable(self, tx: Tx, id: bytes, index: int, period: int) -> str | None:
         """Why a slot's miss of ``period``, which is markable, cannot be marked, if it cannot."""
         if id not in self.state.deals:
-            return "Marketplace_NotFilled"
+            return "Marketplace_UnknownRequest"
         deal, slot = self._deal(id), self._slot(id, index)
         if slot.tenure is None:
             return "Marketplace_NotFilled"
