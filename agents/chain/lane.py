@@ -85,6 +85,7 @@ class NonceLane:
         self._confirmations = confirmations
         self._preparing = asyncio.Lock()
         self._entries = {key: entry_from_bytes(record) for key, record in journal.load(KIND).items()}
+        self._batches = {key: entry.key for entry in self._entries.values() for key in entry.covers}
         self._settling: dict[str, asyncio.Task[Receipt]] = {}
 
     async def send(self, call: Call, key: str, covers: Sequence[str] = ()) -> Receipt:
@@ -168,16 +169,19 @@ class NonceLane:
                 self._task(entry.key)
 
     def _find(self, key: str) -> Entry | None:
-        found = self._entries.get(key)
-        return found or next((entry for entry in self._entries.values() if entry.does(key)), None)
+        return self._entries.get(key) or self._entries.get(self._batches.get(key, ""))
 
     def _keep(self, entry: Entry) -> None:
         self._journal.save(KIND, entry.key, entry.to_bytes())
         self._entries[entry.key] = entry
+        self._batches.update(dict.fromkeys(entry.covers, entry.key))
 
     def _drop(self, key: str) -> None:
         self._journal.remove(KIND, key)
-        self._entries.pop(key, None)
+        entry = self._entries.pop(key, None)
+        for covered in entry.covers if entry else ():
+            if self._batches.get(covered) == key:
+                del self._batches[covered]
         self._settling.pop(key, None)
 
     def _retire(self, head: int) -> None:

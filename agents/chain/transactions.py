@@ -118,10 +118,6 @@ class Entry:
     covers: tuple[str, ...] = ()
     """Keys of the effects it is all of at once, if it is a batch."""
 
-    def does(self, key: str) -> bool:
-        """Whether it is the effect named ``key``, or has it among others."""
-        return key == self.key or key in self.covers
-
     @property
     def hashes(self) -> tuple[bytes, ...]:
         """The hash of each signed form, oldest first."""
