@@ -38,6 +38,24 @@ class Contracts:
         return ContractContainer(ContractType.model_validate({"abi": made["abi"], "contractName": name} | described))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _ended_chains_are_forgotten(networks: Any) -> None:
+    """Ape remembers every chain that it started, also once it has ended, and goes through all of them when it exits: after
+    two hundred runs that takes a quarter of a minute."""
+    nodes = networks.running_nodes
+    nodes.remove_processes(*(pid for pid in nodes.process_ids if not _is_running(pid)))
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 @pytest.fixture(scope="session")
 def contracts() -> Contracts:
     """The contracts as they are in the sources; forge compiles what has changed."""
