@@ -77,7 +77,7 @@ class MarketMachine(RuleBasedStateMachine):
             self.wind_up()
         finally:
             self.both.close()
-        type(self).heard.update(self.both.said)
+        type(self).heard.update({**self.both.said, "calls": self.both.calls})
 
     # --- what there is ---
 
