@@ -9,7 +9,7 @@ from agents.core.agents import provider, validator
 from agents.core.agents.provider import Clock, Policy
 from agents.core.agents.provider_duties import Rebuild
 from agents.core.market.periods import first_block, period_of
-from agents.core.market.types import RequestState, SlotState
+from agents.core.market.types import RequestState, SlotState, slot_id
 from agents.core.market.view import MarketView, RequestView, SlotKey
 from tests.core.agents.chain import PROVEN, Chain, Sent
 
@@ -46,8 +46,35 @@ class Trouble:
     length: int
 
 
+@dataclass(frozen=True)
+class Together:
+    """Duties of one period that one transaction does, as the roles have it."""
+
+    duties: tuple[Any, ...]
+
+    @property
+    def key(self) -> str:
+        """Of them all."""
+        return " ".join(duty.key for duty in self.duties)
+
+    @property
+    def request(self) -> bytes:
+        """Of one of them."""
+        return bytes(self.duties[0].request)
+
+
+def parts(duty: Any) -> tuple[Any, ...]:
+    """The duties that ``duty`` is."""
+    return duty.duties if isinstance(duty, Together) else (duty,)
+
+
 def call_of(duty: Any) -> tuple[str, tuple[Any, ...]]:
     """The call that does a duty of either agent; every kind has one, or is done at home."""
+    if isinstance(duty, Together):
+        slots = tuple(slot_id(one.request, one.index) for one in duty.duties)
+        if isinstance(duty.duties[0], provider.Prove):
+            return "submit_proofs", (slots,)
+        return "mark_proofs_missing", (slots, duty.duties[0].period)
     if isinstance(duty, provider.Reserve):
         return "reserve_slot", (duty.request, duty.index)
     if isinstance(duty, provider.Fill):
@@ -106,16 +133,31 @@ class Agent:
             if head >= until:
                 del self.waiting[key]
                 self._send(duty, timely=False)
+        due = []
         for duty in self.due():
             if self.at_home(duty):
                 continue
             key = self._key(duty)
             sent = self.journal.get(key)
             assert sent is None or sent.outcome is None, f"{key} was done and is due again"
-            if sent is not None or key in self.waiting:
-                continue
-            if self._befalls(duty, key):
+            if sent is None and key not in self._late():
+                due.append(duty)
+        for duty in self._together(due):
+            if self._befalls(duty, self._key(duty)):
                 return
+
+    def _late(self) -> set[str]:
+        """Keys of effects that take long."""
+        return {self._key(part) for _, duty in self.waiting.values() for part in parts(duty)}
+
+    @staticmethod
+    def _together(due: list[Any]) -> list[Any]:
+        """Proofs and misses of one period go in one transaction."""
+        groups: dict[Any, list[Any]] = {}
+        for at, duty in enumerate(due):
+            batched = isinstance(duty, provider.Prove | validator.MarkMissing)
+            groups.setdefault((type(duty), duty.period) if batched else at, []).append(duty)
+        return [group[0] if len(group) == 1 else Together(tuple(group)) for group in groups.values()]
 
     def at_home(self, duty: Any) -> bool:
         """Whether ``duty`` needs no transaction; then it is seen to."""
@@ -128,8 +170,9 @@ class Agent:
 
     def concluded(self, sent: Sent) -> None:
         """A transaction was mined: a refused one is forgotten, and may be tried anew."""
-        if sent.outcome != "done" and self.journal.get(sent.key) is sent:
-            del self.journal[sent.key]
+        if sent.outcome != "done":
+            for key in [key for key, kept in self.journal.items() if kept is sent]:
+                del self.journal[key]
 
     def _befalls(self, duty: Any, key: str) -> bool:
         """Do ``duty`` or suffer the next trouble; whether the agent is down now."""
@@ -159,15 +202,16 @@ class Agent:
         seed, config, head = b"", self.chain.config, self.chain.head.number
         if function in PROVEN:
             period = period_of(head, config)
-            if isinstance(duty, provider.Prove) and duty.period != period:
+            if isinstance(parts(duty)[0], provider.Prove) and parts(duty)[0].period != period:
                 return  # too late: there is nothing to send
             seed = self.chain.hashes[first_block(period, config)]
-        sent = Sent(self.name, function, arguments, self._key(duty), seed)
-        if sent.key in self.journal:
+        keys = tuple(self._key(part) for part in parts(duty))
+        sent = Sent(self.name, function, arguments, self._key(duty), seed, keys)
+        if any(key in self.journal for key in keys):
             return
         if timely:
             self.check(self, duty, sent)
-        self.journal[sent.key] = sent
+        self.journal |= dict.fromkeys(keys, sent)
         self.chain.pool.append(sent)
 
 

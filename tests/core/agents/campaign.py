@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from agents.core.agents.provider import Policy
+from agents.core.agents.provider_duties import Policy, Prove
 from agents.core.market import events as e
 from agents.core.market.economics import minimal_term
 from agents.core.market.ledger import ledger_of
@@ -21,7 +21,7 @@ from agents.core.market.types import (
     slot_index_of,
 )
 from agents.core.market.view import MarketView, RequestView, SlotKey
-from tests.core.agents.actors import Agent, ProviderAgent, Trouble, ValidatorAgent
+from tests.core.agents.actors import Agent, ProviderAgent, Trouble, ValidatorAgent, parts
 from tests.core.agents.chain import Block, Chain, Sent
 
 SINK, CLIENT, VALIDATOR = ("0x" + digit * 40 for digit in "abc")
@@ -54,12 +54,14 @@ RACES = {
     "reserve_slot": {"ReservationHeld", "SlotNotFree", "NotEligible", "RequestEnded", "TermTooShort", "NotForSale"},
     "fill_slot": {"NotReserved", "NotReserver", "ReservationOver", "RequestEnded", "ChallengeUnknown", "InvalidProof"},
     "submit_proof": {"NotFilled", "WrongPeriod", "SlotEnded"},
+    "submit_proofs": {"NothingApplies", "ChallengeUnknown", "InvalidProof"},
     "accept_extension": {"NotFilled", "RequestEnded", "SlotEnded", "EndsLater"},
     "extend_request": {"NotStarted"},
     "claim": {"NotFilled"},
     "close_reservation": {"NotReserved", "ReservationHeld"},
     "settle": {"NotFilled"},
     "mark_proof_missing": {"NotFilled", "NotMarkableNow", "SlotEnded", "AlreadyProven"},
+    "mark_proofs_missing": {"NothingApplies", "NotMarkableNow"},
     "close_request": {"AlreadyClosed"},
 }
 """Why a call may be refused that was right when it was sent: others, or time, came first."""
@@ -188,8 +190,9 @@ class Campaign:
         """Everything is over, nobody's money is stuck, and the books say why it is where it is."""
         view, now = self.chain.head.view, self.chain.head.now
         assert len(view.requests) == len(self.requests)
-        done = [(sent.who, sent.key) for block in self.chain.blocks for sent in block.sent if sent.outcome == "done"]
-        assert all(times == 1 for (_, key), times in Counter(done).items() if key)
+        sent = [sent for block in self.chain.blocks for sent in block.sent if sent.outcome == "done"]
+        assert all(times == 1 for times in Counter((one.who, key) for one in sent for key in one.covers).values())
+        self.counted.update(one.function for one in sent)
         for request in view.requests.values():
             self.counted[request.state(now).name] += 1
             assert request.closed
@@ -229,10 +232,12 @@ class Campaign:
         request = head.view.requests[duty.request]
         begins = (head.number + 1) % CONFIG.period_blocks == 0
         over = request.state(now).terminal
-        ended = sent.function == "submit_proof" and now >= request.slot_end(duty.index, now)
+        proofs = [part for part in parts(duty) if isinstance(part, Prove)]
+        ended = all(now >= head.view.requests[one.request].slot_end(one.index, now) for one in proofs)
         explained = {
             "reserve_slot": {"RequestEnded"} if over else set(),
             "submit_proof": {"WrongPeriod"} if begins else {"SlotEnded"} if ended else set(),
+            "submit_proofs": {"ChallengeUnknown" if begins else "", "NothingApplies" if ended else ""},
             "fill_slot": {"ChallengeUnknown" if begins else "", "RequestEnded" if over else "", "ReservationOver"},
         }.get(sent.function, set())
         if name == "ReservationOver":

@@ -12,7 +12,7 @@ from tests.core.market.reference import Reference, Refused, Tx
 from tests.core.market.reference_vault import State
 
 GENESIS = 1_700_000_000
-PROVEN = ("fill_slot", "submit_proof")
+PROVEN = ("fill_slot", "submit_proof", "submit_proofs")
 """Calls that carry a proof."""
 
 
@@ -26,6 +26,8 @@ class Sent:
     key: str = ""
     seed: bytes = b""
     """Hash of the block that gave the proof's challenge."""
+    covers: tuple[str, ...] = ()
+    """Keys of the effects it is all of at once."""
     outcome: str | None = None
     """``done``, or the name of the error; None until it is mined."""
 
@@ -138,7 +140,10 @@ class Chain:
         if sent.function not in PROVEN:
             return sent.arguments
         first = (self.head.number + 1 if number is None else number) // self.config.period_blocks
-        return (*sent.arguments, self.hashes.get(first * self.config.period_blocks) == sent.seed)
+        valid = self.hashes.get(first * self.config.period_blocks) == sent.seed
+        if sent.function == "submit_proofs":
+            return (*sent.arguments, [valid] * len(sent.arguments[0]))
+        return (*sent.arguments, valid)
 
     def _drawn(self, number: int) -> bytes:
         return keccak(f"{self.seed} {self.forks} {number}".encode())

@@ -101,14 +101,16 @@ def carry_out(strategy: st.SearchStrategy[Plan], count: int) -> Counter[str]:
 def test_crashes_cost_nothing() -> None:
     """Nobody who is down for less than a period misses a proof, loses a bond or does anything twice."""
     counted = carry_out(plans(troubles=40), 30)
-    assert MORE or {kind.name for kind in PASSING} | {"SlotSettled", "PayClaimed"} <= set(counted)
+    assert MORE or {kind.name for kind in PASSING} | {"SlotSettled", "PayClaimed", "submit_proofs"} <= set(counted)
     assert not counted["ProofMissed"]
     assert not counted["ReservationForfeited"]
 
 
 def test_what_is_lost_is_repaired() -> None:
     counted = carry_out(plans(troubles=12, losses=4, deaths=3), 45)
-    assert MORE or {"SlotLost", "RepairOpened", "RequestFailed", "ReservationForfeited"} <= set(counted)
+    assert MORE or {"SlotLost", "RepairOpened", "RequestFailed", "ReservationForfeited", "mark_proofs_missing"} <= set(
+        counted
+    )
 
 
 def test_agents_survive_reorganisations() -> None:
