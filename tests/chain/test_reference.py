@@ -13,7 +13,8 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.chain.market_machine import ASKS, CLIENTS, PROVIDERS, STRANGERS, MarketMachine
+from tests.chain.market_game import ASKS, CLIENTS, PROVIDERS, STRANGERS
+from tests.chain.market_machine import MarketMachine
 
 MORE = int(os.environ.get("HOLDFAST_EXAMPLES", "0"))
 GAMES = settings(
