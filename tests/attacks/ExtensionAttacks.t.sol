@@ -162,6 +162,35 @@ contract ExtensionAttacks is AttackTest {
         market.acceptExtension(id.slotId(0), uint40(seen));
     }
 
+    function test_a_repairer_is_bound_no_longer_than_others_choose_to_stay() external {
+        // Between its reservation and its fill somebody adds all the time there may be: it serves to the new end, for pay,
+        // but only while enough hosts of their own will do so too.
+        Request memory request = exampleRequest();
+        RequestId id = start(request);
+        lose(id, 1);
+        uint256 end = endOf(id);
+        advanceSeconds(config().repairWindow);
+        reserve(id, 1, hosts[4]);
+        extend(id, stranger, 28 days);
+        nextPeriod();
+        vm.prank(hosts[4]);
+        market.fillSlot(id.slotId(1), anyProof());
+        uint256 bounty = registry.creditOf(hosts[4]);
+        uint256 filledAt = now_();
+        waitSettlable(end);
+        settle(id, 0);
+        settle(id, 2);
+        RequestRecord memory record = market.requestOf(id);
+        isTrue(record.state == RequestState.Failed, "the others left");
+        waitSettlable(record.failedAt);
+        settle(id, 1);
+        eq(registry.creditOf(hosts[4]) - bounty, rateOf(request) * (record.failedAt - filledAt), "paid for its time");
+        eq(stakeOf(hosts[4]), HOST_STAKE, "stake");
+        eq(registry.providerOf(hosts[4]).locked, 0, "free");
+        market.closeRequest(id);
+        nothingStranded();
+    }
+
     function test_nobody_accepts_for_a_host() external {
         RequestId id = start(exampleRequest());
         extend(id, stranger, EXTRA);
