@@ -22,11 +22,20 @@ library Placement {
     }
 
     /// @notice F(elapsed / window) in 1e-18, rounded down, for elapsed < window.
-    /// @dev e^s - 1 and e^{st} - 1 have the same sign, so the quotient is never negative.
     function share(int256 s, uint256 elapsed, uint256 window) internal pure returns (uint256) {
         if (s == 0) return elapsed * 1e18 / window;
-        int256 part = FixedPointMathLib.expWad(s * int256(elapsed) / int256(window)) - WAD;
-        return uint256(part * WAD / (FixedPointMathLib.expWad(s) - WAD));
+        return ratio(FixedPointMathLib.expWad(exponent(s, elapsed, window)), FixedPointMathLib.expWad(s));
+    }
+
+    /// @notice s t, rounded toward zero: between 0 and s.
+    function exponent(int256 s, uint256 elapsed, uint256 window) internal pure returns (int256) {
+        return s * int256(elapsed) / int256(window);
+    }
+
+    /// @notice (part - 1) / (whole - 1) in 1e-18, rounded down, for part between 1 and whole.
+    /// @dev Both differences have the same sign, so the quotient is never negative.
+    function ratio(int256 part, int256 whole) internal pure returns (uint256) {
+        return uint256((part - WAD) * WAD / (whole - WAD));
     }
 
     /// @notice The distance below which a provider is eligible; everything once the window is over.
