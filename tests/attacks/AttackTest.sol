@@ -118,3 +118,16 @@ abstract contract AttackTest is MarketTest {
         eq(registry.poolOf(address(market)), 0, "nothing is stranded");
     }
 }
+
+/// @notice Strangers with money.
+abstract contract FundersTest is AttackTest {
+    uint256 internal constant EXTRA = 6 hours;
+
+    address internal immutable funder = address(0xF04DE4);
+
+    function setUp() public override {
+        super.setUp();
+        fund(funder);
+        fund(stranger);
+    }
+}
