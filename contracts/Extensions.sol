@@ -63,6 +63,6 @@ contract Extensions is IExtensions {
 
     /// @dev Seconds of [from, until) that lie in `extension`.
     function _overlap(Extension storage extension, uint256 from, uint256 until) private view returns (uint256) {
-        return Math.saturatingSub(Math.min(until, extension.until), Math.max(from, extension.from));
+        return Math.saturatingSub(Math.min(until, extension.until), Math.max(from, extension.start));
     }
 }

@@ -747,7 +747,7 @@ contract Marketplace is IMarketplace {
     /// @dev The host missed its last proof: it is owed what it earned, and `rest` of its collateral joins the slot's pot.
     function _lose(SlotId slotId, Deal storage deal, Slot storage slot, uint256 rest) internal returns (uint256 paid) {
         (RequestId id, uint16 slotIndex) = (slotId.requestOf(), slotId.indexOf());
-        (uint256 paidUntil, uint256 heldUntil) = (_paidUntil(deal, slot), slot.heldUntil(deal));
+        (uint256 paidUntil, uint256 heldUntil) = (slot.proofs.provenAt, slot.heldUntil(deal));
         paid = _runningPay(deal, slot);
         bool live = deal.isLive();
         bool sold = deal.phase != Phase.Selling;
@@ -802,13 +802,9 @@ contract Marketplace is IMarketplace {
         return Shares.unclaimed(deal.rate, until - slot.filledAt(deal), misses * PERIOD_SECONDS, slot.claimed);
     }
 
-    /// @dev Running pay stops at the last accepted proof.
-    function _paidUntil(Deal storage deal, Slot storage slot) internal view returns (uint256) {
-        return Math.min(slot.proofs.provenAt, slot.end(deal));
-    }
-
+    /// @dev Running pay stops at the last accepted proof, and none is accepted after the slot's end.
     function _runningPay(Deal storage deal, Slot storage slot) internal view returns (uint256) {
-        return _unclaimed(deal, slot, _paidUntil(deal, slot), slot.proofs.missesBeforeProof);
+        return _unclaimed(deal, slot, slot.proofs.provenAt, slot.proofs.missesBeforeProof);
     }
 
     function _credit(address account, uint256 amount) internal {

@@ -7,8 +7,8 @@ import {RequestId} from "../libraries/Types.sol";
 struct Extension {
     /// Who paid for it.
     address funder;
-    /// The time paid for: [from, until).
-    uint40 from;
+    /// The time paid for: [start, until).
+    uint40 start;
     uint40 until;
     /// Base units of its price that no host is committed to earn.
     uint128 idle;

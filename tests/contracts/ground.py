@@ -179,10 +179,8 @@ class Ground:
 
     def idle(self, id: bytes, books: Any = None) -> list[tuple[str, int, int, int]]:
         """A request's extensions in the market's ``books``: funder, from, until, what nobody is committed to earn."""
-        # Not decoded by ape, whose structs cannot have a field named `from`.
-        answer = (books or self.extensions).extensionsOf(id, decode=False)
-        (found,) = decode(["(address,uint40,uint40,uint128)[]"], answer)
-        return [(to_checksum_address(funder), *rest) for funder, *rest in found]
+        found = (books or self.extensions).extensionsOf(id)
+        return [(one.funder, one.start, one.until, one.idle) for one in found]
 
     def assert_books(self) -> None:
         """The vault holds exactly what it owes."""

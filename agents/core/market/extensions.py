@@ -31,5 +31,5 @@ def released(extensions: Extensions, rate: int, from_: int, until: int) -> Exten
 
 def _changed(extensions: Extensions, rate: int, from_: int, until: int) -> Extensions:
     return tuple(
-        replace(one, idle=one.idle + rate * max(0, min(until, one.until) - max(from_, one.from_))) for one in extensions
+        replace(one, idle=one.idle + rate * max(0, min(until, one.until) - max(from_, one.start))) for one in extensions
     )

@@ -184,7 +184,7 @@ class Extension:
     """Time that somebody added to a request, as in IExtensions.sol."""
 
     funder: str
-    from_: int
+    start: int
     until: int
     idle: int
     """Base units of its price that no host is committed to earn."""
