@@ -186,7 +186,7 @@ class _Walk:
             end = _span(called)[1]
             name = called["memberName"]
             yield self._change("function", end - len(name), end, FUNCTIONS[name])
-        if node["kind"] == "typeConversion" or node.get("names"):
+        if node["kind"] == "typeConversion" or node.get("names") or called.get("memberName") in ("min", "max"):
             return
         given = node["arguments"]
         for one, two in itertools.pairwise(given):
