@@ -35,7 +35,7 @@ library Placement {
     /// @notice (part - 1) / (whole - 1) in 1e-18, rounded down, for part between 1 and whole.
     /// @dev Both differences have the same sign, so the quotient is never negative.
     function ratio(int256 part, int256 whole) internal pure returns (uint256) {
-        return uint256((part - WAD) * WAD / (whole - WAD));
+        return uint256(WAD * (part - WAD) / (whole - WAD));
     }
 
     /// @notice The distance below which a provider is eligible; everything once the window is over.
