@@ -1,7 +1,7 @@
 """Which mutants the forge tests kill: each is built and tested in a copy of the tree, never in the tree itself.
 
 The tests run in foundry's profile `mutation`: without the optimiser, which is most of a build's time and changes nothing
-that a test may see but gas, with tests linked to contracts at run time, and with few fuzzed cases.
+that a test may see but gas, and with few fuzzed cases.
 """
 
 from __future__ import annotations
