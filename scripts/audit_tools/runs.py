@@ -1,7 +1,9 @@
 """Which mutants the forge tests kill: each is built and tested in a copy of the tree, never in the tree itself.
 
 The tests run in foundry's profile `mutation`: without the optimiser, which is most of a build's time and changes nothing
-that a test may see but gas, and with few fuzzed cases.
+that a test may see but gas, and with few fuzzed cases. Tests are linked to the contracts at run time (foundry's
+`dynamic_test_linking`), which spares building them anew for each mutant, but lets a test that expects a constructor to revert
+pass when it does not: what survives so is tried again without.
 """
 
 from __future__ import annotations
@@ -57,9 +59,10 @@ class Workspace:
             shutil.copy(ROOT / part, folder / part)
         (folder / "node_modules").symlink_to((ROOT / "node_modules").resolve())
         workspace = cls(folder)
-        fate, said = workspace.test(*chosen)
-        if fate is not Fate.SURVIVED:
-            raise SystemExit(f"the tests fail ({fate.value}) before anything is mutated:\n{said[-4000:]}")
+        for linked in (False,) if chosen else (True, False):
+            fate, said = workspace.test(*chosen, linked=linked)
+            if fate is not Fate.SURVIVED:
+                raise SystemExit(f"the tests fail ({fate.value}) before anything is mutated:\n{said[-4000:]}")
         return workspace
 
     def copied(self, folder: Path) -> Workspace:
@@ -68,19 +71,23 @@ class Workspace:
         return Workspace(folder)
 
     def fate(self, mutant: Mutant, *chosen: str) -> Fate:
-        """Tries one mutant, and puts the source back."""
+        """Tries one mutant, with all tests or those ``chosen``, and puts the source back."""
         place = self.folder / mutant.file
         place.write_text(mutant.text())
         try:
-            return self.test(*chosen)[0]
+            linked = Fate.SURVIVED if chosen else self.test(linked=True)[0]
+            return self.test(*chosen)[0] if linked is Fate.SURVIVED else linked
         finally:
             place.write_bytes(source(mutant.file))
 
-    def test(self, *chosen: str) -> tuple[Fate, str]:
+    def test(self, *chosen: str, linked: bool = False) -> tuple[Fate, str]:
         """Runs all tests, or those ``chosen`` with forge's options, until the first that fails; with what forge said."""
+        folder = ".build/linked" if linked else ".build/whole"
+        own = {"FOUNDRY_OUT": f"{folder}/out", "FOUNDRY_CACHE_PATH": f"{folder}/cache"}
+        own |= {"FOUNDRY_PROFILE": "mutation", "FOUNDRY_DYNAMIC_TEST_LINKING": str(linked).lower()}
         process = subprocess.Popen(
-            [*forge(), "test", "--fail-fast", "--threads", "1", *chosen],
-            cwd=self.folder, env={**os.environ, "FOUNDRY_PROFILE": "mutation"}, start_new_session=True,
+            [*forge(), "test", "--fail-fast", "--threads", "1", "--no-match-test", GAS, *chosen],
+            cwd=self.folder, env={**os.environ, **own}, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         try:
