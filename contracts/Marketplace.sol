@@ -56,7 +56,7 @@ contract Marketplace is IMarketplace {
     ///   pots = sum of its slots' pots, until it is closed;
     ///   active = number of its slots Filled or Reserved, filled = number Filled;
     ///   vacant = number Lost or Departed, plus those Reserved that were before;
-    ///   repairOpenedAt != 0 only while Started and vacant > 0;
+    ///   while Started, repairOpenedAt != 0 only while vacant > 0;
     ///   what its hosts may still earn + what is idle of its extensions <= unspent;
     ///   a terminal request (Cancelled, Failed, Finished) never changes state.
     mapping(RequestId => Deal) internal deals;
@@ -193,6 +193,8 @@ contract Marketplace is IMarketplace {
         slot.state = SlotState.Reserved;
         slot.heldFor = uint32(deadline - deal.createdAt);
         if (reservationIndex != type(uint16).max) slot.reservations = reservationIndex + 1;
+        // Whoever adds time between reservation and fill does not bind its host to it.
+        if (slot.isVacant()) slot.servesFor = deal.duration;
         Holders.note(deal, farTags[id], slotIndex, msg.sender);
         ++deal.active;
         uint256 bond = Shares.bond(deal.collateral, BOND_BPS, slot.expired);
@@ -230,7 +232,7 @@ contract Marketplace is IMarketplace {
         if (block.timestamp >= slot.heldUntil(deal)) revert Marketplace_ReservationOver(slot.heldUntil(deal));
         _checkLive(deal);
         bool repair = slot.isVacant();
-        if (repair) _checkTerm(deal);
+        if (repair) _checkTerm(deal, slot.servesFor);
         uint256 period = _currentPeriod();
         bytes32 challenge = _challenge(_seed(period), slotId);
         if (!verifier.verifyProof(proof, _publics(challenge, deal, slotIndex))) revert Marketplace_InvalidProof();
@@ -242,23 +244,14 @@ contract Marketplace is IMarketplace {
             deal.pots -= slot.pot;
             slot.pot = 0;
         }
-        slot.state = SlotState.Filled;
-        slot.heldFor = deal.duration;
-        slot.filledAfter = uint32(block.timestamp - deal.createdAt);
-        slot.proofs = ProofRecords.begun(period);
-        if (slot.claimed != 0) slot.claimed = 0;
-        ++deal.filled;
-        if (repair) {
-            (slot.vacatedAt, slot.vacatedBlock, slot.departedAt) = (0, 0, 0);
-            if (--deal.vacant == 0) (deal.repairOpenedAt, deal.repairOpenedBlock) = (0, 0);
-        }
+        _begin(deal, slot, period);
         emit SlotFilled(id, slotIndex, msg.sender, bounty, toClient);
         if (deal.phase == Phase.Selling && deal.filled == deal.slots()) {
             deal.phase = Phase.Started;
             emit RequestStarted(id);
         }
 
-        if (deal.extensions != 0) extensions.commit(id, deal.rate, servedFrom, deal.endsAt());
+        if (deal.extensions != 0) extensions.commit(id, deal.rate, servedFrom, slot.heldUntil(deal));
         _credit(msg.sender, bounty);
         _credit(deal.client, toClient);
     }
@@ -533,14 +526,18 @@ contract Marketplace is IMarketplace {
     }
 
     /// @dev Whether enough is left for a repair to be worth its bounty.
-    function _hasTerm(Deal storage deal) internal view returns (bool enough, uint256 left, uint256 needed) {
-        left = Math.saturatingSub(deal.endsAt(), block.timestamp);
+    function _hasTerm(Deal storage deal, uint256 servesFor)
+        internal
+        view
+        returns (bool enough, uint256 left, uint256 needed)
+    {
+        left = Math.saturatingSub(deal.createdAt + servesFor, block.timestamp);
         needed = Math.max(REPAIR_WINDOW, MIN_TERM_PERIODS * deal.proofProbability * PERIOD_SECONDS);
         enough = left >= needed;
     }
 
-    function _checkTerm(Deal storage deal) internal view {
-        (bool enough, uint256 left, uint256 needed) = _hasTerm(deal);
+    function _checkTerm(Deal storage deal, uint256 servesFor) internal view {
+        (bool enough, uint256 left, uint256 needed) = _hasTerm(deal, servesFor);
         if (!enough) revert Marketplace_TermTooShort(left, needed);
     }
 
@@ -573,7 +570,7 @@ contract Marketplace is IMarketplace {
         if (slot.state == SlotState.Filled || slot.state == SlotState.Settled) {
             revert Marketplace_SlotNotFree(slot.state);
         }
-        if (slot.isVacant()) _checkTerm(deal);
+        if (slot.isVacant()) _checkTerm(deal, deal.duration);
         (uint256 start, uint256 seedBlock, uint256 window) = _sale(deal, slot);
         if (block.number <= seedBlock) revert Marketplace_SeedBlockNotReached(seedBlock);
         (bytes32 providerId, uint64 eligibleSince) = registry.placementOf(provider);
@@ -600,6 +597,19 @@ contract Marketplace is IMarketplace {
         registry.unlock(provider, collateral - bond);
         registry.slash(provider, bond);
         _credit(SINK, bond);
+    }
+
+    /// @dev The reserver is the host from now on, until the end that the request had when it reserved.
+    function _begin(Deal storage deal, Slot storage slot, uint256 period) internal {
+        slot.state = SlotState.Filled;
+        slot.heldFor = slot.isVacant() ? slot.servesFor : deal.duration;
+        slot.filledAfter = uint32(block.timestamp - deal.createdAt);
+        slot.proofs = ProofRecords.begun(period);
+        if (slot.claimed != 0) slot.claimed = 0;
+        ++deal.filled;
+        if (!slot.isVacant()) return;
+        (slot.vacatedAt, slot.vacatedBlock, slot.departedAt, slot.servesFor) = (0, 0, 0, 0);
+        if (--deal.vacant == 0) (deal.repairOpenedAt, deal.repairOpenedBlock) = (0, 0);
     }
 
     /// @dev No state of a tenure or reservation survives it, but for the pot and the sale's counters.
@@ -779,7 +789,7 @@ contract Marketplace is IMarketplace {
         uint256 vacant = deal.vacant;
         if (vacant == 0 || deal.repairOpenedAt != 0) return;
         if (vacant < Math.min(deal.repairThreshold, deal.maxSlotLoss)) return;
-        (bool enough,,) = _hasTerm(deal);
+        (bool enough,,) = _hasTerm(deal, deal.duration);
         if (!enough) return;
         deal.repairOpenedAt = uint40(block.timestamp);
         deal.repairOpenedBlock = uint40(block.number);

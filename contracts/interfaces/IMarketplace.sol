@@ -69,7 +69,7 @@ struct RequestRecord {
     uint64 endsAt;
     /// 0 unless failed.
     uint64 failedAt;
-    /// 0 while no repair is open.
+    /// 0 while no repair is open; of a request that is over, what it was then.
     uint64 repairOpenedAt;
     uint64 repairOpenedBlock;
     /// Base units a second a slot earns.
@@ -103,6 +103,7 @@ struct SlotRecord {
     uint16 reservations;
     /// How many of them expired.
     uint16 expired;
+    /// Slashed collateral; once the request is closed, what it was then.
     uint256 pot;
     uint256 claimed;
 }
@@ -222,7 +223,8 @@ interface IMarketplace {
     /// @notice Close a reservation that expired, or that a failed or finished request made pointless.
     function closeReservation(SlotId id) external;
 
-    /// @notice Fill a slot the caller reserved, proving it for the current period.
+    /// @notice Fill a slot the caller reserved, proving it for the current period. The host agrees to serve until the end
+    /// that the request had at the reservation.
     /// @dev The repair of a lost slot earns min(pot, b), that of a slot its host left min(pay of the time since, b) out of
     /// the request's unspent pay, in whole seconds of pay; b = bountyBps of the collateral * t, t the share of the sale's
     /// window that had passed at the reservation, not at the fill: whoever holds the slot exclusively gains nothing by

@@ -26,6 +26,8 @@ struct Slot {
     uint40 vacatedAt;
     uint40 vacatedBlock;
     uint40 departedAt;
+    /// What whoever reserved it since then agreed to: seconds from the request's creation until the end it had then.
+    uint32 servesFor;
 }
 
 using Slots for Slot global;

@@ -61,9 +61,9 @@ contract ExtensionAttacks is FundersTest {
         market.acceptExtension(id.slotId(0), uint40(seen));
     }
 
-    function test_a_repairer_is_bound_no_longer_than_others_choose_to_stay() external {
-        // Between its reservation and its fill somebody adds all the time there may be: it serves to the new end, for pay,
-        // but only while enough hosts of their own will do so too.
+    function test_a_repairer_is_bound_to_the_end_it_reserved_for() external {
+        // Between its reservation and its fill somebody adds all the time there may be: it may decline neither without its
+        // bond. So it serves to the end there was, and no further unless it accepts.
         Request memory request = exampleRequest();
         RequestId id = start(request);
         lose(id, 1);
@@ -74,19 +74,19 @@ contract ExtensionAttacks is FundersTest {
         nextPeriod();
         vm.prank(hosts[4]);
         market.fillSlot(id.slotId(1), anyProof());
+        eq(market.slotOf(id.slotId(1)).heldUntil, end, "bound until");
         uint256 bounty = registry.creditOf(hosts[4]);
         uint256 filledAt = now_();
         waitSettlable(end);
-        settle(id, 0);
-        settle(id, 2);
-        RequestRecord memory record = market.requestOf(id);
-        isTrue(record.state == RequestState.Failed, "the others left");
-        waitSettlable(record.failedAt);
-        settle(id, 1);
-        eq(registry.creditOf(hosts[4]) - bounty, rateOf(request) * (record.failedAt - filledAt), "paid for its time");
+        for (uint16 i; i < 3; ++i) {
+            settle(id, i);
+        }
+        eq(registry.creditOf(hosts[4]) - bounty, rateOf(request) * (end - filledAt), "paid for its time");
         eq(stakeOf(hosts[4]), HOST_STAKE, "stake");
         eq(registry.providerOf(hosts[4]).locked, 0, "free");
+        // Of the stranger's time nobody served anything: all its money comes back.
         market.closeRequest(id);
+        eq(registry.creditOf(stranger), 28 days * 3 * rateOf(request), "the stranger's money");
         nothingStranded();
     }
 

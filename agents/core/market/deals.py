@@ -25,6 +25,8 @@ class SlotView:
     """When it was last reserved."""
     held_until: int = 0
     """End of the reservation or, once filled, of the time the host agreed to serve."""
+    serves_until: int = 0
+    """While reserved, the end that the reserver agreed to: the request's at the reservation."""
     filled_at: int = 0
     fill_period: int = 0
     proven_at: int = 0

@@ -121,7 +121,7 @@ class MarketView:
             _expect(event, slot, slot.vacant_state)
             return replace(
                 slot, state=SlotState.RESERVED, host=event.provider, reserved_at=at.timestamp,
-                held_until=event.deadline, reservations=event.reservation_index + 1,
+                held_until=event.deadline, serves_until=request.ends_at, reservations=event.reservation_index + 1,
             )  # fmt: skip
         if isinstance(event, e.ReservationForfeited):
             _expect(event, slot, SlotState.RESERVED, host=event.provider)
@@ -132,7 +132,7 @@ class MarketView:
         if isinstance(event, e.SlotFilled):
             _expect(event, slot, SlotState.RESERVED, host=event.host)
             return SlotView(
-                SlotState.FILLED, event.host, held_until=request.ends_at, filled_at=at.timestamp,
+                SlotState.FILLED, event.host, held_until=slot.serves_until, filled_at=at.timestamp,
                 proven_at=at.timestamp, fill_period=period_of(at.block_number, config), reservations=slot.reservations,
                 expired=slot.expired, former_hosts=slot.former_hosts | {event.host},
             )  # fmt: skip
@@ -248,7 +248,7 @@ def _commitments(request: RequestView, slot: SlotView, event: Any) -> Extensions
     if isinstance(event, e.SlotFilled):
         # The bounty for a slot that was left is pay of the time since, which the repairer earns too.
         since = now - (event.bounty // rate if slot.departed_at and rate else 0)
-        return committed(extensions, rate, since, request.ends_at)
+        return committed(extensions, rate, since, slot.serves_until)
     if isinstance(event, e.ExtensionAccepted):
         return committed(extensions, rate, slot.held_until, event.held_until)
     end = min(slot.held_until, request.end(now))

@@ -40,7 +40,7 @@ class Sales(Vault):
             raise Refused("Marketplace_AlreadyHoldsSlot")
         deadline = tx.now + self.config.reserve_seconds
         deadline = deadline if deal.started else min(deadline, deal.expires_at)
-        slot.reservation = Reservation(tx.caller, tx.now, deadline)
+        slot.reservation = Reservation(tx.caller, tx.now, deadline, deal.ends_at)
         turn, slot.reservations = slot.reservations, min(UINT16, slot.reservations + 1)
         self._emit(
             tx, e.SlotReserved, request_id=id, slot_index=index, provider=tx.caller, deadline=deadline,
@@ -72,7 +72,8 @@ class Sales(Vault):
             raise Refused("Marketplace_ReservationOver")
         if self.request_state(deal, tx.now).terminal:
             raise Refused("Marketplace_RequestEnded")
-        if slot.vacated is not None and not self._has_term(deal, tx.now):
+        agreed = slot.reservation.agreed
+        if slot.vacated is not None and not self._has_term(deal, agreed, tx.now):
             raise Refused("Marketplace_TermTooShort")
         self._drawn(tx, id, index, self._period(tx))
         if not valid:
@@ -80,7 +81,7 @@ class Sales(Vault):
 
         from_pot, idle_seconds = self._repair_reward(deal, slot)
         from_pay, to_client, slot.pot = idle_seconds * deal.ask.rate, slot.pot - from_pot, 0
-        slot.tenure = Tenure(tx.caller, tx.now, self._period(tx), tx.now - idle_seconds, deal.ends_at)
+        slot.tenure = Tenure(tx.caller, tx.now, self._period(tx), tx.now - idle_seconds, agreed)
         slot.reservation = slot.vacated = slot.departed_at = None
         if not any(other.vacated for other in self._slots(id)):
             deal.repair = None
@@ -173,9 +174,9 @@ class Sales(Vault):
             raise Refused("Marketplace_NotForSale")
         return max(slot.vacated, deal.repair, key=lambda event: event[1])
 
-    def _has_term(self, deal: Deal, now: int) -> bool:
+    def _has_term(self, deal: Deal, end: int, now: int) -> bool:
         needed = self.config.min_term_periods * deal.ask.proof_probability * self.config.period_seconds
-        return max(0, deal.ends_at - now) >= max(self.config.repair_window, needed)
+        return max(0, end - now) >= max(self.config.repair_window, needed)
 
     def _vacated(self, tx: Tx, id: bytes, slot: Slot) -> None:
         """A slot of a started request lost its host: the request fails, or the slot may be for sale."""
@@ -190,7 +191,7 @@ class Sales(Vault):
     def _open_repair(self, tx: Tx, id: bytes) -> None:
         deal = self._deal(id)
         due = self._vacant(id) >= max(1, min(deal.ask.repair_threshold, deal.ask.max_slot_loss))
-        if due and deal.repair is None and self._has_term(deal, tx.now):
+        if due and deal.repair is None and self._has_term(deal, deal.ends_at, tx.now):
             deal.repair = (tx.now, tx.block)
             self._emit(tx, e.RepairOpened, request_id=id)
 
@@ -205,7 +206,7 @@ class Sales(Vault):
         start, seed_block = deal.created_at, deal.created_block
         window = (deal.expires_at - deal.created_at) // 2
         if slot.vacated is not None:
-            if not self._has_term(deal, tx.now):
+            if not self._has_term(deal, deal.ends_at, tx.now):
                 raise Refused("Marketplace_TermTooShort")
             (start, seed_block), window = self._repair_sale(deal, slot), self.config.repair_window
         if tx.block <= seed_block:

@@ -93,11 +93,12 @@ class Deal:
 
 @dataclass(frozen=True)
 class Reservation:
-    """Who may fill a slot, and until when."""
+    """Who may fill a slot, until when, and the end it agreed to serve to: the request's at the reservation."""
 
     provider: str
     at: int
     deadline: int
+    agreed: int
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,7 @@ abstract contract Books is Ghosts {
         seat.state = SlotState.Reserved;
         seat.host = who;
         seat.reservedAt = uint64(now_());
+        seat.servesUntil = story.endsAt;
         seat.deadline = uint64(now_() + rules.reserveSeconds);
         if (!story.started && story.expiresAt < seat.deadline) seat.deadline = story.expiresAt;
         eq(deadline, seat.deadline, "deadline");
@@ -204,7 +205,8 @@ abstract contract Books is Ghosts {
         seat.departedAt = 0;
         seat.filledAt = seat.provenAt = uint64(now_());
         seat.fillPeriod = seat.provenPeriod = uint64(periodNow());
-        seat.heldUntil = story.endsAt;
+        isTrue(!repaired || hasTerm(story, seat.servesUntil), "filled for long enough");
+        seat.heldUntil = seat.servesUntil;
         ++seat.tenures;
         delete seat.missed;
         if (repaired && vacantOf(id, story) == 0) story.repairOpenedAt = 0;

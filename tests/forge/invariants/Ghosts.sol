@@ -25,6 +25,8 @@ struct Seat {
     uint64 provenAt;
     uint64 provenPeriod;
     uint64 heldUntil;
+    /// The request's end when it was reserved: what its host agrees to by filling it.
+    uint64 servesUntil;
     uint64 tenures;
     uint256 paid;
     uint64[] missed;
@@ -142,8 +144,12 @@ abstract contract Ghosts is MarketTest {
     }
 
     function hasTerm(Story storage story) internal view returns (bool) {
+        return hasTerm(story, story.endsAt);
+    }
+
+    function hasTerm(Story storage story, uint256 end) internal view returns (bool) {
         uint256 needed = Math.max(rules.repairWindow, rules.minTermPeriods * story.proofProbability * periodSeconds());
-        return now_() + needed <= story.endsAt;
+        return now_() + needed <= end;
     }
 
     /// @dev The part of a request's end that a reservation's fate hangs on: one that failed or finished forgives it.

@@ -84,7 +84,7 @@ abstract contract Hosts is Cast {
     function _isFillable(RequestId id, uint16 index) internal view returns (bool) {
         (Story storage story, Seat storage seat) = _storyOf(id, index);
         return seat.state == SlotState.Reserved && now_() < seat.deadline && isLive(story)
-            && (seat.vacatedAt == 0 || hasTerm(story));
+            && (seat.vacatedAt == 0 || hasTerm(story, seat.servesUntil));
     }
 
     // --- proofs ---
