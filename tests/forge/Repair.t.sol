@@ -53,6 +53,19 @@ contract RepairTest is MarketTest {
         isTrue(vm.getBlockTimestamp() > opened, "later");
     }
 
+    function test_a_bounty_is_in_proportion_to_the_part_of_the_window_before_the_reservation() external {
+        uint256 collateral = collateralOf(exampleRequest());
+        RequestId id = start(exampleRequest());
+        lose(id, 0);
+        vm.roll(vm.getBlockNumber() + 8192); // the seed is out of reach: anyone may reserve at any time
+        vm.warp(market.requestOf(id).repairOpenedAt + 150); // a quarter of the window
+        reserve(id, 0, hosts[4]);
+        nextPeriod();
+        vm.prank(hosts[4]);
+        market.fillSlot(id.slotId(0), anyProof());
+        eq(registry.creditOf(hosts[4]), collateral * 5000 / 10_000 / 4, "a quarter of the most there is");
+    }
+
     function test_no_state_of_an_earlier_tenure_survives() external {
         Request memory request = exampleRequest();
         uint256 rate = rateOf(request);

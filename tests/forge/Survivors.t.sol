@@ -5,7 +5,7 @@ import {Extensions} from "../../contracts/Extensions.sol";
 import {StakeRegistry} from "../../contracts/StakeRegistry.sol";
 import {TestToken} from "../../contracts/TestToken.sol";
 import {IStakeRegistry, StakeConfig} from "../../contracts/interfaces/IStakeRegistry.sol";
-import {RequestId} from "../../contracts/libraries/Types.sol";
+import {Period, RequestId} from "../../contracts/libraries/Types.sol";
 import {MarketTest} from "./MarketTest.sol";
 
 /// @notice What small changes of the contracts once survived: the test contract is a module of the vault, and a market to the
@@ -75,6 +75,17 @@ contract SurvivorsTest is MarketTest {
         registry.slash(host, 1);
         (, since) = registry.placementOf(host);
         eq(since, 0, "below it");
+    }
+
+    function test_the_last_period_of_a_request_is_markable_after_its_end() external {
+        RequestId id = start(exampleRequest());
+        uint256 end = market.requestOf(id).endsAt;
+        vm.warp(end - 20 * BLOCK_SECONDS);
+        Period last = nextPeriod();
+        nextPeriod();
+        vm.warp(end + 1);
+        mark(id, 0, last);
+        eq(market.slotOf(id.slotId(0)).misses, 1, "misses");
     }
 
     function test_a_tenure_within_an_extension_takes_its_own_seconds_of_it() external {
