@@ -3,247 +3,70 @@
 // INSECURE: the key is the development key, whose secrets everybody knows. For development chains only.
 pragma solidity ^0.8.28;
 
-import {Groth16Proof, IGroth16Verifier} from "../interfaces/IGroth16Verifier.sol";
+import {Groth16Verifier} from "./Groth16Verifier.sol";
 
 /// @title ProductionVerifier
-/// @notice Groth16 over BN254 for the "production" profile of circuits/storage_proof.circom.
-contract ProductionVerifier is IGroth16Verifier {
-    /// Order of the scalar field.
-    uint256 internal constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
-    /// Order of the field of coordinates.
-    uint256 internal constant Q = 21888242871839275222246405745257275088696311157297823662689037894645226208583;
-
-    uint256 internal constant ALPHA_X = 3291665369074478478783548286098616407049484665543796601300008336446038507053;
-    uint256 internal constant ALPHA_Y = 14556468507400887637259418072346909441221092895377690139002370488698832996888;
-    uint256 internal constant BETA_X_REAL = 12288885273190339074308379698544256242331583221098432996343110165884965971055;
-    uint256 internal constant BETA_X_IMAG = 8810484045003628592352961000887055578357881126171344651765008233568440662191;
-    uint256 internal constant BETA_Y_REAL = 3828307348294513516515720118300090739689592120382777129697863619270640976586;
-    uint256 internal constant BETA_Y_IMAG = 5832276079581565784061566073322111975493136895517826080326529218863751104893;
-    uint256 internal constant GAMMA_X_REAL = 20961545458046648442621203388487088278237420433387864259913951442302173905037;
-    uint256 internal constant GAMMA_X_IMAG = 9661544372279748002261599801087565989104063332889362933527604441003004603741;
-    uint256 internal constant GAMMA_Y_REAL = 7818813083719740325705204686607913759421699138888294975225715263462435566990;
-    uint256 internal constant GAMMA_Y_IMAG = 19704230523239506358340115583459634406871083316864775919756188680314466418596;
-    uint256 internal constant DELTA_X_REAL = 3352250373033156438340542372655847354450798682314179358120250784295492782053;
-    uint256 internal constant DELTA_X_IMAG = 15436270564595634704151407376013579729591858101478734347459122284893976514300;
-    uint256 internal constant DELTA_Y_REAL = 19239503152023857648144279740911906262374979578054158715305991038602731265280;
-    uint256 internal constant DELTA_Y_IMAG = 19413913146785996736245062639822795316378561528624624905153784540062927835880;
-    uint256 internal constant IC0_X = 21821724031714942508505295981217407068673232767712927541673080847536014947860;
-    uint256 internal constant IC0_Y = 2273589128315593766991203743860085847864460353437674673912694492402427184428;
-    uint256 internal constant IC1_X = 16450678171766124742717629784519064549373308301483863971143267428908486178868;
-    uint256 internal constant IC1_Y = 1273318494756265600003924339811960408146297031265342112289043825118610733292;
-    uint256 internal constant IC2_X = 13352541585210333276284407843885711248444206798709905535456068531411717955746;
-    uint256 internal constant IC2_Y = 16654237030586057464653339541938827198024182903322239627700224884164276254905;
-    uint256 internal constant IC3_X = 2371895936899077830631964232492189004177811821163663562657782845562868251830;
-    uint256 internal constant IC3_Y = 17634962030171532703581171015349470474771265637937037597916328188349532695253;
-
-    /// Bytes of a pair of points, one of G1 and one of G2, as the precompile of pairings takes them.
-    uint256 internal constant PAIR = 0xc0;
-    /// Gas that a precompile on G1 may use, and that of pairings for each pair: ten times the prices of EIP-1108 and
-    /// more. A fork may raise them, and yet a bad point, on which a precompile spends all it is given, does not cost
-    /// all there is.
-    uint256 internal constant POINT_GAS = 60_000;
-    uint256 internal constant PAIRING_GAS = 500_000;
-
-    error ProductionVerifier_OutOfGas();
-
-    /// @inheritdoc IGroth16Verifier
-    /// @dev e(a, b) = e(alpha, beta) e(ic, gamma) e(c, delta) with ic = IC0 + sum of publics[k] IC(k + 1). The
-    /// precompiles (EIP-196, EIP-197) reject coordinates at or above Q, points off the curve and, for G2, out of the
-    /// group; all of the curve is G1.
-    function verifyProof(Groth16Proof calldata proof, uint256[3] calldata publics) external view returns (bool) {
-        if (publics[0] >= R || publics[1] >= R || publics[2] >= R) return false;
-        _requireGas(4, 3);
-        uint256 pairs = _allocate(4);
-        assembly ("memory-safe") {
-            calldatacopy(pairs, proof, 0x40)
-            // The precompile takes imaginary parts first.
-            mstore(add(pairs, 0x40), calldataload(add(proof, 0x60)))
-            mstore(add(pairs, 0x60), calldataload(add(proof, 0x40)))
-            mstore(add(pairs, 0x80), calldataload(add(proof, 0xa0)))
-            mstore(add(pairs, 0xa0), calldataload(add(proof, 0x80)))
-            calldatacopy(add(pairs, mul(3, PAIR)), add(proof, 0xc0), 0x40)
-        }
-        return _balances(pairs, 1, publics[0], publics[1], publics[2]);
+/// @notice Verifies proofs of the "production" profile of circuits/storage_proof.circom.
+contract ProductionVerifier is Groth16Verifier {
+    function _alpha() internal pure override returns (uint256, uint256) {
+        return (
+            3291665369074478478783548286098616407049484665543796601300008336446038507053,
+            14556468507400887637259418072346909441221092895377690139002370488698832996888
+        );
     }
 
-    /// @inheritdoc IGroth16Verifier
-    /// @dev One equation for all: that of verifyProof with every proof's sides raised to the power of its weight r_i,
-    ///   product of e(r_i a_i, b_i) = e(alpha, beta)^(sum r_i) e(sum r_i ic_i, gamma) e(sum r_i c_i, delta).
-    /// Weights are 128 bits of keccak256(seed, i), the seed being the hash of the whole batch; the last one is such
-    /// that they add up to 1 modulo R, so that alpha and IC0 stand as they are.
-    ///
-    /// Valid batches always pass. That others do not is the small exponents test (Bellare, Garay, Rabin, EUROCRYPT
-    /// 1998; for pairings Ferrara, Green, Hohenberger, Pedersen, CT-RSA 2009; for Groth16 the Zcash protocol, appendix
-    /// B.2) with a sum of weights that is fixed. Let E_i = e(alpha, beta) e(ic_i, gamma) e(c_i, delta) / e(a_i, b_i), 1
-    /// for valid proofs only. The precompiles admit infinity and points of the groups of prime order R alone, so E_i =
-    /// g^(x_i) for one g of order R. As the last weight is 1 - the sum of the others, what is compared with 1 is g to
-    /// the power of
-    ///   x_last + sum over i < last of r_i (x_i - x_last)  modulo R.
-    /// If all x_i equal x_last, that is x_last: 0 for valid batches only. Else some x_j differs from it, and whatever
-    /// the other weights, at most one r_j modulo R makes the sum 0: at most one of its 2^128 values, all below R. So
-    /// weights drawn after the batch is fixed pass an invalid batch with probability at most 2^-128. They are: the seed
-    /// binds all of the batch and has no second reading, as both arrays are equally long and their elements of fixed
-    /// length. With keccak256 as a random oracle, whoever asks it q times finds an invalid batch that passes with
-    /// probability at most (q + 1) / 2^128 + (q + 1)^2 / 2^256, the last for seeds that were met before.
-    function verifyProofs(Groth16Proof[] calldata proofs, uint256[3][] calldata publics) external view returns (bool) {
-        uint256 count = proofs.length;
-        if (count == 0 || count != publics.length) return false;
-        uint256 seed = _seed(proofs, publics);
-        uint256 pairs = _allocate(count + 3);
-        _requireGas(count + 3, 2 * count + 3);
-        (bool valid, uint256 first, uint256 second, uint256 third) = _weigh(pairs, seed, publics);
-        if (!valid || !_scale(pairs, proofs)) return false;
-        return _balances(pairs, count, first, second, third);
+    function _beta() internal pure override returns (uint256, uint256, uint256, uint256) {
+        return (
+            12288885273190339074308379698544256242331583221098432996343110165884965971055,
+            8810484045003628592352961000887055578357881126171344651765008233568440662191,
+            3828307348294513516515720118300090739689592120382777129697863619270640976586,
+            5832276079581565784061566073322111975493136895517826080326529218863751104893
+        );
     }
 
-    /// @dev Hash of the chain, this verifier (whose code holds the key) and all that is to be verified, in order.
-    function _seed(Groth16Proof[] calldata proofs, uint256[3][] calldata publics) private view returns (uint256 seed) {
-        assembly ("memory-safe") {
-            let start := mload(0x40)
-            mstore(start, chainid())
-            mstore(add(start, 0x20), address())
-            let size := mul(proofs.length, 0x100)
-            calldatacopy(add(start, 0x40), proofs.offset, size)
-            let end := add(add(start, 0x40), size)
-            size := mul(publics.length, 0x60)
-            calldatacopy(end, publics.offset, size)
-            seed := keccak256(start, sub(add(end, size), start))
-        }
+    function _gamma() internal pure override returns (uint256, uint256, uint256, uint256) {
+        return (
+            20961545458046648442621203388487088278237420433387864259913951442302173905037,
+            9661544372279748002261599801087565989104063332889362933527604441003004603741,
+            7818813083719740325705204686607913759421699138888294975225715263462435566990,
+            19704230523239506358340115583459634406871083316864775919756188680314466418596
+        );
     }
 
-    /// @dev Leaves the weight of each proof in the third word of its pair, and returns the weighted sums modulo R of
-    /// the public inputs; false if one is not below R.
-    function _weigh(uint256 pairs, uint256 seed, uint256[3][] calldata publics)
-        private
-        pure
-        returns (bool valid, uint256 first, uint256 second, uint256 third)
-    {
-        assembly ("memory-safe") {
-            valid := 1
-            // R in the room after the pairs for now: the compiler would fetch it from the code at every use.
-            let end := add(pairs, mul(publics.length, PAIR))
-            mstore(end, R)
-            let rest := add(R, 1)
-            let inputs := publics.offset
-            mstore(0x00, seed)
-            for { let i := 0 } lt(pairs, end) { i := add(i, 1) } {
-                let order := mload(end)
-                let weight := rest
-                if lt(add(pairs, PAIR), end) {
-                    mstore(0x20, i)
-                    weight := shr(128, keccak256(0x00, 0x40))
-                    rest := sub(rest, weight)
-                }
-                mstore(add(pairs, 0x40), weight)
-                pairs := add(pairs, PAIR)
-                let input := calldataload(inputs)
-                valid := and(valid, lt(input, order))
-                first := addmod(first, mulmod(weight, input, order), order)
-                input := calldataload(add(inputs, 0x20))
-                valid := and(valid, lt(input, order))
-                second := addmod(second, mulmod(weight, input, order), order)
-                input := calldataload(add(inputs, 0x40))
-                valid := and(valid, lt(input, order))
-                third := addmod(third, mulmod(weight, input, order), order)
-                inputs := add(inputs, 0x60)
-            }
-        }
+    function _delta() internal pure override returns (uint256, uint256, uint256, uint256) {
+        return (
+            3352250373033156438340542372655847354450798682314179358120250784295492782053,
+            15436270564595634704151407376013579729591858101478734347459122284893976514300,
+            19239503152023857648144279740911906262374979578054158715305991038602731265280,
+            19413913146785996736245062639822795316378561528624624905153784540062927835880
+        );
     }
 
-    /// @dev Makes each proof's pair of its weighted a and its b, and the last pair's point the weighted sum of all c.
-    /// False if a point of G1 is none.
-    function _scale(uint256 pairs, Groth16Proof[] calldata proofs) private view returns (bool valid) {
-        assembly ("memory-safe") {
-            valid := 1
-            let end := add(pairs, mul(proofs.length, PAIR))
-            let sum := add(end, mul(2, PAIR))
-            let term := add(sum, 0x40)
-            calldatacopy(sum, calldatasize(), 0x40) // infinity
-            let proof := proofs.offset
-            for { let pair := pairs } and(valid, lt(pair, end)) { pair := add(pair, PAIR) } {
-                calldatacopy(term, add(proof, 0xc0), 0x40)
-                mstore(add(term, 0x40), mload(add(pair, 0x40)))
-                valid := staticcall(POINT_GAS, 0x07, term, 0x60, term, 0x40)
-                valid := and(staticcall(POINT_GAS, 0x06, sum, 0x80, sum, 0x40), valid)
-                calldatacopy(pair, proof, 0x40)
-                valid := and(staticcall(POINT_GAS, 0x07, pair, 0x60, pair, 0x40), valid)
-                // b: the precompile takes imaginary parts first.
-                mstore(add(pair, 0x40), calldataload(add(proof, 0x60)))
-                mstore(add(pair, 0x60), calldataload(add(proof, 0x40)))
-                mstore(add(pair, 0x80), calldataload(add(proof, 0xa0)))
-                mstore(add(pair, 0xa0), calldataload(add(proof, 0x80)))
-                proof := add(proof, 0x100)
-            }
-        }
+    function _ic0() internal pure override returns (uint256, uint256) {
+        return (
+            21821724031714942508505295981217407068673232767712927541673080847536014947860,
+            2273589128315593766991203743860085847864460353437674673912694492402427184428
+        );
     }
 
-    /// @dev Whether `count` pairs multiply to e(alpha, beta) e(ic, gamma) e(c, delta), where ic = IC0 + first IC1 +
-    /// second IC2 + third IC3. The room of three pairs follows them, with c in place already; the three are made here,
-    /// of the negated points of the key, and the product of all compared with 1.
-    function _balances(uint256 pairs, uint256 count, uint256 first, uint256 second, uint256 third)
-        private
-        view
-        returns (bool one)
-    {
-        uint256 key;
-        assembly ("memory-safe") {
-            key := add(pairs, mul(count, PAIR))
-            mstore(add(key, PAIR), IC0_X)
-            mstore(add(key, add(PAIR, 0x20)), IC0_Y)
-        }
-        _add(key + PAIR, IC1_X, IC1_Y, first);
-        _add(key + PAIR, IC2_X, IC2_Y, second);
-        _add(key + PAIR, IC3_X, IC3_Y, third);
-        assembly ("memory-safe") {
-            mstore(key, ALPHA_X)
-            mstore(add(key, 0x20), ALPHA_Y)
-            mstore(add(key, 0x40), BETA_X_IMAG)
-            mstore(add(key, 0x60), BETA_X_REAL)
-            mstore(add(key, 0x80), sub(Q, BETA_Y_IMAG))
-            mstore(add(key, 0xa0), sub(Q, BETA_Y_REAL))
-            mstore(add(key, 0x100), GAMMA_X_IMAG)
-            mstore(add(key, 0x120), GAMMA_X_REAL)
-            mstore(add(key, 0x140), sub(Q, GAMMA_Y_IMAG))
-            mstore(add(key, 0x160), sub(Q, GAMMA_Y_REAL))
-            mstore(add(key, 0x1c0), DELTA_X_IMAG)
-            mstore(add(key, 0x1e0), DELTA_X_REAL)
-            mstore(add(key, 0x200), sub(Q, DELTA_Y_IMAG))
-            mstore(add(key, 0x220), sub(Q, DELTA_Y_REAL))
-            count := add(count, 3)
-            one := staticcall(mul(count, PAIRING_GAS), 0x08, pairs, mul(count, PAIR), 0x00, 0x20)
-            one := and(one, mload(0x00)) // 0 or 1 after a call that did not fail
-        }
+    function _ic1() internal pure override returns (uint256, uint256) {
+        return (
+            16450678171766124742717629784519064549373308301483863971143267428908486178868,
+            1273318494756265600003924339811960408146297031265342112289043825118610733292
+        );
     }
 
-    /// @dev The point at `sum` + scalar (x, y), back to `sum`; the three words after the point are spoilt. The points
-    /// are ours and there is gas for them: neither call can fail.
-    function _add(uint256 sum, uint256 x, uint256 y, uint256 scalar) private view {
-        assembly ("memory-safe") {
-            let term := add(sum, 0x40)
-            mstore(term, x)
-            mstore(add(term, 0x20), y)
-            mstore(add(term, 0x40), scalar)
-            pop(staticcall(POINT_GAS, 0x07, term, 0x60, term, 0x40))
-            pop(staticcall(POINT_GAS, 0x06, sum, 0x80, sum, 0x40))
-        }
+    function _ic2() internal pure override returns (uint256, uint256) {
+        return (
+            13352541585210333276284407843885711248444206798709905535456068531411717955746,
+            16654237030586057464653339541938827198024182903322239627700224884164276254905
+        );
     }
 
-    /// @dev Room for `count` pairs, with anything in it.
-    function _allocate(uint256 count) private pure returns (uint256 pairs) {
-        assembly ("memory-safe") {
-            pairs := mload(0x40)
-            mstore(0x40, add(pairs, mul(count, PAIR)))
-        }
-    }
-
-    /// @dev Reverts unless there is gas for so many pairings and so many products of points of G1 and scalars: short of
-    /// it a precompile would fail, as it does for a bad point. Prices are those of EIP-1108, 6,500 being a product's
-    /// with all that goes with it but memory, which is allocated before. One part in 32 goes beyond: calls get 63/64 of
-    /// what there is.
-    function _requireGas(uint256 pairings, uint256 products) private view {
-        unchecked {
-            uint256 needed = 45_000 + 34_000 * pairings + 6_500 * products;
-            if (gasleft() < needed + needed / 32) revert ProductionVerifier_OutOfGas();
-        }
+    function _ic3() internal pure override returns (uint256, uint256) {
+        return (
+            2371895936899077830631964232492189004177811821163663562657782845562868251830,
+            17634962030171532703581171015349470474771265637937037597916328188349532695253
+        );
     }
 }

@@ -15,18 +15,14 @@ REMAPPINGS = ["@openzeppelin/=node_modules/@openzeppelin/", "solady/=node_module
 LEFT_OUT = ("contracts/test/", "contracts/interfaces/", "contracts/.cache/")
 """No code of the market: doubles for tests, and interfaces."""
 
-VERIFIER = "contracts/verifiers/DevnetVerifier.sol"
-"""The verifiers are made of one template: one stands for all."""
+GENERATED = ("CodexVerifier.sol", "DevnetVerifier.sol", "ProductionVerifier.sol")
+"""Keys alone, as code."""
 
 
 def audited() -> list[str]:
     """Paths of the sources whose code is judged, below the root."""
     paths = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "contracts").rglob("*.sol"))
-    return [
-        path
-        for path in paths
-        if not path.startswith(LEFT_OUT) and (path == VERIFIER or not path.startswith("contracts/verifiers/"))
-    ]
+    return [path for path in paths if not path.startswith(LEFT_OUT) and not path.endswith(GENERATED)]
 
 
 @cache

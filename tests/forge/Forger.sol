@@ -35,10 +35,24 @@ contract Forger is DevnetVerifier {
     }
 
     function _ic(uint256[3] calldata publics) private view returns (G1Point memory ic) {
-        ic = G1Point(IC0_X, IC0_Y);
-        ic = add(ic, multiply(G1Point(IC1_X, IC1_Y), publics[0]));
-        ic = add(ic, multiply(G1Point(IC2_X, IC2_Y), publics[1]));
-        ic = add(ic, multiply(G1Point(IC3_X, IC3_Y), publics[2]));
+        ic = _g1(_ic0);
+        ic = add(ic, multiply(_g1(_ic1), publics[0]));
+        ic = add(ic, multiply(_g1(_ic2), publics[1]));
+        ic = add(ic, multiply(_g1(_ic3), publics[2]));
+    }
+
+    function _g1(function() pure returns (uint256, uint256) point) private pure returns (G1Point memory) {
+        (uint256 x, uint256 y) = point();
+        return G1Point(x, y);
+    }
+
+    function _g2(function() pure returns (uint256, uint256, uint256, uint256) point)
+        private
+        pure
+        returns (G2Point memory)
+    {
+        (uint256 xReal, uint256 xImag, uint256 yReal, uint256 yImag) = point();
+        return G2Point(Fp2Element(xReal, xImag), Fp2Element(yReal, yImag));
     }
 
     function generator() public pure returns (G1Point memory) {
@@ -46,15 +60,15 @@ contract Forger is DevnetVerifier {
     }
 
     function beta() public pure returns (G2Point memory) {
-        return G2Point(Fp2Element(BETA_X_REAL, BETA_X_IMAG), Fp2Element(BETA_Y_REAL, BETA_Y_IMAG));
+        return _g2(_beta);
     }
 
     function gamma() public pure returns (G2Point memory) {
-        return G2Point(Fp2Element(GAMMA_X_REAL, GAMMA_X_IMAG), Fp2Element(GAMMA_Y_REAL, GAMMA_Y_IMAG));
+        return _g2(_gamma);
     }
 
     function delta() public pure returns (G2Point memory) {
-        return G2Point(Fp2Element(DELTA_X_REAL, DELTA_X_IMAG), Fp2Element(DELTA_Y_REAL, DELTA_Y_IMAG));
+        return _g2(_delta);
     }
 
     function add(G1Point memory p, G1Point memory q) public view returns (G1Point memory) {
