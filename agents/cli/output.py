@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agents.core.units import SYMBOL
 
 if TYPE_CHECKING:
-    from agents.runtime.provider import AtWork
+    from agents.runtime.acting import AtWork
 
 Json = dict[str, Any] | list[Any]
 

@@ -14,7 +14,8 @@ from agents.chain.deploy import Deployment
 from agents.chain.journal import Journal
 from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc
-from agents.core.errors import HoldfastError, NotFound, Refused
+from agents.core.errors import HoldfastError, NotEnoughTokens, NotFound, Refused
+from agents.core.units import format_amount
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,17 @@ class Actor:
             if header is not None:
                 self._hashes[header.number] = header.hash
         return {number: self._hashes[number] for number in wanted if number in self._hashes}
+
+
+async def check_funds(token: Token, address: str, price: int, what: str, instead: str) -> None:
+    """Raises NotEnoughTokens where ``address`` cannot pay ``price`` for ``what``; it may do something ``instead``."""
+    balance = await token.balance_of(address)
+    if balance < price:
+        raise NotEnoughTokens(
+            "There are not enough tokens",
+            f"{what} costs {format_amount(price)} and {address} has {format_amount(balance)}",
+            f"Fund the account (on a devnet: `agent devnet faucet ADDRESS`), or {instead}.",
+        )
 
 
 def batch_key(kind: str, keys: Sequence[str]) -> str:

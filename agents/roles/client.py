@@ -5,15 +5,14 @@ import logging
 from collections.abc import AsyncIterator, Callable
 
 from agents.core.dataset.cipher import BLOCK_BYTES
-from agents.core.errors import NotEnoughTokens, Refused
+from agents.core.errors import Refused
 from agents.core.market.types import Request, SlotState
 from agents.core.market.view import MarketView, RequestView
-from agents.core.units import format_amount
 from agents.net.client import PeerClient
 from agents.net.endpoint import Peer
 from agents.net.host import SlotPlan
 from agents.net.upload import push_slot
-from agents.roles.actor import Actor, Tasks
+from agents.roles.actor import Actor, Tasks, check_funds
 from agents.roles.drill import reached
 from agents.store.spool import SpooledDataset
 
@@ -32,13 +31,8 @@ class Client:
 
     async def check_funds(self, price: int) -> None:
         """Raises NotEnoughTokens where the account cannot pay ``price``."""
-        balance = await self._actor.token.balance_of(self._actor.address)
-        if balance < price:
-            raise NotEnoughTokens(
-                "There are not enough tokens",
-                f"the request costs {format_amount(price)} and {self._actor.address} has {format_amount(balance)}",
-                "Fund the account (on a devnet: `agent devnet faucet ADDRESS`), or store for a shorter time.",
-            )
+        cost = ("the request", "store for a shorter time")
+        await check_funds(self._actor.token, self._actor.address, price, *cost)
 
     async def post(self, request: Request) -> None:
         """Pay for ``request`` and post it; once, however often it is called. Raises NotEnoughTokens, NotEnoughGas, Refused."""

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from agents.core.errors import ChainUnavailable
+from agents.core.market.view import MarketView
 from agents.net.signing import AccountSigner
 from agents.roles import drill
 from agents.roles.actor import Actor
@@ -23,6 +25,30 @@ from agents.store.state import StateStore
 log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """An agent that is ready."""
+
+    role: str
+    address: str
+    folder: Path
+    """Its data and its log."""
+    endpoint: str | None = None
+
+
+Ready = Callable[[AtWork], None]
+
+
+class Agent(Protocol):
+    """A role that has one thing to do: what is due after a block."""
+
+    async def step(self, view: MarketView, block: int, now: int, reorged: bool = False) -> None:
+        """Start what is due after ``block``."""
+
+    async def close(self) -> None:
+        """Stop what is under way."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +116,15 @@ async def until_stopped(found: Session, step: Callable[[Moment], Awaitable[None]
     await asyncio.gather(following, stopping, return_exceptions=True)
     if following in done:
         following.result()
+
+
+async def work(found: Session, agent: Agent) -> None:
+    """Have ``agent`` step after every block until it is stopped."""
+
+    async def step(moment: Moment) -> None:
+        await agent.step(moment.view, moment.block, moment.timestamp, moment.reorged)
+
+    try:
+        await until_stopped(found, step)
+    finally:
+        await agent.close()

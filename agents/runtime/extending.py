@@ -1,26 +1,28 @@
 """`agent client extend`: time added to requests, once as a command or again and again before they end."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from agents.chain.contracts import Token
 from agents.core.agents.client import AutoExtend, Extend, extension, why_not
-from agents.core.errors import Misuse, NotEnoughTokens, Refused, TooDear
+from agents.core.errors import Misuse, Refused, TooDear
 from agents.core.units import format_amount
+from agents.roles.actor import check_funds
 from agents.roles.extending import EXTENSIONS, Extending
 from agents.roles.extending import extend as send
 from agents.runtime.accounts import own_address
-from agents.runtime.acting import Session, session, until_stopped
+from agents.runtime.acting import AtWork, Ready, Session, session, work
 from agents.runtime.earning import ACCOUNT, beside
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.market import find_request
 from agents.runtime.network import network
-from agents.runtime.provider import AtWork
 from agents.runtime.settings import Place
 
 TOLD = "told"
 """Kind of the record of an extension whose outcome was told: one sent by a command that was killed has none."""
+
+COST = ("the extension", "add less time")
+"""What costs something, and what else can be done than to fund the account."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ async def quote(place: Place, start: str, extra: int, max_cost: int | None) -> E
     async with network(place) as found:
         moment = await Follower(found).now()
         duty = _duty(moment, start, address, extra, max_cost)
-        await _check_funds(Token(found.rpc, found.deployment.token), address, duty.price)
+        await check_funds(Token(found.rpc, found.deployment.token), address, duty.price, *COST)
     return Extended(duty.request.hex(), duty.price, duty.ends_at + extra)
 
 
@@ -55,7 +57,7 @@ async def extend(place: Place, start: str, extra: int, max_cost: int | None) -> 
         earlier = _untold(found, find_request(moment, start).id)
         duty = earlier or _duty(moment, start, found.actor.address, extra, max_cost)
         if earlier is None:
-            await _check_funds(found.actor.token, found.actor.address, duty.price)
+            await check_funds(found.actor.token, found.actor.address, duty.price, *COST)
         await send(found.actor, duty)
         found.state.save(TOLD, duty.key, b"")
         # Somebody else may have extended it just before: it ends when the chain says, not when this one reckoned.
@@ -90,19 +92,7 @@ def _duty(moment: Moment, start: str, address: str, extra: int, max_cost: int | 
     return duty
 
 
-async def _check_funds(token: Token, address: str, price: int) -> None:
-    balance = await token.balance_of(address)
-    if balance < price:
-        raise NotEnoughTokens(
-            "There are not enough tokens",
-            f"the extension costs {format_amount(price)} and {address} has {format_amount(balance)}",
-            "Fund the account (on a devnet: `agent devnet faucet ADDRESS`), or add less time.",
-        )
-
-
-async def look_after(
-    place: Place, policy: AutoExtend, start: str | None, ready: Callable[[AtWork], None], verbose: bool
-) -> None:
+async def look_after(place: Place, policy: AutoExtend, start: str | None, ready: Ready, verbose: bool) -> None:
     """Extend requests of this account, or the one whose id begins with ``start``, before they end; until stopped."""
     async with session(place, "extender", verbose) as found:
         requests = None
@@ -115,20 +105,10 @@ async def look_after(
                     "Extend it once with `agent client extend REQUEST --by TIME`.",
                 )
             requests = [request.id]
-        extending = Extending(found.actor, policy, requests)
         ready(AtWork("extender", found.actor.address, found.folder))
-
-        async def step(moment: Moment) -> None:
-            await extending.step(moment.view, moment.block, moment.timestamp, moment.reorged)
-
-        try:
-            await until_stopped(found, step)
-        finally:
-            await extending.close()
+        await work(found, Extending(found.actor, policy, requests))
 
 
-def run_look_after(
-    place: Place, policy: AutoExtend, start: str | None, ready: Callable[[AtWork], None], verbose: bool
-) -> None:
+def run_look_after(place: Place, policy: AutoExtend, start: str | None, ready: Ready, verbose: bool) -> None:
     """`look_after`, to its end."""
     asyncio.run(look_after(place, policy, start, ready, verbose))

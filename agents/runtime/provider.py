@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from pathlib import Path
 
 from agents.artefacts.files import verification_key
 from agents.core.agents.provider_duties import Policy
@@ -18,27 +16,13 @@ from agents.roles.fitting import Fitting
 from agents.roles.hosting import Hosting
 from agents.roles.provider import Provider
 from agents.roles.validator import Validator
-from agents.runtime.acting import Say, session, until_stopped
+from agents.runtime.acting import AtWork, Ready, Say, session, until_stopped, work
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.joining import join, listen
 from agents.runtime.load import LoadReport
 from agents.runtime.proving import executor_for
 from agents.runtime.settings import ProviderSettings, ValidatorSettings
 from agents.store.slots import SlotStore
-
-
-@dataclass(frozen=True)
-class AtWork:
-    """An agent that is ready."""
-
-    role: str
-    address: str
-    folder: Path
-    """Its data and its log."""
-    endpoint: str | None = None
-
-
-Ready = Callable[[AtWork], None]
 
 
 async def provide(settings: ProviderSettings, say: Say, ready: Ready, verbose: bool) -> None:
@@ -88,14 +72,7 @@ async def validate(settings: ValidatorSettings, ready: Ready, verbose: bool) -> 
     async with session(settings.place, "validator", verbose) as found:
         validator = Validator(found.actor)
         ready(AtWork("validator", found.actor.address, found.folder))
-
-        async def step(moment: Moment) -> None:
-            await validator.step(moment.view, moment.block, moment.timestamp, moment.reorged)
-
-        try:
-            await until_stopped(found, step)
-        finally:
-            await validator.close()
+        await work(found, validator)
 
 
 def run_validator(settings: ValidatorSettings, ready: Ready, verbose: bool = False) -> None:

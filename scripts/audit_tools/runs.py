@@ -25,6 +25,8 @@ from .sources import ROOT, source
 
 T = TypeVar("T")
 
+FORGE = str(ROOT / "scripts" / "forge")
+
 COPIED = ("contracts", "tests/forge", "tests/attacks", "tests/vectors")
 HANG_SECONDS = 90
 """Tests of a mutant that take longer than this, where they should take about five, hang: in a loop without end."""
@@ -86,7 +88,7 @@ class Workspace:
         own = {"FOUNDRY_OUT": f"{folder}/out", "FOUNDRY_CACHE_PATH": f"{folder}/cache"}
         own |= {"FOUNDRY_PROFILE": "mutation", "FOUNDRY_DYNAMIC_TEST_LINKING": str(linked).lower()}
         process = subprocess.Popen(
-            [*forge(), "test", "--fail-fast", "--threads", "1", "--no-match-test", GAS, *chosen],
+            [FORGE, "test", "--fail-fast", "--threads", "1", "--no-match-test", GAS, *chosen],
             cwd=self.folder, env={**os.environ, **own}, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
@@ -101,12 +103,6 @@ class Workspace:
         if process.returncode == 0:
             return Fate.SURVIVED, said
         return (Fate.STILLBORN if "Compiler run failed" in said else Fate.KILLED), said
-
-
-def forge() -> list[str]:
-    """forge itself where npm put one for this machine, not the node script before it: half a second less, each time."""
-    native = sorted((ROOT / "node_modules" / "@foundry-rs").glob("forge-*/bin/forge"))
-    return [str(native[0] if native else ROOT / "node_modules" / ".bin" / "forge")]
 
 
 def fates(mutants: Iterable[Mutant], workers: int, report: Callable[[Mutant, Fate], None]) -> None:

@@ -14,6 +14,7 @@ from eth_account import Account
 from agents.core.units import TOKEN
 from tests.cli.conftest import Agent
 from tests.cli.test_files import ROOT, TERMS
+from tests.cli.test_resume import STORED
 from tests.cli.town import Town
 
 STOPPED = """
@@ -33,16 +34,6 @@ async def send(self, call, key):
 NonceLane.send = send
 sys.exit(main(sys.argv[1:]))
 """
-
-RUNNING = """
-import sys
-from agents.cli.main import main
-from agents.runtime import network
-from tests.cli.conftest import _of_devnet_profile
-network.discover = _of_devnet_profile
-sys.exit(main(sys.argv[1:]))
-"""
-
 
 MISTAKES: tuple[tuple[tuple[str, ...], str], ...] = (
     ((), "Which request?"),
@@ -123,7 +114,7 @@ def test_it_looks_after_requests_within_its_budget(agent: Agent, request_id: str
     price = int(json.loads(agent("client", "extend", request_id, "--by", "2h", "--dry-run", "--json").out)["price"])
     budget = f"{2 * price / TOKEN:.18f}"
     words = ["client", "extend", "--auto-extend", "--by", "2h", "--before", "30d", "--max-cost", budget, "--json"]
-    running = subprocess.Popen([sys.executable, "-c", RUNNING, *words], cwd=ROOT, stdout=subprocess.PIPE)
+    running = subprocess.Popen([sys.executable, "-c", STORED, *words], cwd=ROOT, stdout=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 60
         while facts(agent, request_id)["endsAt"] != start + 2 * 7200:
