@@ -181,6 +181,21 @@ contract ExtremesTest is MarketTest {
         }
     }
 
+    function test_misses_stay_markable_as_long_as_their_block_hashes_are_kept_and_no_longer() external {
+        MarketConfig memory c = config();
+        (c.periodBlocks, c.markBlocks) = (4096, 8191 - 4096);
+        c.settleSeconds = 2 * 8191 * uint64(BLOCK_SECONDS);
+        c.minExtension = 4096 * uint64(BLOCK_SECONDS);
+        IGroth16Verifier verifier = market.verifier();
+        IStakeRegistry vault = _vaultOf(vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1));
+        isTrue(address(new Marketplace(vault, verifier, c)).code.length != 0, "all that are kept");
+        ++c.markBlocks;
+        c.settleSeconds += 2 * uint64(BLOCK_SECONDS);
+        vault = _vaultOf(vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1));
+        vm.expectRevert(abi.encodeWithSelector(IMarketplace.Marketplace_InvalidConfig.selector, "markBlocks"));
+        new Marketplace(vault, verifier, c);
+    }
+
     function test_a_market_needs_a_verifier_and_a_vault_that_knows_it() external {
         IGroth16Verifier verifier = market.verifier();
         vm.expectRevert(abi.encodeWithSelector(IMarketplace.Marketplace_InvalidConfig.selector, "registry"));

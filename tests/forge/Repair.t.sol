@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IMarketplace, RequestRecord, SlotRecord} from "../../contracts/interfaces/IMarketplace.sol";
-import {Period, Request, RequestId, SlotState} from "../../contracts/libraries/Types.sol";
+import {Period, Request, RequestId, RequestState, SlotState} from "../../contracts/libraries/Types.sol";
 import {MarketTest} from "./MarketTest.sol";
 
 /// @notice When lost slots go on sale, from when their windows count, and that a new tenure begins from nothing.
@@ -64,6 +64,25 @@ contract RepairTest is MarketTest {
         vm.prank(hosts[4]);
         market.fillSlot(id.slotId(0), anyProof());
         eq(registry.creditOf(hosts[4]), collateral * 5000 / 10_000 / 4, "a quarter of the most there is");
+    }
+
+    function test_a_request_that_fails_when_a_reservation_runs_out_does_not_forgive_it() external {
+        RequestId id = start(exampleRequest());
+        lose(id, 0);
+        Period missed;
+        for (uint256 i; i < config().maxMisses; ++i) {
+            missed = nextPeriod();
+            prove(id, 2);
+            nextPeriod();
+            if (i + 1 < config().maxMisses) mark(id, 1, missed);
+        }
+        reserve(id, 0, hosts[4]);
+        vm.warp(vm.getBlockTimestamp() + config().reserveSeconds);
+        mark(id, 1, missed);
+        isTrue(market.requestOf(id).state == RequestState.Failed, "failed");
+        uint256 staked = stakeOf(hosts[4]);
+        market.closeReservation(id.slotId(0));
+        isTrue(stakeOf(hosts[4]) < staked, "it had all the time it was given");
     }
 
     function test_no_state_of_an_earlier_tenure_survives() external {

@@ -36,7 +36,10 @@ contract SharesTest is Test {
         isTrue(paid <= Shares.share(collateral, MAX_REWARD_BPS), "dropping a slot to repair it oneself is a loss");
     }
 
-    function test_fuzz_a_bond_doubles_up_to_the_collateral(uint128 collateral, uint16 bps, uint8 expired) external pure {
+    function test_fuzz_a_bond_doubles_up_to_the_collateral(uint128 collateral, uint16 bps, uint8 expired)
+        external
+        pure
+    {
         uint256 bondBps = within(bps, 0, BPS);
         uint256 bond = Shares.bond(collateral, bondBps, expired);
         isTrue(bond <= collateral, "no more than there is");
