@@ -4,9 +4,11 @@
 
     HoldfastError                       1
     ├── Misuse                          2   the command was typed wrongly
+    │   └── OutOfReach                          a durability that no code can give under such hazards
     ├── ToolMissing                     3   the machine lacks something
     │   ├── KernelUnavailable               a hashing kernel this CPU does not have
-    │   └── ProverUnavailable               node, snarkjs, a proving key or a prover executable
+    │   ├── ProverUnavailable               node, snarkjs, a proving key or a prover executable
+    │   └── ExecutorUnavailable             a cluster for simulations, or worker processes that died
     ├── BadData                         4   the bytes are not what they should be
     │   ├── FileRejected                    empty, unreadable, or changed while read
     │   ├── Malformed                       a proving key, witness or constraint system that breaks its format
@@ -63,6 +65,10 @@ class Misuse(HoldfastError):
     meaning = "typed wrongly"
 
 
+class OutOfReach(Misuse):
+    """A durability that no code of at most 256 slots gives under the hazards named."""
+
+
 class ToolMissing(HoldfastError):
     """The machine lacks a program, a CPU feature or a built artefact."""
 
@@ -76,6 +82,10 @@ class KernelUnavailable(ToolMissing):
 
 class ProverUnavailable(ToolMissing):
     """No node, no snarkjs, no proving key, or no such prover executable."""
+
+
+class ExecutorUnavailable(ToolMissing):
+    """No cluster answers, its workers have other code, or the workers of a simulation died."""
 
 
 class BadData(HoldfastError):

@@ -1,0 +1,1 @@
+"""How likely data is to be lost: slots under lazy repair, sampling detection, chunk groups, targeted attacks."""

@@ -1,0 +1,101 @@
+"""How long a dataset's slots last under lazy repair: Codex's continuous-time Markov chain (§5.4), exact.
+
+Slots fail independently at rate 1/MTTF (and, with groups, together at 1/group MTTF); each lost slot misses proofs at rate
+1/MTBP and is observed lost after l1 misses; once l0 are observed, repair brings all back at rate 1/MTTR, while more may
+still fail; the dataset is lost when more than m slots are. All slots are there at the start.
+"""
+
+from fractions import Fraction
+from math import expm1, inf
+
+from agents.core.durability.cycles import Cycle, cycles
+from agents.core.durability.hazards import MAX_SLOTS, YEAR_SECONDS, Code, Hazards, positive
+from agents.core.errors import CodeParameters, Misuse, OutOfReach
+
+__all__ = [
+    "MAX_SLOTS", "YEAR_SECONDS", "Code", "Hazards", "family", "loss_probability", "mean_time_to_loss",
+    "repairs_per_second", "slots_lost_per_repair", "smallest",
+]  # fmt: skip
+
+BATCH = 32
+"""Codes tried at once in a search; most searches end in the first batch."""
+
+
+def mean_time_to_loss(code: Code, hazards: Hazards) -> float:
+    """Seconds until the dataset is lost, on average (MTTA, §5.4); infinite above what a float holds."""
+    return _mean_time_to_loss(_cycle(code, hazards))
+
+
+def loss_probability(code: Code, hazards: Hazards, duration: float) -> float:
+    """Probability that the dataset is lost within ``duration`` seconds, 1 - exp(-duration / MTTA), as the paper does."""
+    positive("The duration", duration)
+    return _loss(_cycle(code, hazards), duration)
+
+
+def repairs_per_second(code: Code, hazards: Hazards) -> float:
+    """Repairs of one dataset a second, in the long run."""
+    cycle = _cycle(code, hazards)
+    return cycle.repair / cycle.seconds
+
+
+def slots_lost_per_repair(code: Code, hazards: Hazards) -> float:
+    """Slots that one repair writes, on average: those lost by its end. Besides it reads k slots."""
+    return _cycle(code, hazards).lost_slots
+
+
+def family(expansion: float, threshold: int, misses: int = 1) -> list[Code]:
+    """Every code of at most 256 slots with exactly this expansion and a threshold it can have, smallest first.
+
+    Raises Misuse when the expansion is not above 1, CodeParameters when no code has it.
+    """
+    if not 1 < expansion < inf:
+        raise Misuse(
+            f"The expansion cannot be {expansion}", "a code stores more than the data", "Choose like 1.5 or 2."
+        )
+    ratio = Fraction(expansion).limit_denominator(MAX_SLOTS)
+    data, slots = ratio.denominator, ratio.numerator
+    parity = slots - data
+    codes = [
+        Code(data * times, parity * times, threshold, misses)
+        for times in range(1, MAX_SLOTS // slots + 1)
+        if parity * times >= threshold
+    ]
+    if not codes:
+        raise CodeParameters(
+            f"No code of at most {MAX_SLOTS} slots has an expansion of {expansion} and waits for {threshold} losses", "",
+            "Choose a rounder expansion, like 1.5 or 2, or a lower threshold.",
+        )  # fmt: skip
+    return codes
+
+
+def smallest(expansion: float, threshold: int, hazards: Hazards, target: float, duration: float) -> Code:
+    """The code with the fewest slots that is lost within ``duration`` seconds with probability below ``target``.
+
+    Raises OutOfReach when none of at most 256 slots is, Misuse and CodeParameters as ``family``.
+    """
+    positive("The duration", duration)
+    if not 0 < target < 1:
+        raise Misuse(f"The target cannot be {target}", "it is a probability above 0 and below 1", "Choose like 1e-9.")
+    codes = family(expansion, threshold)
+    for start in range(0, len(codes), BATCH):
+        batch = codes[start : start + BATCH]
+        for code, cycle in zip(batch, cycles(batch, hazards), strict=True):
+            if _loss(cycle, duration) < target:
+                return code
+    raise OutOfReach(
+        f"No code of at most {MAX_SLOTS} slots with expansion {expansion} loses data with a probability below {target}",
+        "slots fail too often, or losses are seen or mended too late",
+        "Ask for less, or for a larger expansion, a lower threshold, or more frequent proofs.",
+    )
+
+
+def _cycle(code: Code, hazards: Hazards) -> Cycle:
+    return cycles([code], hazards)[0]
+
+
+def _mean_time_to_loss(cycle: Cycle) -> float:
+    return cycle.seconds / cycle.loss if cycle.loss else inf
+
+
+def _loss(cycle: Cycle, duration: float) -> float:
+    return -expm1(-duration / cycle.seconds * cycle.loss)
