@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agents.kernels import fixed_base, ntt, poseidon2, sparse, vectors
+from agents.kernels import fixed_base, gf16, ntt, poseidon2, sparse, vectors
 from agents.kernels.forms import FORMS
 from agents.kernels.group import group
 from agents.kernels.limbs import from_ints
@@ -13,6 +13,7 @@ from agents.kernels.msm import multiply_and_add
 def warm() -> list[str]:
     """Leave the machine code of all kernels that this CPU can run on disk; the names of its forms, best first."""
     poseidon2.warm()
+    gf16.warm()
     names = [name for name, form in FORMS.items() if form.supported()]
     scalars = from_ints(range(1, 65))
     for name in names:

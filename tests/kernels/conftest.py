@@ -2,6 +2,7 @@
 
 import pytest
 
+from agents.kernels import gf16
 from agents.kernels.forms import FORMS
 from agents.kernels.poseidon2 import KERNELS, Kernel, available_kernels, kernel_named
 
@@ -10,6 +11,7 @@ def pytest_report_header() -> list[str]:
     forms = [name for name, form in FORMS.items() if form.supported()]
     return [
         _said("hashing kernels", available_kernels(), list(KERNELS)),
+        _said("coding kernels", gf16.available_kernels(), list(gf16.KERNELS)),
         _said("forms of arithmetic", forms, list(FORMS)),
     ]
 
@@ -22,3 +24,8 @@ def _said(what: str, here: list[str], all_: list[str]) -> str:
 @pytest.fixture(params=available_kernels())
 def kernel(request: pytest.FixtureRequest) -> Kernel:
     return kernel_named(request.param)
+
+
+@pytest.fixture(params=gf16.available_kernels())
+def coder(request: pytest.FixtureRequest) -> gf16.Kernel:
+    return gf16.kernel_named(request.param)

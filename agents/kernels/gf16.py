@@ -1,0 +1,193 @@
+"""Systematic Reed-Solomon over GF(2^16) with the best kernel this CPU has, on all cores; gf16_field.py states the format.
+
+Every kernel gives the same bytes. Rows may be strided views of a larger array; kernels release the GIL.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pickle import UnpicklingError
+from shutil import rmtree
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.core.errors import CodeParameters, Corrupt, KernelUnavailable
+from agents.kernels.cache import numba_folder
+from agents.kernels.gf16_field import Layout, Symbols, layout, twiddles
+from agents.kernels.gf16_plan import Mending, Octets, Rows, direct, mending, rows_of
+from agents.kernels.threads import share
+
+VARIABLE = "HOLDFAST_CODING"
+"""Environment variable that forces a kernel by name."""
+
+COLUMNS = 256
+"""Bytes of a row that are always coded together."""
+
+SHARE_BYTES = 1 << 21
+"""Bytes of all rows that are worth a thread of their own."""
+
+Table = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One way to compute the code; spans of bytes are even."""
+
+    name: str
+    table: Callable[[Symbols], Table]
+    """Constants -> what this kernel multiplies with, a row each."""
+    encode: Callable[[Rows, Rows, Layout, Table, int, int], None]
+    """(data, parity, layout, twiddles, first byte, last byte), for a layout that is aligned."""
+    rebuild: Callable[[Rows, Mending, tuple[Table, Table, Table], int, int], None]
+    """(rows, mending, (twiddles, scales, unscales), first byte, last byte)."""
+
+
+def _portable() -> Kernel:
+    try:
+        from agents.kernels import gf16_portable as code
+    except (EOFError, UnpicklingError):  # numba believes a file that a power cut left empty or short
+        rmtree(numba_folder(), ignore_errors=True)
+        from agents.kernels import gf16_portable as code
+    from agents.kernels.gf16_field import multiples
+
+    def encode(data: Rows, parity: Rows, shape: Layout, table: Table, first: int, last: int) -> None:
+        code.encode(
+            data.flat,
+            data.stride,
+            shape.data,
+            parity.flat,
+            parity.stride,
+            shape.parity,
+            shape.space,
+            first,
+            last,
+            table,
+        )
+
+    def rebuild(shards: Rows, plan: Mending, tables: tuple[Table, Table, Table], first: int, last: int) -> None:
+        table, scales, unscales = tables
+        code.rebuild(
+            shards.flat,
+            shards.stride,
+            plan.rows,
+            plan.live,
+            scales,
+            plan.lost,
+            plan.targets,
+            unscales,
+            first,
+            last,
+            table,
+        )
+
+    return Kernel("portable", multiples, encode, rebuild)
+
+
+KERNELS: dict[str, tuple[Callable[[], bool], Callable[[], Kernel]]] = {
+    "portable": (lambda: True, _portable),
+}
+"""Name -> (whether this CPU can run it, how to load it), best first."""
+
+
+def available_kernels() -> list[str]:
+    """Names of the kernels this CPU can run, best first."""
+    return [name for name, (supported, _) in KERNELS.items() if supported()]
+
+
+@cache
+def kernel_named(name: str) -> Kernel:
+    """The kernel ``name``, loaded once. Raises KernelUnavailable."""
+    if name not in available_kernels():
+        raise KernelUnavailable(
+            f"there is no coding kernel {name!r} here",
+            "" if name not in KERNELS else "this CPU lacks its instructions",
+            f"Unset {VARIABLE}, or set it to one of {', '.join(available_kernels())}.",
+        )
+    return KERNELS[name][1]()
+
+
+def default_kernel() -> Kernel:
+    """The kernel HOLDFAST_CODING names, else the best one. Raises KernelUnavailable."""
+    return kernel_named(os.environ.get(VARIABLE) or available_kernels()[0])
+
+
+@cache
+def _twiddles(name: str, length: int) -> Table:
+    return kernel_named(name).table(twiddles(length))
+
+
+def encode(data: Octets, m: int, kernel: Kernel | None = None) -> Octets:
+    """(k, bytes) data rows -> (m, bytes) parity rows. Raises CodeParameters."""
+    k, size = data.shape
+    _check_size(size)
+    parity = np.empty((m, size), dtype=np.uint8)
+    if m == 0 and k > 0:
+        return parity
+    shape, chosen = layout(k, m), kernel or default_kernel()
+    if not shape.aligned:
+        shards = np.concatenate([data, parity])
+        _mend(shards, mending(shape, np.arange(k + m) < k), shape, chosen)
+        parity[:] = shards[k:]
+        return parity
+    table = _twiddles(chosen.name, shape.length)
+    source, target = rows_of(data if direct(data) else np.ascontiguousarray(data)), rows_of(parity)
+    _spread(size, k + m, lambda first, last: chosen.encode(source, target, shape, table, first, last))
+    return parity
+
+
+def rebuild(shards: Octets, present: NDArray[np.bool_], k: int, kernel: Kernel | None = None) -> None:
+    """Fill in the rows of (k + m, bytes) ``shards``, data first, that are not ``present``; in place.
+
+    Raises CodeParameters, and Corrupt where fewer than k are present.
+    """
+    count, size = shards.shape
+    _check_size(size)
+    here = np.asarray(present, dtype=np.bool_)
+    if here.shape != (count,) or not 0 < k <= count:
+        raise CodeParameters(f"{count} rows of which {k} are data, and {here.size} of them known, make no code word")
+    if (found := int(here.sum())) < k:
+        raise Corrupt(f"Only {found} of the {k} rows needed are there", "", "Fetch more of them from elsewhere.")
+    if found == count:
+        return
+    shape, chosen = layout(k, count - k), kernel or default_kernel()
+    if shape.aligned and here[:k].all():
+        missing = np.flatnonzero(~here)
+        shards[missing] = encode(shards[:k], count - k, chosen)[missing - k]
+        return
+    plan = mending(shape, here)
+    rows = shards if direct(shards) else np.ascontiguousarray(shards)
+    _mend(rows, plan, shape, chosen)
+    if rows is not shards:
+        shards[plan.targets] = rows[plan.targets]
+
+
+def _mend(shards: Octets, plan: Mending, shape: Layout, kernel: Kernel) -> None:
+    tables = _twiddles(kernel.name, shape.length), kernel.table(plan.scales), kernel.table(plan.unscales)
+    rows = rows_of(shards)
+    _spread(shards.shape[1], 3 * shape.length, lambda first, last: kernel.rebuild(rows, plan, tables, first, last))
+
+
+def _check_size(size: int) -> None:
+    if size % 2:
+        raise CodeParameters(
+            f"rows of {size} bytes cannot be coded", "symbols are two bytes", "Pad them to an even size."
+        )
+
+
+def _spread(size: int, rows: int, work: Callable[[int, int], None]) -> None:
+    """``work(first, last)`` over the bytes of a row, on as many threads as there is work for."""
+    least = max(1, SHARE_BYTES // (rows * COLUMNS))
+    share(-(-size // COLUMNS), lambda first, count: work(first * COLUMNS, min(size, (first + count) * COLUMNS)), least)
+
+
+def warm() -> list[str]:
+    """Compile every kernel this CPU can run and leave its code on disk; their names."""
+    names = available_kernels()
+    for name in names:
+        shards = np.zeros((5, 64), dtype=np.uint8)
+        shards[3:] = encode(shards[:3], 2, kernel_named(name))
+        rebuild(shards, np.array([False, True, True, True, True]), 3, kernel_named(name))
+    return names
