@@ -30,6 +30,7 @@ KNOWS = {
     "net": {"core"},
     "store": {"core", "kernels"},
     "proving": {"core", "kernels", "artefacts"},
+    "simulation": {"core", "kernels"},
     "roles": {"core", "chain", "net", "store", "proving"},
     "runtime": {"roles", "core", "chain", "net", "store", "proving", "artefacts"},
     "cli": {"runtime", "roles", "core", "chain", "net", "store", "proving", "artefacts", "demo"},

@@ -1,0 +1,1 @@
+"""Simulated datasets and chunk groups: what the models of durability are checked against."""

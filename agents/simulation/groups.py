@@ -1,0 +1,263 @@
+"""Chunk groups under Vault's rules (its sections 4.3 and 6.1): churn, Byzantine members, rotation, repairs, chunk caches.
+
+Each group is simulated by itself. Its members are random nodes, so each honest one of them leaves at the rate at which honest
+nodes leave, and whoever takes the place is Byzantine with the share of such nodes among those not in the group: that is the
+exact law of one group. Two groups are tied only by the nodes they share, R^2/N = 0.064 of 80 on average among 100,000 nodes;
+what that does to the objects lost is far below the intervals given. (`tests/simulation` has the network with all its nodes.)
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from agents.core.durability.hazards import YEAR_SECONDS
+from agents.core.errors import Misuse
+from agents.simulation import intervals
+from agents.simulation.intervals import Interval
+from agents.simulation.running import HERE, Runner, cut
+
+PIECE = 250
+"""Groups at most that are simulated without a break."""
+LOST = -1
+"""In a trace: the group is lost."""
+
+
+@dataclass(frozen=True)
+class GroupSetting:
+    """A network, its codes and its habits; the defaults are those of Vault's evaluation."""
+
+    nodes: int = 100_000
+    members: int = 80
+    """R, fragments kept of a chunk."""
+    needed: int = 32
+    """k_in, fragments that recover a chunk."""
+    chunks: int = 10
+    """n_out, of an object."""
+    chunks_needed: int = 8
+    """k_out, of them that recover the object."""
+    byzantine: float = 0.0
+    """f, the share of nodes that follow every protocol and store nothing; they never leave."""
+    churn: float = 4.0
+    """Departures a year for each node there is; as only honest nodes leave, each of those leaves at churn / (1 - f)."""
+    rotation: float = math.inf
+    """Seconds between evictions; fragments are due in the order in which they were made."""
+    cache: float = 0.0
+    """Seconds that a chunk is kept after a repair; until then the next one needs no fragments."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.needed <= self.members <= self.nodes:
+            raise Misuse(
+                f"groups of {self.members} out of {self.nodes} nodes, {self.needed} needed, cannot be",
+                "a group has at least the members it needs and at most as many as there are nodes",
+            )
+        if not 1 <= self.chunks_needed <= self.chunks:
+            raise Misuse(f"an object cannot need {self.chunks_needed} of its {self.chunks} chunks")
+        if not 0.0 <= self.byzantine < 1.0:
+            raise Misuse(f"{self.byzantine} of all nodes cannot be Byzantine", "", "Take a share from 0 to below 1.")
+        if not 0.0 <= self.churn < math.inf:
+            raise Misuse(f"{self.churn} departures a year cannot be", "", "Take 0 or more.")
+        if not self.rotation > 0.0:
+            raise Misuse(
+                f"members cannot be evicted every {self.rotation} s", "", "Take more than 0, or inf for never."
+            )
+        if not self.cache >= 0.0:
+            raise Misuse(f"chunks cannot be cached for {self.cache} s", "", "Take 0 or more.")
+
+    @property
+    def leaving(self) -> float:
+        """Rate per second at which an honest node leaves."""
+        return self.churn / (1.0 - self.byzantine) / YEAR_SECONDS
+
+
+REPLICATED = GroupSetting(members=3, needed=1, chunks=1, chunks_needed=1)
+"""The baseline: three whole copies, each made anew at once from another one."""
+
+
+def even_rotation(churn: float, members: int) -> float:
+    """Seconds: as many evictions are due as nodes depart. Figures 4 and 5 without Byzantine nodes use it."""
+    return YEAR_SECONDS / (churn * members)
+
+
+def safe_rotation(churn: float, members: int, byzantine: float) -> float:
+    """Seconds: fast enough that Byzantine nodes, which never leave, do not fill the groups. Figures 5 and 6 use it."""
+    return even_rotation(churn, members) * (1.0 - byzantine) / 2.0
+
+
+@dataclass(frozen=True)
+class GroupsResult:
+    """What became of many groups; one entry a group in each array."""
+
+    setting: GroupSetting
+    duration: float
+    """Seconds each of them was watched, unless it was lost before."""
+    lost_at: Any
+    """float64 seconds; inf where the group lived on."""
+    repairs: Any
+    """int32, of one fragment each."""
+    fetched: Any
+    """int32: those of them that fetched fragments, as no member had the chunk in its cache."""
+    least: Any
+    """int32, the fewest fragments on honest members at any time; below the needed ones where the group was lost."""
+    most: Any
+    """int32, the most of them."""
+    mean: Any
+    """float64, of them over the time lived."""
+
+    @property
+    def groups(self) -> int:
+        """How many."""
+        return len(self.lost_at)
+
+    @property
+    def losses(self) -> int:
+        """Groups lost."""
+        return int(np.isfinite(self.lost_at).sum())
+
+    @property
+    def loss(self) -> Interval:
+        """The probability that a chunk is lost within the duration."""
+        return intervals.share(self.losses, self.groups)
+
+    @property
+    def lived(self) -> float:
+        """Seconds lived by all together."""
+        return float(np.minimum(self.lost_at, self.duration).sum())
+
+    @property
+    def repairs_per_year(self) -> Interval:
+        """Fragment repairs of one chunk a year, over groups that all lived on."""
+        return intervals.mean(self.repairs).scaled(self.groups * YEAR_SECONDS / self.lived)
+
+    @property
+    def traffic(self) -> Interval:
+        """Repair traffic of one object over the duration, in sizes of the object.
+
+        A chunk is 1/k_out of it, a fragment 1/k_in of a chunk; a repair fetches k_in fragments, or the one it needs from who
+        has the chunk in its cache.
+        """
+        setting = self.setting
+        cost = self.fetched + (self.repairs - self.fetched) / setting.needed
+        return intervals.mean(cost * (setting.chunks / setting.chunks_needed))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    setting: GroupSetting
+    duration: float
+    groups: int
+    seed: np.random.SeedSequence
+
+
+def simulate_groups(
+    setting: GroupSetting, duration: float, groups: int, seed: int = 0, *, runner: Runner = HERE
+) -> GroupsResult:
+    """The lives of so many groups over ``duration`` seconds. Raises Misuse."""
+    _check(duration)
+    pieces = [_Piece(setting, duration, *part) for part in cut(groups, PIECE, seed)]
+    found = runner.run(_live, pieces)
+    return GroupsResult(setting, duration, *(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
+
+
+def trace(setting: GroupSetting, duration: float, every: float, seed: int = 0) -> Any:
+    """Fragments of one chunk on honest members, int32, now and every ``every`` seconds; LOST once it is. Raises Misuse."""
+    _check(duration)
+    if not 0.0 < every <= duration:
+        raise Misuse(f"a chunk cannot be looked at every {every} s for {duration} s")
+    samples = np.empty(int(duration / every) + 1, np.int32)
+    _fill(_Piece(setting, duration, *cut(1, 1, seed)[0]), every, samples)
+    return samples
+
+
+def _check(duration: float) -> None:
+    if not 0.0 < duration < math.inf:
+        raise Misuse(f"{duration} seconds cannot be simulated", "", "Take a duration above 0 that ends.")
+
+
+def _live(piece: _Piece) -> tuple[Any, ...]:
+    return _fill(piece, 1.0, np.empty(0, np.int32))
+
+
+def _fill(piece: _Piece, every: float, samples: Any) -> tuple[Any, ...]:
+    from agents.kernels.chance import seeded
+    from agents.kernels.group_lives import live
+
+    setting = piece.setting
+    lost_at, mean = np.empty(piece.groups, np.float64), np.empty(piece.groups, np.float64)
+    repairs, fetched, least, most = (np.empty(piece.groups, np.int32) for _ in range(4))
+    live(
+        seeded(piece.seed), setting.nodes, round(setting.byzantine * setting.nodes), setting.members, setting.needed,
+        setting.leaving, setting.rotation, setting.cache, piece.duration, every,
+        np.empty(5 * setting.members, np.int64), lost_at, repairs, fetched, least, most, mean, samples,
+    )  # fmt: skip
+    return lost_at, repairs, fetched, least, most, mean
+
+
+@dataclass(frozen=True)
+class ObjectLoss:
+    """Objects lost in one setting."""
+
+    setting: GroupSetting
+    objects: int
+    lost: int
+
+    @property
+    def share(self) -> Interval:
+        """The probability that an object is lost."""
+        return intervals.share(self.lost, self.objects)
+
+
+def object_losses(
+    settings: Sequence[GroupSetting], duration: float, objects: int, seed: int = 0, *, runner: Runner = HERE
+) -> list[ObjectLoss]:
+    """Objects lost in each setting within ``duration`` seconds: those of which more than n_out - k_out chunks are.
+
+    The settings share their random numbers, so that a curve over them is smooth. Raises Misuse.
+    """
+    _check(duration)
+    pieces = [
+        [
+            _Piece(setting, duration, whole * setting.chunks, chance)
+            for whole, chance in cut(objects, max(1, PIECE // setting.chunks), seed)
+        ]
+        for setting in settings
+    ]
+    found = iter(runner.run(_lost_objects, [piece for row in pieces for piece in row]))
+    return [
+        ObjectLoss(setting, objects, sum(next(found) for _ in row))
+        for setting, row in zip(settings, pieces, strict=True)
+    ]
+
+
+def _lost_objects(piece: _Piece) -> int:
+    setting = piece.setting
+    lost = np.isfinite(_live(piece)[0]).reshape(-1, setting.chunks).sum(axis=1)
+    return int((lost > setting.chunks - setting.chunks_needed).sum())
+
+
+def byzantine(setting: GroupSetting, fractions: Sequence[float], *, rotates: bool = True) -> list[GroupSetting]:
+    """``setting`` with each share of Byzantine nodes, and with the `safe_rotation` that goes with it."""
+    return [
+        replace(
+            setting,
+            byzantine=fraction,
+            rotation=safe_rotation(setting.churn, setting.members, fraction) if rotates else setting.rotation,
+        )
+        for fraction in fractions
+    ]
+
+
+def half_lost(losses: Sequence[ObjectLoss]) -> float:
+    """The share of Byzantine nodes with which half of all objects are lost, on the line between the points around it.
+
+    ``losses`` come with rising shares; nan where half is never crossed.
+    """
+    for before, after in pairwise(losses):
+        low, high = before.share.value, after.share.value
+        if low < 0.5 <= high:
+            step = (0.5 - low) / (high - low)
+            return before.setting.byzantine + step * (after.setting.byzantine - before.setting.byzantine)
+    return math.nan
