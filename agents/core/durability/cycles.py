@@ -7,6 +7,7 @@ numbers above zero: nothing cancels, and a loss of 1e-200 is as exact as one of 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import expm1, inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,20 @@ class Cycle:
 
     lost_slots: float
     """Mean number of slots lost when it ends with a repair."""
+
+    @property
+    def mean_time_to_loss(self) -> float:
+        """Seconds until a cycle ends with the dataset lost, on average; infinite above what a float holds."""
+        return self.seconds / self.loss if self.loss else inf
+
+    @property
+    def repairs_per_second(self) -> float:
+        """Repairs a second, in the long run."""
+        return self.repair / self.seconds
+
+    def loss_within(self, duration: float) -> float:
+        """Probability that the dataset is lost within ``duration`` seconds, 1 - exp(-duration / mean time to loss)."""
+        return -expm1(-duration / self.seconds * self.loss)
 
 
 def cycles(codes: Sequence[Code], hazards: Hazards) -> list[Cycle]:

@@ -6,7 +6,7 @@ still fail; the dataset is lost when more than m slots are. All slots are there 
 """
 
 from fractions import Fraction
-from math import expm1, inf
+from math import inf
 
 from agents.core.durability.cycles import Cycle, cycles
 from agents.core.durability.hazards import MAX_SLOTS, YEAR_SECONDS, Code, Hazards, positive
@@ -23,19 +23,18 @@ BATCH = 32
 
 def mean_time_to_loss(code: Code, hazards: Hazards) -> float:
     """Seconds until the dataset is lost, on average (MTTA, §5.4); infinite above what a float holds."""
-    return _mean_time_to_loss(_cycle(code, hazards))
+    return _cycle(code, hazards).mean_time_to_loss
 
 
 def loss_probability(code: Code, hazards: Hazards, duration: float) -> float:
     """Probability that the dataset is lost within ``duration`` seconds, 1 - exp(-duration / MTTA), as the paper does."""
     positive("The duration", duration)
-    return _loss(_cycle(code, hazards), duration)
+    return _cycle(code, hazards).loss_within(duration)
 
 
 def repairs_per_second(code: Code, hazards: Hazards) -> float:
     """Repairs of one dataset a second, in the long run."""
-    cycle = _cycle(code, hazards)
-    return cycle.repair / cycle.seconds
+    return _cycle(code, hazards).repairs_per_second
 
 
 def slots_lost_per_repair(code: Code, hazards: Hazards) -> float:
@@ -80,7 +79,7 @@ def smallest(expansion: float, threshold: int, hazards: Hazards, target: float, 
     for start in range(0, len(codes), BATCH):
         batch = codes[start : start + BATCH]
         for code, cycle in zip(batch, cycles(batch, hazards), strict=True):
-            if _loss(cycle, duration) < target:
+            if cycle.loss_within(duration) < target:
                 return code
     raise OutOfReach(
         f"No code of at most {MAX_SLOTS} slots with expansion {expansion} loses data with a probability below {target}",
@@ -91,11 +90,3 @@ def smallest(expansion: float, threshold: int, hazards: Hazards, target: float, 
 
 def _cycle(code: Code, hazards: Hazards) -> Cycle:
     return cycles([code], hazards)[0]
-
-
-def _mean_time_to_loss(cycle: Cycle) -> float:
-    return cycle.seconds / cycle.loss if cycle.loss else inf
-
-
-def _loss(cycle: Cycle, duration: float) -> float:
-    return -expm1(-duration / cycle.seconds * cycle.loss)
