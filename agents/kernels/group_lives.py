@@ -16,6 +16,12 @@ ROOM = types.Array(types.int64, 1, "C")
 GONE = -1
 
 
+@njit(types.float64(STATE, types.float64), cache=True, nogil=True)
+def _pause(state: Any, rate: Any) -> Any:
+    """Until the next of events that come at a rate; for ever if that is 0."""
+    return exponential(state) / rate if rate > 0.0 else math.inf
+
+
 @njit(
     types.void(
         STATE, types.int64, types.int64, types.int64, types.int64,
@@ -56,27 +62,14 @@ def live(
         lost_at[group] = math.inf if alive >= needed else 0.0
         least[group] = alive
         most[group] = alive
-        now, turn, repaired, total, shown = 0.0, rotation, -math.inf, 0.0, 0
-        credit = exponential(state)
+        now, turn, repaired, since, total, shown = 0.0, rotation, -math.inf, 0.0, 0.0, 0
+        leaves = _pause(state, alive * leaving)
         while alive >= needed:
-            # The next departure comes when the rates, added up over time, have used up the credit.
-            rate = alive * leaving
-            then = now + credit / rate if rate > 0.0 else math.inf
-            departs = then < turn
-            then = min(then, turn)
-            until = min(then, duration)
-            if group == 0:
-                while shown < trace.shape[0] and shown * sampled < until:
-                    trace[shown] = alive
-                    shown += 1
-            total += alive * (until - now)
-            if then >= duration:
+            now = min(leaves, turn)
+            if now >= duration:
                 now = duration
                 break
-            credit -= rate * (then - now)
-            now = then
-            if departs:
-                credit = exponential(state)
+            if leaves < turn:
                 member = honest[below(state, alive)]
             else:
                 turn += rotation
@@ -84,6 +77,12 @@ def live(
                 due += 1
                 if number[member] != due - 1:
                     continue
+            total += alive * (now - since)
+            since = now
+            while group == 0 and shown < trace.shape[0] and shown * sampled < now:
+                trace[shown] = alive
+                shown += 1
+            before = alive
             if place[member] != GONE:
                 alive -= 1
                 moved = honest[alive]
@@ -115,8 +114,13 @@ def live(
                 place[member] = alive
                 alive += 1
                 most[group] = max(most[group], alive)
-        if group == 0:
-            while shown < trace.shape[0]:
-                trace[shown] = GONE if lost_at[group] < math.inf else alive
-                shown += 1
+            if leaves <= now:
+                leaves = now + _pause(state, alive * leaving)
+            elif alive != before:
+                # The wait that is left is memoryless: it stretches with the rate.
+                leaves = now + (leaves - now) * before / alive
+        total += alive * (now - since)
+        while group == 0 and shown < trace.shape[0]:
+            trace[shown] = alive if math.isinf(lost_at[group]) else GONE
+            shown += 1
         mean[group] = total / now if now > 0.0 else float(alive)

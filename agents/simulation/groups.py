@@ -238,13 +238,17 @@ def _lost_objects(piece: _Piece) -> int:
     return int((lost > setting.chunks - setting.chunks_needed).sum())
 
 
-def byzantine(setting: GroupSetting, fractions: Sequence[float], *, rotates: bool = True) -> list[GroupSetting]:
-    """``setting`` with each share of Byzantine nodes, and with the `safe_rotation` that goes with it."""
+def byzantine(setting: GroupSetting, fractions: Sequence[float], *, members: int | None = None) -> list[GroupSetting]:
+    """``setting`` with each share of Byzantine nodes, and with the `safe_rotation` that goes with it.
+
+    ``members``: of the groups that the rotation is made for, if not the setting's own. Vault's figures rotate the three copies
+    of the baseline, and in figure 5 a group of 100, as they rotate groups of 80.
+    """
     return [
         replace(
             setting,
             byzantine=fraction,
-            rotation=safe_rotation(setting.churn, setting.members, fraction) if rotates else setting.rotation,
+            rotation=safe_rotation(setting.churn, members or setting.members, fraction),
         )
         for fraction in fractions
     ]
