@@ -238,17 +238,20 @@ def _lost_objects(piece: _Piece) -> int:
     return int((lost > setting.chunks - setting.chunks_needed).sum())
 
 
-def byzantine(setting: GroupSetting, fractions: Sequence[float], *, members: int | None = None) -> list[GroupSetting]:
-    """``setting`` with each share of Byzantine nodes, and with the `safe_rotation` that goes with it.
+def byzantine(
+    setting: GroupSetting, fractions: Sequence[float], *, rotates: bool = True, members: int | None = None
+) -> list[GroupSetting]:
+    """``setting`` with each share of Byzantine nodes, and, unless not ``rotates``, with the `safe_rotation` for that share.
 
-    ``members``: of the groups that the rotation is made for, if not the setting's own. Vault's figures rotate the three copies
-    of the baseline, and in figure 5 a group of 100, as they rotate groups of 80.
+    ``members``: of the groups that the rotation is made for, where those are others. In Vault's figure 6 the three copies of
+    the baseline, and in its figure 5 the group of 100, are rotated as groups of 80.
     """
+    size = members or setting.members
     return [
         replace(
             setting,
             byzantine=fraction,
-            rotation=safe_rotation(setting.churn, members or setting.members, fraction),
+            rotation=safe_rotation(setting.churn, size, fraction) if rotates else setting.rotation,
         )
         for fraction in fractions
     ]
