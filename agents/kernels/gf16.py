@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from agents.core.errors import CodeParameters, Corrupt, KernelUnavailable
 from agents.kernels.cache import numba_folder
-from agents.kernels.gf16_field import Layout, Symbols, layout, twiddles
-from agents.kernels.gf16_plan import Mending, Octets, Rows, direct, mending, rows_of
+from agents.kernels.gf16_field import Layout, Symbols, layout, multiples, twiddles
+from agents.kernels.gf16_plan import Mending, Octets, direct, flat, mending, stride
 from agents.kernels.threads import share
 
 VARIABLE = "HOLDFAST_CODING"
@@ -30,19 +30,20 @@ SHARE_BYTES = 1 << 21
 """Bytes of all rows that are worth a thread of their own."""
 
 Table = NDArray[Any]
+Tables = tuple[Table, Table, Table]
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """One way to compute the code; spans of bytes are even."""
+    """One way to compute the code; rows are ``direct`` and of an even number of bytes."""
 
     name: str
     table: Callable[[Symbols], Table]
     """Constants -> what this kernel multiplies with, a row each."""
-    encode: Callable[[Rows, Rows, Layout, Table, int, int], None]
-    """(data, parity, layout, twiddles, first byte, last byte), for a layout that is aligned."""
-    rebuild: Callable[[Rows, Mending, tuple[Table, Table, Table], int, int], None]
-    """(rows, mending, (twiddles, scales, unscales), first byte, last byte)."""
+    encode: Callable[[Octets, Octets, Layout, Table], None]
+    """(data, parity to be written, layout, twiddles), for a layout that is aligned."""
+    rebuild: Callable[[Octets, Mending, Tables], None]
+    """(all rows, mending, (twiddles, scales, unscales))."""
 
 
 def _portable() -> Kernel:
@@ -51,50 +52,49 @@ def _portable() -> Kernel:
     except (EOFError, UnpicklingError):  # numba believes a file that a power cut left empty or short
         rmtree(numba_folder(), ignore_errors=True)
         from agents.kernels import gf16_portable as code
-    from agents.kernels.gf16_field import multiples
 
-    def encode(data: Rows, parity: Rows, shape: Layout, table: Table, first: int, last: int) -> None:
-        code.encode(
-            data.flat,
-            data.stride,
-            shape.data,
-            parity.flat,
-            parity.stride,
-            shape.parity,
-            shape.space,
-            first,
-            last,
-            table,
-        )
+    def encode(data: Octets, parity: Octets, shape: Layout, table: Table) -> None:
+        sizes = shape.space, data.shape[1]
+        code.encode(flat(data), stride(data), len(data), flat(parity), stride(parity), len(parity), *sizes, table)
 
-    def rebuild(shards: Rows, plan: Mending, tables: tuple[Table, Table, Table], first: int, last: int) -> None:
+    def rebuild(shards: Octets, plan: Mending, tables: Tables) -> None:
         table, scales, unscales = tables
-        code.rebuild(
-            shards.flat,
-            shards.stride,
-            plan.rows,
-            plan.live,
-            scales,
-            plan.lost,
-            plan.targets,
-            unscales,
-            first,
-            last,
-            table,
-        )
+        where = plan.rows, plan.live, scales, plan.lost, plan.targets, unscales
+        code.rebuild(flat(shards), stride(shards), *where, shards.shape[1], table)
 
     return Kernel("portable", multiples, encode, rebuild)
 
 
+def _wide(name: str) -> Callable[[], Kernel]:
+    def load() -> Kernel:
+        from agents.kernels.gf16_wide import Code
+
+        code = Code(name)
+        return Kernel(name, code.table, code.encode, code.rebuild)
+
+    return load
+
+
+def _supported(name: str) -> Callable[[], bool]:
+    def supported() -> bool:
+        from agents.kernels.gf16_products import WAYS
+
+        return WAYS[name].supported()
+
+    return supported
+
+
 KERNELS: dict[str, tuple[Callable[[], bool], Callable[[], Kernel]]] = {
+    **{name: (_supported(name), _wide(name)) for name in ("gfni512", "gfni256", "avx2")},
     "portable": (lambda: True, _portable),
 }
 """Name -> (whether this CPU can run it, how to load it), best first."""
 
 
-def available_kernels() -> list[str]:
+@cache
+def available_kernels() -> tuple[str, ...]:
     """Names of the kernels this CPU can run, best first."""
-    return [name for name, (supported, _) in KERNELS.items() if supported()]
+    return tuple(name for name, (supported, _) in KERNELS.items() if supported())
 
 
 @cache
@@ -133,8 +133,12 @@ def encode(data: Octets, m: int, kernel: Kernel | None = None) -> Octets:
         parity[:] = shards[k:]
         return parity
     table = _twiddles(chosen.name, shape.length)
-    source, target = rows_of(data if direct(data) else np.ascontiguousarray(data)), rows_of(parity)
-    _spread(size, k + m, lambda first, last: chosen.encode(source, target, shape, table, first, last))
+    rows = data if direct(data) else np.ascontiguousarray(data)
+
+    def some(first: int, last: int) -> None:
+        chosen.encode(rows[:, first:last], parity[:, first:last], shape, table)
+
+    _spread(size, k + m, some)
     return parity
 
 
@@ -166,8 +170,7 @@ def rebuild(shards: Octets, present: NDArray[np.bool_], k: int, kernel: Kernel |
 
 def _mend(shards: Octets, plan: Mending, shape: Layout, kernel: Kernel) -> None:
     tables = _twiddles(kernel.name, shape.length), kernel.table(plan.scales), kernel.table(plan.unscales)
-    rows = rows_of(shards)
-    _spread(shards.shape[1], 3 * shape.length, lambda first, last: kernel.rebuild(rows, plan, tables, first, last))
+    _spread(shards.shape[1], 3 * shape.length, lambda first, last: kernel.rebuild(shards[:, first:last], plan, tables))
 
 
 def _check_size(size: int) -> None:
@@ -183,7 +186,7 @@ def _spread(size: int, rows: int, work: Callable[[int, int], None]) -> None:
     share(-(-size // COLUMNS), lambda first, count: work(first * COLUMNS, min(size, (first + count) * COLUMNS)), least)
 
 
-def warm() -> list[str]:
+def warm() -> tuple[str, ...]:
     """Compile every kernel this CPU can run and leave its code on disk; their names."""
     names = available_kernels()
     for name in names:

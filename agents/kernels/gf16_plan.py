@@ -13,28 +13,21 @@ from agents.kernels.gf16_locator import locator, powers
 Octets = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Rows of equal size in one buffer."""
-
-    flat: Octets
-    """From the first byte of the first row to the last of the last."""
-    stride: int
-    """Bytes from one row's first to the next one's."""
-
-
 def direct(array: Octets) -> bool:
     """Whether the rows of ``array`` can be used where they are: each without gaps, and in ascending order."""
     count, size = array.shape
     return array.dtype == np.uint8 and (size < 2 or array.strides[1] == 1) and (count < 2 or array.strides[0] >= size)
 
 
-def rows_of(array: Octets) -> Rows:
-    """The rows of a ``direct`` array, not copied."""
+def stride(array: Octets) -> int:
+    """Bytes from one row of a ``direct`` array to the next."""
+    return int(array.strides[0]) if len(array) > 1 else array.shape[1]
+
+
+def flat(array: Octets) -> Any:
+    """A ``direct`` array as one row, from its first row's first byte to its last row's last, not copied."""
     count, size = array.shape
-    stride = int(array.strides[0]) if count > 1 else size
-    flat: Any = as_strided(array, ((count - 1) * stride + size,), (1,), writeable=array.flags.writeable)
-    return Rows(flat, stride)
+    return as_strided(array, ((count - 1) * stride(array) + size,), (1,), writeable=array.flags.writeable)
 
 
 @dataclass(frozen=True)

@@ -144,19 +144,19 @@ def _put(work: Any, row: Any, target: Any, start: Any, count: Any) -> None:
         target[start + 2 * i + 1] = np.uint8(symbol >> U8)
 
 
-@njit(types.void(SOURCE, INT, INT, TARGET, INT, INT, INT, INT, INT, MULTIPLES), cache=True, nogil=True)
+@njit(types.void(SOURCE, INT, INT, TARGET, INT, INT, INT, INT, MULTIPLES), cache=True, nogil=True)
 def encode(
-    data: Any, stride: Any, k: Any, parity: Any, across: Any, m: Any, space: Any, first: Any, last: Any, multiples: Any
+    data: Any, stride: Any, k: Any, parity: Any, across: Any, m: Any, space: Any, size: Any, multiples: Any
 ) -> None:
-    """Parity rows (``across`` bytes apart) of data rows (``stride`` apart): bytes ``first`` to ``last`` - 1 of each.
+    """Parity rows (``across`` bytes apart) of data rows (``stride`` apart), of ``size`` bytes.
 
     ``space`` is the layout's, a power of two.
     """
     low, high = np.empty(256, np.uint16), np.empty(256, np.uint16)
-    width = min(STRIP, (last - first) // 2)
+    width = min(STRIP, size // 2)
     work, total = np.empty((space, width), np.uint16), np.empty((space, width), np.uint16)
-    for start in range(first, last, 2 * width):
-        count = min(width, (last - start) // 2)
+    for start in range(0, size, 2 * width):
+        count = min(width, (size - start) // 2)
         total[:] = 0
         for chunk in range(0, k, space):
             live = min(space, k - chunk)
@@ -185,7 +185,7 @@ def _differentiate(work: Any, live: Any) -> None:
 
 
 @njit(
-    types.void(TARGET, INT, PLACES, INT, MULTIPLES, PLACES, PLACES, MULTIPLES, INT, INT, MULTIPLES),
+    types.void(TARGET, INT, PLACES, INT, MULTIPLES, PLACES, PLACES, MULTIPLES, INT, MULTIPLES),
     cache=True,
     nogil=True,
 )
@@ -198,22 +198,21 @@ def rebuild(
     lost: Any,
     targets: Any,
     unscales: Any,
-    first: Any,
-    last: Any,
+    size: Any,
     multiples: Any,
 ) -> None:
-    """Bytes ``first`` to ``last`` - 1 of the lost rows, in place; rows are ``stride`` bytes apart.
+    """The lost rows, in place; rows are of ``size`` bytes and ``stride`` apart.
 
     ``rows``: (N,) the row that stands at each point, -1 where none does; ``scales``: (live,) multiples of the locator there.
     Row ``targets[i]`` belongs to point ``lost[i]`` and is multiplied by the constant with multiples ``unscales[i]``.
     """
     low, high = np.empty(256, np.uint16), np.empty(256, np.uint16)
-    width = min(STRIP, (last - first) // 2)
+    width = min(STRIP, size // 2)
     length = rows.shape[0]
     work = np.empty((length, width), np.uint16)
     spare = np.empty((2, width), np.uint16)
-    for start in range(first, last, 2 * width):
-        count = min(width, (last - start) // 2)
+    for start in range(0, size, 2 * width):
+        count = min(width, (size - start) // 2)
         work[:] = 0
         for point in range(live):
             if rows[point] >= 0:

@@ -11,7 +11,7 @@ def pytest_report_header() -> list[str]:
     forms = [name for name, form in FORMS.items() if form.supported()]
     return [
         _said("hashing kernels", available_kernels(), list(KERNELS)),
-        _said("coding kernels", gf16.available_kernels(), list(gf16.KERNELS)),
+        _said("coding kernels", list(gf16.available_kernels()), list(gf16.KERNELS)),
         _said("forms of arithmetic", forms, list(FORMS)),
     ]
 
