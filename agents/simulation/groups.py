@@ -203,11 +203,31 @@ class ObjectLoss:
     setting: GroupSetting
     objects: int
     lost: int
+    """Objects, counted."""
+    chunks_lost: int
 
     @property
     def share(self) -> Interval:
-        """The probability that an object is lost."""
+        """The probability that an object is lost, from the share of all chunks lost: closer than a count of objects is.
+
+        The chunks of an object are lost independently, so that the number of them is binomial; the interval is that of the
+        chunks' share, carried over.
+        """
+        chunks = intervals.share(self.chunks_lost, self.objects * self.setting.chunks)
+        return Interval(*(_object_loss(self.setting, loss) for loss in (chunks.value, chunks.low, chunks.high)))
+
+    @property
+    def counted(self) -> Interval:
+        """The same from the objects lost."""
         return intervals.share(self.lost, self.objects)
+
+
+def _object_loss(setting: GroupSetting, loss: float) -> float:
+    """The probability that more than n_out - k_out chunks are lost, each with probability ``loss``."""
+    fatal = range(setting.chunks - setting.chunks_needed + 1, setting.chunks + 1)
+    return math.fsum(
+        math.comb(setting.chunks, lost) * loss**lost * (1.0 - loss) ** (setting.chunks - lost) for lost in fatal
+    )
 
 
 def object_losses(
@@ -225,17 +245,18 @@ def object_losses(
         ]
         for setting in settings
     ]
-    found = iter(runner.run(_lost_objects, [piece for row in pieces for piece in row]))
-    return [
-        ObjectLoss(setting, objects, sum(next(found) for _ in row))
-        for setting, row in zip(settings, pieces, strict=True)
-    ]
+    found = iter(runner.run(_lost_chunks, [piece for row in pieces for piece in row]))
+    losses = []
+    for setting, row in zip(settings, pieces, strict=True):
+        lost = np.concatenate([next(found) for _ in row])
+        fatal = int((lost > setting.chunks - setting.chunks_needed).sum())
+        losses.append(ObjectLoss(setting, objects, fatal, int(lost.sum())))
+    return losses
 
 
-def _lost_objects(piece: _Piece) -> int:
-    setting = piece.setting
-    lost = np.isfinite(_live(piece)[0]).reshape(-1, setting.chunks).sum(axis=1)
-    return int((lost > setting.chunks - setting.chunks_needed).sum())
+def _lost_chunks(piece: _Piece) -> Any:
+    """Chunks lost of each object."""
+    return np.isfinite(_live(piece)[0]).reshape(-1, piece.setting.chunks).sum(axis=1)
 
 
 def byzantine(

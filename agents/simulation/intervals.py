@@ -11,7 +11,7 @@ import numpy as np
 CONFIDENCE = 0.95
 HALVINGS = 200
 """Of an interval in which a quantile is looked for; it ends earlier, where doubles do."""
-TERMS = 20_000
+TERMS = 100_000
 """Of a continued fraction or series; it ends earlier, where they have converged."""
 TINY = 1e-300
 
@@ -81,13 +81,15 @@ def gamma_below(x: float, a: float) -> float:
     """P(Gamma(a) <= x), the regularised incomplete gamma function, by its series."""
     if x <= 0.0:
         return 0.0
-    term = total = 1.0 / a
+    term = total = math.exp(a * math.log(x) - x - math.lgamma(a + 1.0))
+    if term == 0.0:
+        return float(x > a)
     for n in range(1, TERMS):
         term *= x / (a + n)
         total += term
         if term < total * 1e-17:
             break
-    return min(1.0, math.exp(a * math.log(x) - x - math.lgamma(a)) * total)
+    return min(1.0, total)
 
 
 def _fraction(term: Callable[[int], float]) -> float:
