@@ -8,16 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.cli import output
+from agents.cli.bill import parameter_facts, show_bill, warn
 from agents.cli.options import DataDir, Json, Market, Rpc, Wallet
 from agents.cli.parsing import maybe, read
 from agents.cli.progress import progress
+from agents.cli.quote import chosen_text, quote
+from agents.cli.target import (
+    Collateral,
+    Expansion,
+    GasPrice,
+    MaxSlots,
+    Mttf,
+    Mttr,
+    NoEncrypt,
+    ProofInterval,
+    TrafficPrice,
+    Wish,
+)
 from agents.core import units
 from agents.core.errors import DiskFull, Misuse
-from agents.runtime.settings import Place, StoreOrder
+from agents.runtime.settings import DEFAULT_PRICE, Parameters, Place, StoreOrder
 
 if TYPE_CHECKING:
     from agents.core.market.view import RequestView
-    from agents.runtime.pricing import Quote
     from agents.runtime.reading import Bought, Purchase
 
 app = typer.Typer(help="Buy durability for files, and read them back.", no_args_is_help=True)
@@ -25,24 +38,43 @@ app = typer.Typer(help="Buy durability for files, and read them back.", no_args_
 STDOUT = Path("-")
 
 
+app.command()(quote)
+
+
 @app.command()
 def store(
     file: Annotated[Path, typer.Argument(help="What to store.")],
-    slots: Annotated[int, typer.Option(help="Slots that hold the file; any so many rebuild it.")] = 3,
-    parity: Annotated[int, typer.Option(help="Slots more; as many may be lost.")] = 2,
+    slots: Annotated[
+        int | None, typer.Option(help="Slots that hold the file; any so many rebuild it. Default: 3.")
+    ] = None,
+    parity: Annotated[int | None, typer.Option(help="Slots more; as many may be lost. Default: 2.")] = None,
+    nines: Annotated[
+        float | None,
+        typer.Option(
+            help="Instead: lose it within a year with 10^-N at most, and have the cheapest way chosen, as by `quote`."
+        ),
+    ] = None,
+    max_slots: MaxSlots = None,
+    mttf: Mttf = None,
+    mttr: Mttr = None,
+    expansion: Expansion = None,
+    proof_interval: ProofInterval = None,
+    gas_price: GasPrice = None,
+    traffic_price: TrafficPrice = None,
     duration: Annotated[str, typer.Option(metavar="TIME", help="For how long, e.g. 30d.")] = "1h",
     expiry: Annotated[str, typer.Option(metavar="TIME", help="Within which time every slot must find a host.")] = "2m",
-    price: Annotated[int, typer.Option(help="Base units per byte per second.")] = 1000,
-    collateral: Annotated[
-        int | None, typer.Option(help="Base units per byte that a host locks. Default: the least the market allows.")
+    price: Annotated[
+        int | None,
+        typer.Option(help=f"Base units per byte per second. Default: {DEFAULT_PRICE}; with --nines, what others pay."),
     ] = None,
-    proof_probability: Annotated[int, typer.Option(help="A slot proves one period in this many.")] = 1,
-    repair_threshold: Annotated[int, typer.Option(help="Lost slots that open a repair.")] = 1,
+    collateral: Collateral = None,
+    proof_probability: Annotated[
+        int | None, typer.Option(help="A slot proves one period in this many. Default: 1.")
+    ] = None,
+    repair_threshold: Annotated[int | None, typer.Option(help="Lost slots that open a repair. Default: 1.")] = None,
     dispersal: Annotated[float, typer.Option(help="h of the placement window, 0.01 to 0.99.")] = 0.5,
     max_cost: Annotated[str | None, typer.Option(metavar="TOKENS", help="Refuse to pay more.")] = None,
-    no_encrypt: Annotated[
-        bool, typer.Option("--no-encrypt", help="Store a public file: its CID is enough to read it.")
-    ] = False,
+    no_encrypt: NoEncrypt = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it costs and send nothing.")] = False,
     data_dir: DataDir = None,
     rpc: Rpc = None,
@@ -54,31 +86,25 @@ def store(
 
     Typed again after a kill it goes on where it was; typed again for a file that is stored, it prints its capability again.
     """
+    wish = Wish(max_slots, mttf, mttr, expansion, repair_threshold, proof_interval, gas_price, traffic_price, price)
     order = StoreOrder(
         file=file,
-        slots=slots,
-        parity=parity,
+        parameters=wish.parameters(nines, slots, parity, proof_probability),
         duration=read("--duration", duration, units.parse_duration),
         expiry=read("--expiry", expiry, units.parse_duration),
-        price=price,
         collateral=collateral,
-        proof_probability=proof_probability,
-        repair_threshold=repair_threshold,
         dispersal=dispersal,
         max_cost=maybe("--max-cost", max_cost, units.parse_amount),
         encrypt=not no_encrypt,
     )
     place = Place(rpc, market, wallet, data_dir)
     if dry_run:
-        from agents.runtime import pricing
-
-        quoted = asyncio.run(pricing.quote(place, order))
-        output.Output(json).result(_quote_facts(quoted), lambda: _show_quote(quoted))
+        show_bill(place, order, json)
         return
     from agents.runtime import storing
 
     with progress() as advance:
-        stored = asyncio.run(storing.store(place, order, advance, _warn))
+        stored = asyncio.run(storing.store(place, order, advance, warn, _tell))
     facts = {
         "request": stored.request,
         "cid": stored.cid,
@@ -86,6 +112,7 @@ def store(
         "price": str(stored.price),
         "endsAt": stored.ends_at,
         "again": stored.again,
+        "parameters": parameter_facts(stored.parameters),
     }
 
     def text() -> None:
@@ -101,53 +128,8 @@ def store(
     output.Output(json).result(facts, text)
 
 
-def _quote_facts(quoted: "Quote") -> dict[str, Any]:
-    return {
-        "price": str(quoted.price),
-        "slots": quoted.slots,
-        "slotSize": quoted.slot_bytes,
-        "fileSize": quoted.file_bytes,
-        "storedSize": quoted.stored_bytes,
-        "expansion": round(quoted.expansion, 3),
-        "collateral": str(quoted.collateral),
-        "gas": str(quoted.wei),
-        "balance": str(quoted.balance),
-        "allowance": str(quoted.allowance),
-        "ether": str(quoted.ether),
-        "hosts": quoted.hosts,
-        "warnings": _warnings(quoted),
-    }
-
-
-def _warnings(quoted: "Quote") -> list[str]:
-    from agents.runtime import pricing
-
-    few = pricing.few_hosts(quoted.hosts, quoted.slots)
-    found = [few] if few else []
-    if quoted.balance < quoted.price:
-        lacking = units.format_amount(quoted.price - quoted.balance)
-        found.append(f"The account lacks {lacking}: fund it first.")
-    if quoted.ether < quoted.wei:
-        found.append(f"The account has {quoted.ether / 1e18:.6f} ETH: too little for the gas.")
-    return found
-
-
-def _show_quote(quoted: "Quote") -> None:
-    output.line(f"price       {units.format_amount(quoted.price)}")
-    output.line(f"slots       {quoted.slots} of {units.format_size(quoted.slot_bytes)}")
-    sizes = f"{units.format_size(quoted.stored_bytes)} for {units.format_size(quoted.file_bytes)}"
-    output.line(f"stored      {sizes}, {quoted.expansion:.2f} times the file")
-    output.line(f"collateral  {units.format_amount(quoted.collateral)} locked by each host")
-    output.line(f"gas         about {quoted.wei / 1e18:.6f} ETH of {quoted.ether / 1e18:.6f}")
-    output.line(f"balance     {units.format_amount(quoted.balance)}")
-    output.line(f"allowance   {units.format_amount(quoted.allowance)}")
-    output.line(f"hosts       {quoted.hosts} could take a slot")
-    for warning in _warnings(quoted):
-        _warn(warning)
-
-
-def _warn(text: str) -> None:
-    output.note(f"warning: {text}")
+def _tell(chosen: Parameters) -> None:
+    output.note(f"chosen: {chosen_text(chosen)}, at {chosen.price} a byte and second")
 
 
 @app.command()

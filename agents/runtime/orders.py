@@ -11,7 +11,7 @@ from agents.core.dataset.capability import parse_capability
 from agents.core.market.types import RequestState
 from agents.runtime.follower import Moment
 from agents.runtime.network import home
-from agents.runtime.settings import Place
+from agents.runtime.settings import Parameters, Place
 from agents.store.spool import Spool
 from agents.store.state import StateStore
 
@@ -32,6 +32,13 @@ class Order:
     nonce: str
     """Of the request, as hexadecimal."""
     capability: str = field(repr=False)
+    chosen: str = ""
+    """The parameters that were chosen for its target, as JSON; empty where they were typed."""
+
+    @property
+    def parameters(self) -> Parameters | None:
+        """What was chosen for its target; None where it was typed."""
+        return Parameters(**json.loads(self.chosen)) if self.chosen else None
 
     @property
     def name(self) -> str:

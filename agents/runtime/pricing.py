@@ -1,82 +1,53 @@
-"""What an order costs: its terms, its price, and whether the market can serve it."""
+"""The terms of an order: what the market pays, what it asks, and whether it can serve it."""
 
 import os
 import stat
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from agents.chain.blocks import latest
-from agents.chain.contracts import Registry, Token
-from agents.chain.transactions import market_fees
 from agents.core.dataset.cipher import Header, cipher_for, sealed_size
 from agents.core.dataset.layout import Layout, layout_for
 from agents.core.errors import FileRejected, Refused, TooDear
-from agents.core.market.types import BPS, Ask, MarketConfig, StakeConfig
-from agents.core.proofs.profiles import Profile, profile_named
+from agents.core.market.types import BPS, Ask, MarketConfig, RequestState, StakeConfig
+from agents.core.proofs.profiles import Profile
 from agents.core.units import format_amount, format_duration
-from agents.runtime.accounts import own_address
-from agents.runtime.follower import Follower, Moment
-from agents.runtime.network import Network, network
-from agents.runtime.settings import Place, StoreOrder
-
-POST_GAS = 235_000
-"""Gas of requestStorage, as scripts/bench_gas measures it."""
-
-APPROVE_GAS = 47_000
-"""Gas of an approval before it, where the allowance is too small."""
-
-
-@dataclass(frozen=True)
-class Quote:
-    """What an order costs, and whether it can be had; amounts in base units."""
-
-    price: int
-    slots: int
-    slot_bytes: int
-    file_bytes: int
-    collateral: int
-    """What each host locks."""
-    wei: int
-    """Gas money, about."""
-    balance: int
-    allowance: int
-    ether: int
-    """Wei the account has."""
-    hosts: int
-    """Providers with free stake enough for a slot."""
-
-    @property
-    def stored_bytes(self) -> int:
-        """Bytes of all slots."""
-        return self.slots * self.slot_bytes
-
-    @property
-    def expansion(self) -> float:
-        """Bytes stored for each byte of the file."""
-        return self.stored_bytes / self.file_bytes
+from agents.runtime.follower import Moment
+from agents.runtime.settings import DEFAULT_PRICE, Parameters, StoreOrder
 
 
 @dataclass(frozen=True)
 class Terms:
-    """An order with its file looked at."""
+    """An order with its file looked at and nothing left to choose."""
 
+    parameters: Parameters
     ask: Ask
     profile: Profile
     file: os.stat_result
 
 
-def terms_of(order: StoreOrder, found: Network, market: MarketConfig, stake: StakeConfig) -> Terms:
-    """The terms of ``order``. Raises FileRejected, Refused, CodeParameters."""
+def look_at(file: Path) -> os.stat_result:
+    """The facts of a file that can be stored. Raises FileRejected."""
     try:
-        facts = order.file.stat()
+        facts = file.stat()
     except OSError as error:
-        raise FileRejected(f"Cannot read {order.file}", error.strerror or str(error), "Name a readable file.") from None
+        raise FileRejected(f"Cannot read {file}", error.strerror or str(error), "Name a readable file.") from None
     if not stat.S_ISREG(facts.st_mode):
-        raise FileRejected(f"{order.file} is no ordinary file", "its size must be known first", "Save it as a file.")
+        raise FileRejected(f"{file} is no ordinary file", "its size must be known first", "Save it as a file.")
     if facts.st_size == 0:
-        raise FileRejected(f"{order.file} is empty", "there is nothing to store", "Name a file with something in it.")
+        raise FileRejected(f"{file} is empty", "there is nothing to store", "Name a file with something in it.")
+    return facts
+
+
+def terms_of(
+    order: StoreOrder, parameters: Parameters, profile: Profile, market: MarketConfig, stake: StakeConfig
+) -> Terms:
+    """The terms of ``order`` with ``parameters``. Raises FileRejected, Refused, CodeParameters."""
+    facts = look_at(order.file)
     check_times(order, market)
-    profile = profile_named(order.profile or found.deployment.profile)
-    return Terms(_ask(order, _layout(order, facts.st_size, profile), stake), profile, facts)
+    layout = layout_for(sealed_bytes(order, facts.st_size), parameters.slots, parameters.parity, profile)
+    return Terms(parameters, _ask(order, parameters, layout, stake), profile, facts)
 
 
 def check_times(order: StoreOrder, market: MarketConfig) -> None:
@@ -95,24 +66,49 @@ def check_times(order: StoreOrder, market: MarketConfig) -> None:
         )
 
 
-def _layout(order: StoreOrder, size: int, profile: Profile) -> Layout:
+def sealed_bytes(order: StoreOrder, size: int) -> int:
+    """Bytes of the sealed file, of one of ``size`` bytes."""
     plain = len(Header(size, order.file.name).to_bytes()) + size
-    cipher = cipher_for(bytes(32) if order.encrypt else None)
-    return layout_for(sealed_size(plain, cipher), order.slots, order.parity, profile)
+    return sealed_size(plain, cipher_for(bytes(32) if order.encrypt else None))
 
 
-def _ask(order: StoreOrder, layout: Layout, stake: StakeConfig) -> Ask:
+def _ask(order: StoreOrder, parameters: Parameters, layout: Layout, stake: StakeConfig) -> Ask:
     return Ask(
-        proof_probability=order.proof_probability,
+        proof_probability=parameters.proof_probability,
         slots=layout.slots,
-        max_slot_loss=order.parity,
-        repair_threshold=order.repair_threshold,
+        max_slot_loss=parameters.parity,
+        repair_threshold=parameters.repair_threshold,
         dispersal=round(order.dispersal * BPS),
         slot_size=layout.slot_bytes,
         duration=order.duration,
-        price_per_byte_per_second=order.price,
-        collateral_per_byte=order.collateral if order.collateral is not None else stake.stake_per_byte,
+        price_per_byte_per_second=parameters.price,
+        collateral_per_byte=collateral_of(order, stake),
     )
+
+
+def collateral_of(order: StoreOrder, stake: StakeConfig) -> int:
+    """Base units per byte that each host locks."""
+    return order.collateral if order.collateral is not None else stake.stake_per_byte
+
+
+@dataclass(frozen=True)
+class MarketPrice:
+    """What requests pay that hosts took."""
+
+    price: int
+    """Base units per byte per second."""
+    requests: int
+    """Of how many it is the median; 0: nothing is hosted, and it is what is offered by default."""
+
+
+def market_price(moment: Moment) -> MarketPrice:
+    """The median of what the requests pay that are hosted now; of two in the middle the lower one."""
+    paid = sorted(
+        request.ask.price_per_byte_per_second
+        for request in moment.view.requests.values()
+        if request.state(moment.timestamp) is RequestState.STARTED
+    )
+    return MarketPrice(paid[(len(paid) - 1) // 2], len(paid)) if paid else MarketPrice(DEFAULT_PRICE, 0)
 
 
 def check_cost(order: StoreOrder, ask: Ask) -> None:
@@ -121,26 +117,6 @@ def check_cost(order: StoreOrder, ask: Ask) -> None:
         raise TooDear(
             f"It costs {format_amount(ask.price)}", f"more than --max-cost {format_amount(order.max_cost)}",
             "Store for a shorter time, at a lower price, or raise --max-cost.",
-        )  # fmt: skip
-
-
-async def quote(place: Place, order: StoreOrder) -> Quote:
-    """What ``order`` costs and whether it can be had; nothing is sent, and no password is asked."""
-    address = own_address(place)
-    async with network(place) as found:
-        moment = await Follower(found).now()
-        terms = terms_of(order, found, moment.view.config, moment.view.stake)
-        ask = terms.ask
-        check_cost(order, ask)
-        token, registry = Token(found.rpc, found.deployment.token), Registry(found.rpc, found.deployment.registry)
-        balance, allowance = await token.balance_of(address), await token.allowance(address, registry.address)
-        gas = POST_GAS + (APPROVE_GAS if allowance < ask.price else 0)
-        head = await latest(found.rpc)
-        tip = (await market_fees(found.rpc, head)).tip
-        return Quote(
-            price=ask.price, slots=ask.slots, slot_bytes=ask.slot_size, file_bytes=terms.file.st_size,
-            collateral=ask.collateral, wei=gas * (head.base_fee + tip), balance=balance, allowance=allowance,
-            ether=await found.rpc.balance(address), hosts=hosts_for(moment, ask),
         )  # fmt: skip
 
 
@@ -154,8 +130,7 @@ def few_hosts(hosts: int, slots: int) -> str:
     )
 
 
-def hosts_for(moment: Moment, ask: Ask) -> int:
-    """How many providers could take one of its slots."""
-    return sum(
-        bool(provider.staked_since) and provider.free >= ask.collateral for provider in moment.view.providers.values()
-    )
+def takers(moment: Moment) -> Callable[[int], int]:
+    """How many providers could lock so much collateral for a slot."""
+    free = sorted(provider.free for provider in moment.view.providers.values() if provider.staked_since)
+    return lambda collateral: len(free) - bisect_left(free, collateral)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+DEFAULT_PRICE = 1000
+"""Base units per byte per second that a client offers who names no price."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -60,29 +63,61 @@ class ValidatorSettings:
 
 
 @dataclass(frozen=True)
+class Parameters:
+    """What is chosen of a request so that the file lasts."""
+
+    slots: int = 3
+    """k: slots that hold the file; any k of k+m rebuild it."""
+    parity: int = 2
+    """m: slots of parity; as many may be lost."""
+    repair_threshold: int = 1
+    """Lost slots that open a repair."""
+    proof_probability: int = 1
+    """A slot must prove one period in this many, on average."""
+    price: int = DEFAULT_PRICE
+    """Base units per byte per second."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A durability to choose the parameters for, and what is assumed; None leaves a choice open."""
+
+    nines: float
+    """The file is lost within a year with a probability of 10^-nines at most."""
+    mttf: int = 365 * 86_400
+    """Mean seconds until a host is lost with its slot."""
+    mttr: int = 86_400
+    """Mean seconds a repair takes once it is open."""
+    max_slots: int | None = None
+    """Slots at most, parity included."""
+    expansion: float | None = None
+    """(k+m)/k."""
+    repair_threshold: int | None = None
+    proof_interval: int | None = None
+    """Mean seconds between two proofs of a slot, at most."""
+    gas_price: int = 0
+    """Base units of the token that a million gas is worth."""
+    traffic_price: int = 0
+    """Base units of the token that moving a GiB is worth."""
+    price: int | None = None
+    """Base units per byte per second; None: what the market pays."""
+
+
+@dataclass(frozen=True)
 class StoreOrder:
     """What `agent client store` was told to buy."""
 
     file: Path
-    slots: int
-    """k: slots that hold the file; any k of k+m rebuild it."""
-    parity: int
-    """m: slots of parity; as many may be lost."""
+    parameters: Parameters | Target
     duration: int
     """Seconds."""
-    expiry: int
+    expiry: int = 120
     """Seconds within which all slots must be filled."""
-    price: int
-    """Base units per byte per second."""
-    collateral: int | None
+    collateral: int | None = None
     """Base units per byte a host locks; None: the least the registry allows."""
-    proof_probability: int
-    """A slot must prove one period in this many, on average."""
-    repair_threshold: int
-    """Lost slots that open a repair."""
-    dispersal: float
+    dispersal: float = 0.5
     """h of the placement window, 0.01 to 0.99."""
-    max_cost: int | None
+    max_cost: int | None = None
     """Base units; a dearer request is refused before anything is spent."""
     encrypt: bool = True
     profile: str | None = None

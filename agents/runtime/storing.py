@@ -5,21 +5,23 @@ import json
 import os
 import threading
 from collections.abc import Callable, Set
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from agents.core.dataset.capability import Capability, parse_capability
 from agents.core.dataset.cid import cid_text
 from agents.core.errors import FileRejected, NotFound
 from agents.core.market.types import Content, Request, RequestState
+from agents.core.proofs.profiles import Profile, profile_named
 from agents.net.client import PeerClient
 from agents.roles.client import Advance, Client
 from agents.runtime.acting import Session, session
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.logs import hide
 from agents.runtime.orders import ROLE, Order, OrderBook, state_of
-from agents.runtime.pricing import Terms, check_cost, few_hosts, hosts_for, terms_of
+from agents.runtime.pricing import Terms, check_cost, few_hosts, look_at, takers, terms_of
+from agents.runtime.quoting import parameters_of
 from agents.runtime.refunding import expired
-from agents.runtime.settings import Place, StoreOrder
+from agents.runtime.settings import Parameters, Place, StoreOrder, Target
 from agents.store.spool import Spool, SpooledDataset
 
 
@@ -32,14 +34,17 @@ class Stored:
     capability: str
     price: int
     ends_at: int
+    parameters: Parameters
     again: bool = False
     """It was stored before, and nothing was paid this time."""
 
 
-async def store(place: Place, order: StoreOrder, advance: Advance, warn: Callable[[str], None]) -> Stored:
+async def store(
+    place: Place, order: StoreOrder, advance: Advance, warn: Callable[[str], None], tell: Callable[[Parameters], None]
+) -> Stored:
     """Encode, pay, upload, and wait until every slot is filled. Typed again after a kill it goes on where it was.
 
-    ``warn`` is told what may keep the order from being filled, before it is paid.
+    ``warn`` is told what may keep the order from being filled, before it is paid; ``tell`` what was chosen for a target.
 
     Typed again while its request lives it pays nothing and tells the capability again. Raises NotFound when the request
     expires unfilled: then its price was taken back.
@@ -48,31 +53,52 @@ async def store(place: Place, order: StoreOrder, advance: Advance, warn: Callabl
         # What is not under way before the view was taken, and not in it, was never posted.
         under_way = frozenset(found.actor.lane.pending())
         moment = await Follower(found.network).now()
-        terms = terms_of(order, found.network, moment.view.config, moment.view.stake)
+        book, profile = OrderBook(found.state), profile_named(order.profile or found.network.deployment.profile)
+        mark = _mark(found.actor.address, order, profile)
+        # The market has changed since an order was begun, not least by it: what was chosen then is not chosen again.
+        kept = book.live(mark, moment)
+        chosen = (kept.parameters if kept else None) or parameters_of(order, profile, moment)
+        terms = terms_of(order, chosen, profile, moment.view.config, moment.view.stake)
+        if isinstance(order.parameters, Target):
+            tell(chosen)
         async with PeerClient(found.network.deployment.reference, found.signer) as peers:
             client = Client(found.actor, peers)
             try:
-                return await _Storing(found, client, order, terms, advance).run(moment, under_way, warn)
+                return await _Storing(found, client, book, order, mark, terms, advance).run(moment, under_way, warn)
             finally:
                 await client.close()
+
+
+def _mark(address: str, order: StoreOrder, profile: Profile) -> str:
+    """File, its size and time of change, and the terms as they were typed: what makes two orders the same."""
+    facts = look_at(order.file)
+    return json.dumps(
+        [address, str(order.file.resolve()), facts.st_size, facts.st_mtime_ns, profile.name, asdict(order.parameters),
+         order.duration, order.expiry, order.collateral, order.dispersal, order.encrypt]
+    )  # fmt: skip
 
 
 class _Storing:
     """One order on its way."""
 
-    def __init__(self, found: Session, client: Client, order: StoreOrder, terms: Terms, advance: Advance) -> None:
+    def __init__(
+        self,
+        found: Session,
+        client: Client,
+        book: OrderBook,
+        order: StoreOrder,
+        mark: str,
+        terms: Terms,
+        advance: Advance,
+    ) -> None:
         self._found = found
         self._client = client
+        self._book = book
         self._order = order
+        self._mark = mark
         self._terms = terms
         self._advance = advance
-        self._book = OrderBook(found.state)
         self._spool = Spool(found.folder / "spool")
-        facts = terms.file
-        self._mark = json.dumps(
-            [found.actor.address, str(order.file.resolve()), facts.st_size, facts.st_mtime_ns, terms.profile.name,
-             order.slots, order.expiry, order.encrypt, terms.ask.as_abi()]
-        )  # fmt: skip
 
     async def run(self, moment: Moment, under_way: Set[str], warn: Callable[[str], None]) -> Stored:
         """Do what is left to do. ``under_way``: effects sent by an earlier process and not mined."""
@@ -84,7 +110,7 @@ class _Storing:
         if not posted and (kept is None or f"post:{kept.request}" not in under_way):
             check_cost(self._order, self._terms.ask)
             await self._client.check_funds(self._terms.ask.price)
-            few = few_hosts(hosts_for(moment, self._terms.ask), self._terms.ask.slots)
+            few = few_hosts(takers(moment)(self._terms.ask.collateral), self._terms.ask.slots)
             if few:
                 warn(few)
         if kept is None:
@@ -104,12 +130,14 @@ class _Storing:
         capability, nonce = str(Capability(dataset.manifest.digest, key)), os.urandom(32).hex()
         hide(capability)
         request = self._request(dataset, nonce)
-        kept = Order(request.id.hex(), str(self._order.file.resolve()), self._mark, nonce, capability)
+        chosen = json.dumps(asdict(self._terms.parameters)) if isinstance(self._order.parameters, Target) else ""
+        kept = Order(request.id.hex(), str(self._order.file.resolve()), self._mark, nonce, capability, chosen)
         self._book.add(kept)
         return kept, dataset
 
     async def _encode(self, key: bytes | None) -> SpooledDataset:
         order, spool, stopped = self._order, self._spool, threading.Event()
+        slots, parity = self._terms.parameters.slots, self._terms.parameters.parity
 
         def advance(what: str, done: int, total: int) -> None:
             # Called by the thread that encodes: nothing else ends a thread, and Ctrl-C would wait for the whole file.
@@ -118,9 +146,7 @@ class _Storing:
             self._advance(what, done, total)
 
         try:
-            return await asyncio.to_thread(
-                spool.encode, order.file, order.slots, order.parity, key, self._terms.profile, advance
-            )
+            return await asyncio.to_thread(spool.encode, order.file, slots, parity, key, self._terms.profile, advance)
         finally:
             stopped.set()
 
@@ -173,4 +199,5 @@ class _Storing:
     def _stored(self, kept: Order, moment: Moment, again: bool = False) -> Stored:
         cid = cid_text(parse_capability(kept.capability).manifest)
         request = moment.view.requests[bytes.fromhex(kept.request)]
-        return Stored(kept.request, cid, kept.capability, request.deposit, request.ends_at, again)
+        parameters = self._terms.parameters
+        return Stored(kept.request, cid, kept.capability, request.deposit, request.ends_at, parameters, again)

@@ -1,0 +1,206 @@
+"""``agent client quote``: what so many nines cost, what else would do, and what the proofs catch."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agents.cli import output
+from agents.cli.bill import warn
+from agents.cli.options import Json, Market, Rpc
+from agents.cli.parsing import read
+from agents.cli.target import (
+    Collateral,
+    Expansion,
+    GasPrice,
+    MaxSlots,
+    Mttf,
+    Mttr,
+    NoEncrypt,
+    ProofInterval,
+    TrafficPrice,
+    Wish,
+)
+from agents.core import units
+from agents.runtime.settings import Parameters, Place, StoreOrder
+
+if TYPE_CHECKING:
+    from agents.core.durability.choice import Choice
+    from agents.runtime.quoting import Quotation
+
+COLUMNS = ("slots", "x file", "l0", "proof in", "price", "loss/y", "repairs", "moved/y", "caught", "in")
+LEGEND = (
+    "Each loses the file within a year with loss/y. l0 lost slots open a repair; repairs a year move so much.",
+    "caught: one proof notices the least loss that a slot cannot mend; in: until such a slot counts as lost.",
+)
+
+
+def quote(
+    file: Annotated[Path, typer.Argument(help="What to store.")],
+    nines: Annotated[float, typer.Option(help="Lose it within a year with a probability of 10^-N at most.")],
+    duration: Annotated[str, typer.Option(metavar="TIME", help="For how long, e.g. 30d.")] = "1y",
+    max_slots: MaxSlots = None,
+    mttf: Mttf = None,
+    mttr: Mttr = None,
+    expansion: Expansion = None,
+    repair_threshold: Annotated[
+        int | None, typer.Option(help="Lost slots that open a repair. Default: the cheapest.")
+    ] = None,
+    proof_interval: ProofInterval = None,
+    gas_price: GasPrice = None,
+    traffic_price: TrafficPrice = None,
+    price: Annotated[int | None, typer.Option(help="Base units per byte per second. Default: what others pay.")] = None,
+    collateral: Collateral = None,
+    no_encrypt: NoEncrypt = False,
+    rpc: Rpc = None,
+    market: Market = None,
+    json: Json = False,
+) -> None:
+    """The cheapest way to store a file for so many nines, and what else would do. Needs no account; sends nothing."""
+    target = Wish(
+        max_slots, mttf, mttr, expansion, repair_threshold, proof_interval, gas_price, traffic_price, price
+    ).target(nines)
+    seconds = read("--duration", duration, units.parse_duration)
+    order = StoreOrder(file, target, seconds, collateral=collateral, encrypt=not no_encrypt)
+    from agents.runtime import quoting
+
+    found = asyncio.run(quoting.quotation(Place(rpc, market), order, target))
+    output.Output(json).result(_facts(found), lambda: _show(found, file))
+
+
+def chosen_text(chosen: Parameters) -> str:
+    """Parameters in a line."""
+    return (
+        f"{chosen.slots}+{chosen.parity} slots, mended from {chosen.repair_threshold} lost on, proven one period in "
+        f"{chosen.proof_probability}"
+    )
+
+
+# --- for programs ---
+
+
+def _facts(found: "Quotation") -> dict[str, Any]:
+    need, offer = found.choice.need, found.choice.offer
+    assumed = {
+        "nines": need.nines,
+        "target": need.target,
+        "duration": need.duration,
+        "mttf": need.mttf,
+        "mttr": need.mttr,
+    }
+    paid = {
+        "pricePerBytePerSecond": str(offer.price),
+        "priceFrom": "typed" if found.market is None else "market" if found.market.requests else "default",
+        "priceRequests": found.market.requests if found.market else 0,
+    }
+    about = {"fileSize": found.file_bytes, "samples": offer.profile.samples, "hosts": found.hosts}
+    others = {"alternatives": [_choice_facts(other) for other in found.others], "warnings": _warnings(found)}
+    return assumed | paid | about | _choice_facts(found.choice) | others
+
+
+def _choice_facts(choice: "Choice") -> dict[str, Any]:
+    code = choice.code
+    return {
+        "dataSlots": code.data,
+        "paritySlots": code.parity,
+        "repairThreshold": code.repair_threshold,
+        "proofProbability": choice.probability,
+        "proofInterval": choice.interval,
+        "slotSize": choice.slot_bytes,
+        "storedSize": code.slots * choice.slot_bytes,
+        "expansion": round(code.expansion, 3),
+        "price": str(choice.price),
+        "hostsCost": str(choice.hosts_cost),
+        "lossAYear": choice.loss,
+        "lossInDuration": choice.loss_in_duration,
+        "repairsAYear": choice.repairs,
+        "repairBytesAYear": round(choice.traffic),
+        "proofsAYear": choice.proofs,
+        "gasAYear": round(choice.gas),
+        "fatalShare": choice.fatal_share,
+        "caughtByOneProof": choice.caught,
+        "secondsToCatch": choice.seconds_to_catch(),
+        "secondsToLose": choice.seconds_to_catch(code.misses),
+    }
+
+
+def _warnings(found: "Quotation") -> list[str]:
+    from agents.runtime import pricing
+
+    few = pricing.few_hosts(found.hosts, found.choice.code.slots)
+    warnings = [few] if few else []
+    if found.choice.need.duration > found.max_duration:
+        warnings.append(
+            f"This market sells {units.format_duration(found.max_duration)} at once: store it for that, and have "
+            "`agent client extend` add more."
+        )
+    return warnings
+
+
+# --- for people ---
+
+
+def _show(found: "Quotation", file: Path) -> None:
+    choice = found.choice
+    code, need, offer = choice.code, choice.need, choice.offer
+    size, stored = found.file_bytes, code.slots * choice.slot_bytes
+    lasting, every = units.format_duration(need.duration), units.format_duration(choice.interval)
+    lost_in = units.format_duration(round(choice.seconds_to_catch(code.misses)))
+    lines = {
+        "price": f"{units.format_amount(choice.price)} for {lasting}",
+        "": f"at {offer.price} a byte and second, {_price_source(found)}",
+        "slots": f"{code.data}+{code.parity} of {units.format_size(choice.slot_bytes)}: any {code.data} rebuild the file",
+        "stored": f"{units.format_size(stored)} for {units.format_size(size)}, {stored / size:.2f} times the file",
+        "loss": f"{choice.loss:.1e} a year, {choice.loss_in_duration:.1e} in {lasting}",
+        "repair": f"from {code.repair_threshold} lost on: {choice.repairs:.3g} a year move {_size(choice.traffic)}",
+        "proofs": f"each slot every {every}, {offer.profile.samples} cells: {choice.proofs:,.0f} a year, {choice.gas:.1e} gas",
+        "caught": f"{choice.caught:.0%} by one proof, if a slot lost the {choice.fatal_share:.1%} it cannot mend",
+        " ": f"and then, after {lost_in} on average, it counts as lost",
+        "hosts": f"{code.slots} are needed, {found.hosts} could take a slot",
+    }
+    if choice.hosts_cost:
+        lines["to hosts"] = f"proofs and repairs cost them {units.format_amount(choice.hosts_cost)}"
+    for name, value in lines.items():
+        output.line(f"{name:<8} {value}")
+    output.line("")
+    output.table(COLUMNS, [_row(other) for other in found.others], "nothing else")
+    for line in LEGEND:
+        output.note(line)
+    for warning in _warnings(found):
+        warn(warning)
+    output.note(
+        f"Store it so: agent client store {file} --slots {code.data} --parity {code.parity} "
+        f"--repair-threshold {code.repair_threshold} --proof-probability {choice.probability} --price {offer.price} "
+        f"--duration {need.duration}"
+    )
+
+
+def _price_source(found: "Quotation") -> str:
+    if found.market is None:
+        return "as you named it"
+    if not found.market.requests:
+        return "the default, as nothing is hosted yet"
+    return f"what is paid now (median of {found.market.requests})"
+
+
+def _size(size: float) -> str:
+    """Bytes that are a mean."""
+    whole = round(size)
+    return units.format_size(whole) if whole < units.SIZES["KiB"] else units.format_size(whole >> 10 << 10)
+
+
+def _row(choice: "Choice") -> tuple[str, ...]:
+    code = choice.code
+    return (
+        f"{code.data}+{code.parity}",
+        f"{code.expansion:.2f}",
+        str(code.repair_threshold),
+        units.format_duration(choice.interval),
+        units.format_amount(choice.price),
+        f"{choice.loss:.1e}",
+        f"{choice.repairs:.3g}",
+        _size(choice.traffic),
+        f"{choice.caught:.0%}",
+        units.format_duration(round(choice.seconds_to_catch(code.misses))),
+    )
