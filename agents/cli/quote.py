@@ -1,6 +1,7 @@
 """``agent client quote``: what so many nines cost, what else would do, and what the proofs catch."""
 
 import asyncio
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from agents.core.durability.choice import Choice
     from agents.runtime.quoting import Quotation
 
-COLUMNS = ("slots", "x file", "l0", "proof in", "price", "loss/y", "repairs", "moved/y", "caught", "in")
+COLUMNS = ("slots", "x", "l0", "proof", units.SYMBOL, "loss/y", "rep/y", "moved/y", "caught", "in")
 LEGEND = (
-    "Each loses the file within a year with loss/y. l0 lost slots open a repair; repairs a year move so much.",
-    "caught: one proof notices the least loss that a slot cannot mend; in: until such a slot counts as lost.",
+    "x: slots per data slot. l0: lost slots that open a repair. proof: the mean time",
+    "between proofs of a slot. rep/y, moved/y: repairs a year and what they move.",
+    "caught: the chance that one proof notices the least loss a slot cannot mend.",
+    "in: the mean time until such a slot counts as lost.",
 )
 
 
@@ -66,7 +69,7 @@ def quote(
     from agents.runtime import quoting
 
     found = asyncio.run(quoting.quotation(Place(rpc, market), order, target))
-    output.Output(json).result(_facts(found), lambda: _show(found, file))
+    output.Output(json).result(_facts(found), lambda: _show(found, file, duration))
 
 
 def chosen_text(chosen: Parameters) -> str:
@@ -141,22 +144,22 @@ def _warnings(found: "Quotation") -> list[str]:
 # --- for people ---
 
 
-def _show(found: "Quotation", file: Path) -> None:
+def _show(found: "Quotation", file: Path, duration: str) -> None:
     choice = found.choice
-    code, need, offer = choice.code, choice.need, choice.offer
+    code, offer = choice.code, choice.offer
     size, stored = found.file_bytes, code.slots * choice.slot_bytes
-    lasting, every = units.format_duration(need.duration), units.format_duration(choice.interval)
-    lost_in = units.format_duration(round(choice.seconds_to_catch(code.misses)))
     lines = {
-        "price": f"{units.format_amount(choice.price)} for {lasting}",
+        "price": f"{units.format_amount(choice.price)} for {duration}",
         "": f"at {offer.price} a byte and second, {_price_source(found)}",
         "slots": f"{code.data}+{code.parity} of {units.format_size(choice.slot_bytes)}: any {code.data} rebuild the file",
         "stored": f"{units.format_size(stored)} for {units.format_size(size)}, {stored / size:.2f} times the file",
-        "loss": f"{choice.loss:.1e} a year, {choice.loss_in_duration:.1e} in {lasting}",
+        "loss": f"{choice.loss:.1e} a year, {choice.loss_in_duration:.1e} in {duration}",
         "repair": f"from {code.repair_threshold} lost on: {choice.repairs:.3g} a year move {_size(choice.traffic)}",
-        "proofs": f"each slot every {every}, {offer.profile.samples} cells: {choice.proofs:,.0f} a year, {choice.gas:.1e} gas",
-        "caught": f"{choice.caught:.0%} by one proof, if a slot lost the {choice.fatal_share:.1%} it cannot mend",
-        " ": f"and then, after {lost_in} on average, it counts as lost",
+        "proofs": f"of {offer.profile.samples} cells, each slot every {_span(choice.interval)}: one period in "
+        f"{choice.probability};",
+        "  ": f"{choice.proofs:,.0f} a year take {choice.gas:.1e} gas",
+        "caught": f"{choice.caught:.0%} by one proof, where a slot lost the {choice.fatal_share:.1%} it cannot mend;",
+        " ": f"it counts as lost in {_span(choice.seconds_to_catch(code.misses))} on average",
         "hosts": f"{code.slots} are needed, {found.hosts} could take a slot",
     }
     if choice.hosts_cost:
@@ -169,10 +172,10 @@ def _show(found: "Quotation", file: Path) -> None:
         output.note(line)
     for warning in _warnings(found):
         warn(warning)
+    output.note("Store it so:")
     output.note(
-        f"Store it so: agent client store {file} --slots {code.data} --parity {code.parity} "
-        f"--repair-threshold {code.repair_threshold} --proof-probability {choice.probability} --price {offer.price} "
-        f"--duration {need.duration}"
+        f"agent client store {shlex.quote(str(file))} --slots {code.data} --parity {code.parity} --repair-threshold "
+        f"{code.repair_threshold} --proof-probability {choice.probability} --price {offer.price} --duration {duration}"
     )
 
 
@@ -185,9 +188,19 @@ def _price_source(found: "Quotation") -> str:
 
 
 def _size(size: float) -> str:
-    """Bytes that are a mean."""
-    whole = round(size)
-    return units.format_size(whole) if whole < units.SIZES["KiB"] else units.format_size(whole >> 10 << 10)
+    """Bytes that are a mean, in three digits."""
+    name = next((name for name in ("TiB", "GiB", "MiB", "KiB") if size >= units.SIZES[name]), "B")
+    return f"{_three(size / units.SIZES[name])} {name}"
+
+
+def _span(seconds: float) -> str:
+    """A time that is a mean, in three digits of one unit."""
+    name = next((name for name in ("y", "d", "h", "m") if seconds >= units.TIMES[name]), "s")
+    return f"{_three(seconds / units.TIMES[name])}{name}"
+
+
+def _three(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _row(choice: "Choice") -> tuple[str, ...]:
@@ -196,11 +209,11 @@ def _row(choice: "Choice") -> tuple[str, ...]:
         f"{code.data}+{code.parity}",
         f"{code.expansion:.2f}",
         str(code.repair_threshold),
-        units.format_duration(choice.interval),
-        units.format_amount(choice.price),
+        _span(choice.interval),
+        f"{choice.price / units.TOKEN:.4g}",
         f"{choice.loss:.1e}",
-        f"{choice.repairs:.3g}",
+        _three(choice.repairs),
         _size(choice.traffic),
         f"{choice.caught:.0%}",
-        units.format_duration(round(choice.seconds_to_catch(code.misses))),
+        _span(choice.seconds_to_catch(code.misses)),
     )

@@ -1,9 +1,9 @@
 """Parameters of a request's durability, what they cost, and what the models predict of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, expm1, inf
+from math import ceil, inf
 
 from agents.core.dataset.layout import Layout
 from agents.core.durability.cycles import Cycle, cycles
@@ -37,7 +37,9 @@ class Need:
 
     def __post_init__(self) -> None:
         if not 0 < self.nines <= MOST_NINES:
-            raise Misuse(f"{self.nines:g} nines cannot be", f"they are above 0 and at most {MOST_NINES}", "Choose like 9.")
+            raise Misuse(
+                f"{self.nines:g} nines cannot be", f"they are above 0 and at most {MOST_NINES}", "Choose like 9."
+            )
         if self.size < 1 or self.duration < 1:
             raise Misuse("Nothing is to be stored", "the file and the duration are above zero", "Choose others.")
 
@@ -98,12 +100,12 @@ class Choice:
     @property
     def loss(self) -> float:
         """Probability that the file is lost within a year."""
-        return _loss(self.cycle, YEAR_SECONDS)
+        return self.cycle.loss_within(YEAR_SECONDS)
 
     @property
     def loss_in_duration(self) -> float:
         """Probability that it is lost within the duration."""
-        return _loss(self.cycle, self.need.duration)
+        return self.cycle.loss_within(self.need.duration)
 
     @property
     def proofs(self) -> float:
@@ -118,7 +120,7 @@ class Choice:
     @property
     def repairs(self) -> float:
         """Repairs a year."""
-        return self.cycle.repair / self.cycle.seconds * YEAR_SECONDS
+        return self.cycle.repairs_per_second * YEAR_SECONDS
 
     @property
     def traffic(self) -> float:
@@ -164,11 +166,6 @@ class Choice:
         return self.cost, self.code.slots, -self.probability, -self.code.repair_threshold, self.code.data
 
 
-def _loss(cycle: Cycle, seconds: float) -> float:
-    """Probability of a loss within ``seconds``, 1 - exp(-seconds / MTTA) (Codex §5.4)."""
-    return -expm1(-seconds / cycle.seconds * cycle.loss)
-
-
 def coded_slot(data_cells: int, parity_cells: int) -> CodedSlot:
     """A slot with as few codewords as fit the field."""
     codewords = -(-(data_cells + parity_cells) // LONGEST)
@@ -177,12 +174,11 @@ def coded_slot(data_cells: int, parity_cells: int) -> CodedSlot:
     return CodedSlot(data_cells, parity_cells, codewords)
 
 
-def choices(need: Need, offer: Offer, codes: Sequence[Code], probability: int) -> Iterator[Choice]:
-    """Each code, all with one threshold and the market's misses, with a proof probability, whatever it is worth."""
+def predicted(need: Need, offer: Offer, data: int, parity: int, threshold: int, probability: int) -> Choice:
+    """Parameters with what the models say of them, whatever they are worth. Raises Misuse, CodeParameters."""
+    code = Code(data, parity, threshold, offer.config.max_misses)
     hazards = Hazards(need.mttf, need.mttr, float(probability * offer.config.period_seconds))
-    if codes:
-        for code, cycle in zip(codes, cycles(codes, hazards), strict=True):
-            yield Choice(need, offer, code, probability, cycle)
+    return Choice(need, offer, code, probability, cycles([code], hazards)[0])
 
 
 def unpredicted(need: Need, offer: Offer, data: int, parity: int, probability: int) -> Choice:

@@ -22,8 +22,7 @@ from dataclasses import dataclass, replace
 from math import log10
 
 from agents.core.dataset.layout import Layout
-from agents.core.durability.choice import Choice, Need, Offer, choices, unpredicted
-from agents.core.durability.hazards import Code
+from agents.core.durability.choice import Choice, Need, Offer, predicted, unpredicted
 from agents.core.durability.slots import family
 from agents.core.errors import CodeParameters, FileRejected, HoldfastError, Misuse, OutOfReach
 from agents.core.market.economics import minimal_term
@@ -92,14 +91,16 @@ def probability_of(interval: float, config: MarketConfig) -> int:
     return min(found, MAX_PROBABILITY)
 
 
-def _ladder(need: Need, config: MarketConfig) -> list[int]:
-    """The proof probabilities that are tried: powers of two, one and a half times them, and round intervals."""
-    finest = need.mttr / FINEST / config.max_misses // config.period_seconds
+def _ladders(need: Need, config: MarketConfig) -> list[list[int]]:
+    """The proof probabilities that are tried, rising: powers of two, one and a half times them, and round intervals. First
+    those that are frequent enough, then all."""
     rungs = {rung for power in range(16) for rung in (1 << power, 3 << power)}
     rungs |= {interval // config.period_seconds for interval in INTERVALS}
     possible = sorted(rung for rung in rungs if 1 <= rung <= MAX_PROBABILITY)
-    useful = [rung for rung in possible if minimal_term(rung, config) * UNMENDED <= need.duration]
-    return [rung for rung in useful if rung >= finest] or useful[-1:] or [1]
+    useful = [rung for rung in possible if rung == 1 or minimal_term(rung, config) * UNMENDED <= need.duration]
+    finest = need.mttr / FINEST / config.max_misses // config.period_seconds
+    frequent = [rung for rung in useful if rung >= finest] or useful[-1:]
+    return [frequent, useful]
 
 
 class _Search:
@@ -108,8 +109,14 @@ class _Search:
 
     def __init__(self, need: Need, offer: Offer, pins: Pins) -> None:
         self._need, self._offer, self._pins = need, offer, pins
-        self._most = min(pins.max_slots or MAX_SLOTS, offer.profile.max_slots)
-        self._probabilities = [pins.probability] if pins.probability else _ladder(need, offer.config)
+        self._most = pins.max_slots or offer.profile.max_slots
+        if self._most > offer.profile.max_slots:
+            raise Misuse(
+                f"{self._most} slots are too many",
+                f"the {offer.profile.name} circuit proves {offer.profile.max_slots} at most", "Allow no more than these.",
+            )  # fmt: skip
+        self._probabilities = [[pins.probability]] if pins.probability else _ladders(need, offer.config)
+        """Those that are tried first, and those that are tried if they will not do."""
         self._parities = dict(self._possible())
         """Of each number of data slots the numbers of parity slots that can be, rising."""
         if not self._parities:
@@ -146,45 +153,41 @@ class _Search:
 
     def run(self) -> Choice:
         """The best."""
+        for probabilities in self._probabilities:
+            self._try(probabilities)
+            if self._best is not None:
+                return self._best
+        raise self._out_of_reach()
+
+    def _try(self, probabilities: list[int]) -> None:
         at = dict.fromkeys(self._parities, 0)
         most = max(parities[-1] for parities in self._parities.values())
         for threshold in [self._pins.threshold] if self._pins.threshold else range(1, max(1, most) + 1):
-            met = self._pass(threshold, self._probabilities[0], at)
+            met = self._pass(threshold, probabilities[0], at)
             later = dict(at)
-            for probability in self._probabilities[1:]:
+            for probability in probabilities[1:]:
                 met |= self._pass(threshold, probability, later)
             if not met:
                 break
-        if self._best is None:
-            raise self._out_of_reach()
-        return self._best
 
     def _pass(self, threshold: int, probability: int, at: dict[int, int]) -> bool:
         """Find, of each number of data slots that may yet be the best, the least parity that meets the target, from place
         ``at`` on, which is moved there. Whether there was any."""
-        met, pending = False, [data for data in at if self._worth(data, at, probability)]
-        while pending:
-            good = {choice.code.data: choice for choice in self._meeting(pending, at, threshold, probability)}
-            for choice in good.values():
-                if self._best is None or choice.rank < self._best.rank:
-                    self._best = choice
-            met = met or bool(good)
-            missed = [data for data in pending if data not in good]
-            for data in missed:
+        met, least = False, 0
+        for data, parities in self._parities.items():
+            # What too little parity is for fewer data slots is too little for these.
+            while at[data] < len(parities) and parities[at[data]] < max(least, threshold if threshold > 1 else 0):
                 at[data] += 1
-            pending = [data for data in missed if self._worth(data, at, probability)]
+            while self._worth(data, at, probability):
+                choice = predicted(self._need, self._offer, data, parities[at[data]], threshold, probability)
+                if choice.loss <= self._need.target:
+                    met = True
+                    if self._best is None or choice.rank < self._best.rank:
+                        self._best = choice
+                    break
+                least = parities[at[data]] + 1
+                at[data] += 1
         return met
-
-    def _meeting(self, pending: list[int], at: dict[int, int], threshold: int, probability: int) -> Iterator[Choice]:
-        tried = [(data, self._parities[data][at[data]]) for data in pending]
-        codes = [
-            Code(data, parity, threshold, self._offer.config.max_misses)
-            for data, parity in tried
-            if threshold <= max(1, parity)
-        ]
-        for choice in choices(self._need, self._offer, codes, probability):
-            if choice.loss <= self._need.target:
-                yield choice
 
     def _worth(self, data: int, at: dict[int, int], probability: int) -> bool:
         """Whether there is a parity left, and what is known of the cost is not above the best's."""
@@ -214,13 +217,12 @@ class _Search:
 
     def _out_of_reach(self) -> OutOfReach:
         """What to say where nothing meets the target: how near one can get, and how to get nearer."""
-        at = {data: len(parities) - 1 for data, parities in self._parities.items()}
-        threshold, probability = self._pins.threshold or 1, self._probabilities[0]
-        codes = [
-            Code(data, self._parities[data][last], threshold, self._offer.config.max_misses)
-            for data, last in at.items()
+        threshold, probability = self._pins.threshold or 1, self._probabilities[-1][0]
+        most = [
+            predicted(self._need, self._offer, data, parities[-1], threshold, probability)
+            for data, parities in self._parities.items()
         ]
-        best = min(choices(self._need, self._offer, codes, probability), key=lambda choice: choice.loss)
+        best = min(most, key=lambda choice: choice.loss)
         return OutOfReach(
             f"Nothing that can be had loses the file with {self._need.target:.0e} a year or less",
             f"the nearest, {best.code.data}+{best.code.parity} slots proven every {format_duration(best.interval)} "
