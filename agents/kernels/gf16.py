@@ -5,19 +5,19 @@ Every kernel gives the same bytes. Rows may be strided views of a larger array; 
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache, partial
 from pickle import UnpicklingError
 from shutil import rmtree
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.core.errors import CodeParameters, Corrupt, KernelUnavailable
+from agents.kernels import gf16_kernel
 from agents.kernels.cache import numba_folder
-from agents.kernels.gf16_field import Layout, Symbols, layout, multiples, twiddles
-from agents.kernels.gf16_plan import Mending, Octets, direct, flat, mending, stride
+from agents.kernels.gf16_field import Layout, layout, twiddles
+from agents.kernels.gf16_kernel import Kernel, Table, Tables, supported, wide
+from agents.kernels.gf16_plan import Mending, Octets, direct, mending
 from agents.kernels.threads import share
 
 VARIABLE = "HOLDFAST_CODING"
@@ -29,63 +29,17 @@ COLUMNS = 256
 SHARE_BYTES = 1 << 21
 """Bytes of all rows that are worth a thread of their own."""
 
-Table = NDArray[Any]
-Tables = tuple[Table, Table, Table]
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """One way to compute the code; rows are ``direct`` and of an even number of bytes."""
-
-    name: str
-    table: Callable[[Symbols], Table]
-    """Constants -> what this kernel multiplies with, a row each."""
-    encode: Callable[[Octets, Octets, Layout, Table], None]
-    """(data, parity to be written, layout, twiddles), for a layout that is aligned."""
-    rebuild: Callable[[Octets, Mending, Tables], None]
-    """(all rows, mending, (twiddles, scales, unscales))."""
-
 
 def _portable() -> Kernel:
     try:
-        from agents.kernels import gf16_portable as code
+        return gf16_kernel.portable()
     except (EOFError, UnpicklingError):  # numba believes a file that a power cut left empty or short
         rmtree(numba_folder(), ignore_errors=True)
-        from agents.kernels import gf16_portable as code
-
-    def encode(data: Octets, parity: Octets, shape: Layout, table: Table) -> None:
-        sizes = shape.space, data.shape[1]
-        code.encode(flat(data), stride(data), len(data), flat(parity), stride(parity), len(parity), *sizes, table)
-
-    def rebuild(shards: Octets, plan: Mending, tables: Tables) -> None:
-        table, scales, unscales = tables
-        where = plan.rows, plan.live, scales, plan.lost, plan.targets, unscales
-        code.rebuild(flat(shards), stride(shards), *where, shards.shape[1], table)
-
-    return Kernel("portable", multiples, encode, rebuild)
-
-
-def _wide(name: str) -> Callable[[], Kernel]:
-    def load() -> Kernel:
-        from agents.kernels.gf16_wide import Code
-
-        code = Code(name)
-        return Kernel(name, code.table, code.encode, code.rebuild)
-
-    return load
-
-
-def _supported(name: str) -> Callable[[], bool]:
-    def supported() -> bool:
-        from agents.kernels.gf16_products import WAYS
-
-        return WAYS[name].supported()
-
-    return supported
+        return gf16_kernel.portable()
 
 
 KERNELS: dict[str, tuple[Callable[[], bool], Callable[[], Kernel]]] = {
-    **{name: (_supported(name), _wide(name)) for name in ("gfni512", "gfni256", "avx2")},
+    **{name: (partial(supported, name), partial(wide, name)) for name in ("gfni512", "gfni256", "avx2")},
     "portable": (lambda: True, _portable),
 }
 """Name -> (whether this CPU can run it, how to load it), best first."""
@@ -129,7 +83,7 @@ def encode(data: Octets, m: int, kernel: Kernel | None = None) -> Octets:
     shape, chosen = layout(k, m), kernel or default_kernel()
     if not shape.aligned:
         shards = np.concatenate([data, parity])
-        _mend(shards, mending(shape, np.arange(k + m) < k), shape, chosen)
+        _mend(shards, np.arange(k + m) < k, shape, chosen)
         parity[:] = shards[k:]
         return parity
     table = _twiddles(chosen.name, shape.length)
@@ -161,16 +115,22 @@ def rebuild(shards: Octets, present: NDArray[np.bool_], k: int, kernel: Kernel |
         missing = np.flatnonzero(~here)
         shards[missing] = encode(shards[:k], count - k, chosen)[missing - k]
         return
-    plan = mending(shape, here)
     rows = shards if direct(shards) else np.ascontiguousarray(shards)
-    _mend(rows, plan, shape, chosen)
+    _mend(rows, here, shape, chosen)
     if rows is not shards:
-        shards[plan.targets] = rows[plan.targets]
+        shards[~here] = rows[~here]
 
 
-def _mend(shards: Octets, plan: Mending, shape: Layout, kernel: Kernel) -> None:
-    tables = _twiddles(kernel.name, shape.length), kernel.table(plan.scales), kernel.table(plan.unscales)
+def _mend(shards: Octets, present: NDArray[np.bool_], shape: Layout, kernel: Kernel) -> None:
+    plan, tables = plan_of(shape, present.tobytes(), kernel.name)
     _spread(shards.shape[1], 3 * shape.length, lambda first, last: kernel.rebuild(shards[:, first:last], plan, tables))
+
+
+@lru_cache(maxsize=4)
+def plan_of(shape: Layout, present: bytes, name: str) -> tuple[Mending, Tables]:
+    """Stripe after stripe lacks the same rows."""
+    kernel, plan = kernel_named(name), mending(shape, np.frombuffer(present, dtype=np.bool_))
+    return plan, (_twiddles(name, shape.length), kernel.table(plan.scales), kernel.table(plan.unscales))
 
 
 def _check_size(size: int) -> None:

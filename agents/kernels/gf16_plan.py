@@ -1,10 +1,8 @@
 """What the coding kernels are handed: rows in memory, and which of them to mend from which."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from agents.kernels.gf16_field import UNITS, Layout, Symbols
@@ -22,12 +20,6 @@ def direct(array: Octets) -> bool:
 def stride(array: Octets) -> int:
     """Bytes from one row of a ``direct`` array to the next."""
     return int(array.strides[0]) if len(array) > 1 else array.shape[1]
-
-
-def flat(array: Octets) -> Any:
-    """A ``direct`` array as one row, from its first row's first byte to its last row's last, not copied."""
-    count, size = array.shape
-    return as_strided(array, ((count - 1) * stride(array) + size,), (1,), writeable=array.flags.writeable)
 
 
 @dataclass(frozen=True)

@@ -1,232 +1,318 @@
-"""The code over GF(2^16) for any CPU, compiled by numba: products by two tables of 256 entries for each constant.
+"""The code over GF(2^16) for any CPU, compiled by numba: symbols are held as planes of bits, products are sums of planes.
 
-Columns are independent: a strip of them is brought into a workspace (rows x symbols), transformed there, and put back.
-Rows of buffers are given as one flat array and the distance between them.
+A unit of 512 symbols is 16 planes of 64 bytes: bit b of its symbols is in plane b. Plane r of a product is the sum of the
+planes that row r of the constant's matrix names; sums of up to four neighbouring planes are made once for all rows (the method
+of the four Russians). Routines take addresses and counts, as those of gf16_transforms.py do, and mean the same by them.
 """
 
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import config, njit, types
+from numba.core.cgutils import memset, raw_memcpy
+from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 from agents.kernels.cache import numba_folder
-from agents.kernels.gf16_field import BITS
+from agents.kernels.gf16_field import BITS, Symbols, multiples
 
 # Numba reads this when it meets each function below.
 config.CACHE_DIR = str(numba_folder())
 
-STRIP = 1024
-"""Symbols of a strip: enough to pay for the tables of each constant."""
-BLOCK = 64
-"""Rows that go through all their levels before the next ones are fetched: they fit a core's cache."""
+PLANE = 64
+"""Bytes of a plane of a unit."""
+UNIT = BITS * PLANE
+GROUP = 16 * PLANE
+"""Bytes of the sums of four planes."""
+SPARE = 4 * GROUP + UNIT
+"""Bytes that are needed behind the workspace: sums, and a unit to work on."""
+BLOCK = 5
+"""Levels that rows go through before the next ones are fetched: blocks of 2^5 rows of a unit fit a core's nearest cache."""
 
-SOURCE = types.Array(types.uint8, 1, "C", readonly=True)
-TARGET = types.Array(types.uint8, 1, "C")
-WORK = types.Array(types.uint16, 2, "C")
-TABLE = types.Array(types.uint16, 1, "C")
-MULTIPLES = types.Array(types.uint16, 2, "C", readonly=True)
-PLACES = types.Array(types.int64, 1, "C", readonly=True)
 INT = types.int64
-
-U8 = np.uint16(8)
-LOW = np.uint16(255)
-
-
-@njit(types.void(MULTIPLES, INT, TABLE, TABLE), cache=True, nogil=True)
-def _tabulate(multiples: Any, index: Any, low: Any, high: Any) -> None:
-    """All products of one constant with a low and with a high byte."""
-    low[0] = high[0] = 0
-    for bit in range(BITS // 2):
-        size = 1 << bit
-        for i in range(size):
-            low[size + i] = low[i] ^ multiples[index, bit]
-            high[size + i] = high[i] ^ multiples[index, bit + 8]
+MASK = 15 * PLANE
+LANES = ir.VectorType(ir.IntType(64), PLANE // 8)
 
 
-@njit(types.void(WORK, INT, INT, TABLE, TABLE), cache=True, nogil=True)
-def _add_product(work: Any, target: Any, source: Any, low: Any, high: Any) -> None:
-    """Row ``target`` += row ``source`` times the tables' constant."""
-    for i in range(work.shape[1]):
-        symbol = work[source, i]
-        work[target, i] ^= low[symbol & LOW] ^ high[symbol >> U8]
+def rows(constants: Symbols) -> NDArray[np.uint8]:
+    """(n,) constants -> (n, 32) bytes: the rows of its matrix, 16 bits each."""
+    bits = (multiples(constants)[:, :, None] >> np.arange(BITS, dtype=np.uint16)) & np.uint16(1)
+    return np.packbits(bits.astype(np.uint8).transpose(0, 2, 1), axis=-1, bitorder="little").reshape(-1, 2 * BITS)
 
 
-@njit(types.void(WORK, INT, INT), cache=True, nogil=True)
-def _add(work: Any, target: Any, source: Any) -> None:
-    """Row ``target`` += row ``source``."""
-    for i in range(work.shape[1]):
-        work[target, i] ^= work[source, i]
+def _plane(builder: Any, address: Any) -> Any:
+    return builder.load(builder.inttoptr(address, LANES.as_pointer()), align=8)
 
 
-@njit(types.void(WORK, INT, INT, INT, INT, INT, MULTIPLES, TABLE, TABLE), cache=True, nogil=True)
-def _ascend(
-    work: Any, first: Any, last: Any, base: Any, level: Any, levels: Any, multiples: Any, low: Any, high: Any
-) -> None:
-    """Values to coefficients: levels ``level`` to ``levels`` - 1 on rows ``first`` to ``last`` - 1, row 0 at point ``base``."""
-    for i in range(level, levels):
-        half = 1 << i
-        for block in range(first, last, 2 * half):
-            constant = (base + block) >> (i + 1)
+def _keep(builder: Any, value: Any, address: Any) -> None:
+    builder.store(value, builder.inttoptr(address, LANES.as_pointer()), align=8)
+
+
+def _everywhere(builder: Any, word: Any) -> Any:
+    nothing, index = ir.Constant(LANES, ir.Undefined), ir.IntType(32)
+    first = builder.insert_element(nothing, word, ir.Constant(index, 0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(index, PLANE // 8), [0] * (PLANE // 8)))
+
+
+@intrinsic
+def _load(context: Any, address: Any) -> Any:
+    """The word at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), align=1)
+
+    return INT(INT), generate
+
+
+@intrinsic
+def _copy(context: Any, target: Any, source: Any, size: Any) -> Any:
+    """``size`` bytes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        raw_memcpy(builder, *(builder.inttoptr(each, byte) for each in arguments[:2]), arguments[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(INT, INT, INT), generate
+
+
+@intrinsic
+def _clear(context: Any, target: Any, size: Any) -> Any:
+    """Zeros."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        memset(builder, builder.inttoptr(arguments[0], ir.IntType(8).as_pointer()), arguments[1], 0)
+        return context.get_dummy_value()
+
+    return types.void(INT, INT), generate
+
+
+@intrinsic
+def _sum(context: Any, target: Any, a: Any, b: Any) -> Any:
+    """A plane = plane a + plane b."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, a, b = arguments
+        _keep(builder, builder.xor(_plane(builder, a), _plane(builder, b)), target)
+        return context.get_dummy_value()
+
+    return types.void(INT, INT, INT), generate
+
+
+@intrinsic
+def _add_four(context: Any, target: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """A plane += planes a + b + c + d."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, a, b, c, d = (_plane(builder, each) for each in arguments)
+        total = builder.xor(builder.xor(a, b), builder.xor(c, d))
+        _keep(builder, builder.xor(target, total), arguments[0])
+        return context.get_dummy_value()
+
+    return types.void(INT, INT, INT, INT, INT), generate
+
+
+@intrinsic
+def _exchange(context: Any, a: Any, b: Any, shift: Any, mask: Any) -> Any:
+    """The bits of ``mask`` in plane b against those ``shift`` above them in plane a."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        a, b = (_plane(builder, each) for each in arguments[:2])
+        shift, mask = (_everywhere(builder, each) for each in arguments[2:])
+        moved = builder.and_(builder.xor(builder.lshr(a, shift), b), mask)
+        _keep(builder, builder.xor(a, builder.shl(moved, shift)), arguments[0])
+        _keep(builder, builder.xor(b, moved), arguments[1])
+        return context.get_dummy_value()
+
+    return types.void(INT, INT, INT, INT), generate
+
+
+@njit(types.void(INT, INT), cache=True, nogil=True)
+def _turn(at: Any, size: Any) -> None:
+    """Words into planes, or planes into words: each 16 x 16 bits transposed."""
+    for unit in range(at, at + size, UNIT):
+        shift, mask = 8, 0x00FF00FF00FF00FF
+        while shift:
+            for i in range(16):
+                if not i & shift:
+                    _exchange(unit + i * PLANE, unit + (i + shift) * PLANE, shift, mask)
+            shift >>= 1
+            mask ^= mask << shift
+
+
+@njit(types.void(INT, INT, INT), cache=True, nogil=True)
+def _add(target: Any, source: Any, size: Any) -> None:
+    """``size`` bytes += as many."""
+    for offset in range(0, size, PLANE):
+        _sum(target + offset, target + offset, source + offset)
+
+
+@njit(types.void(INT, INT, INT, INT, INT), cache=True, nogil=True)
+def _add_product(target: Any, source: Any, size: Any, constant: Any, sums: Any) -> None:
+    """``size`` bytes += as many times the constant; the first sum of each group is zero."""
+    for unit in range(0, size, UNIT):
+        for group in range(4):
+            first = sums + group * GROUP
+            for bit in range(4):
+                plane, span = source + unit + (4 * group + bit) * PLANE, PLANE << bit
+                for i in range(first, first + span, PLANE):
+                    _sum(i + span, i, plane)
+        place = target + unit
+        for part in range(0, 32, 8):
+            masks = _load(constant + part)
+            for _ in range(4):
+                _add_four(
+                    place,
+                    sums + ((masks << 6) & MASK),
+                    sums + GROUP + ((masks << 2) & MASK),
+                    sums + 2 * GROUP + ((masks >> 2) & MASK),
+                    sums + 3 * GROUP + ((masks >> 6) & MASK),
+                )
+                masks >>= 16
+                place += PLANE
+
+
+@njit(types.void(INT, INT, INT, INT, INT, INT, INT, INT), cache=True, nogil=True)
+def _ascend(work: Any, row: Any, level: Any, first: Any, end: Any, base: Any, constants: Any, sums: Any) -> None:
+    """One level of values to coefficients on rows ``first`` to ``end`` - 1, the last block as a whole."""
+    half = 1 << level
+    for block in range(first, end, 2 * half):
+        constant = (base + block) >> (level + 1)
+        for i in range(block, block + half):
+            a, b = work + i * row, work + (i + half) * row
+            _add(b, a, row)
             if constant:
-                _tabulate(multiples, constant, low, high)
-            for row in range(block, block + half):
-                _add(work, row + half, row)
-                if constant:
-                    _add_product(work, row, row + half, low, high)
+                _add_product(a, b, row, constants + 32 * constant, sums)
 
 
-@njit(types.void(WORK, INT, INT, INT, INT, INT, MULTIPLES, TABLE, TABLE), cache=True, nogil=True)
-def _descend(
-    work: Any, first: Any, last: Any, base: Any, level: Any, levels: Any, multiples: Any, low: Any, high: Any
-) -> None:
-    """Coefficients to values: the same levels, the other way."""
-    for i in range(levels - 1, level - 1, -1):
-        half = 1 << i
-        for block in range(first, last, 2 * half):
-            constant = (base + block) >> (i + 1)
+@njit(types.void(INT, INT, INT, INT, INT, INT, INT, INT), cache=True, nogil=True)
+def _descend(work: Any, row: Any, level: Any, first: Any, end: Any, base: Any, constants: Any, sums: Any) -> None:
+    """One level of coefficients to values."""
+    half = 1 << level
+    for block in range(first, end, 2 * half):
+        constant = (base + block) >> (level + 1)
+        for i in range(block, block + half):
+            a, b = work + i * row, work + (i + half) * row
             if constant:
-                _tabulate(multiples, constant, low, high)
-            for row in range(block, block + half):
-                if constant:
-                    _add_product(work, row, row + half, low, high)
-                _add(work, row + half, row)
+                _add_product(a, b, row, constants + 32 * constant, sums)
+            _add(b, a, row)
 
 
-@njit(types.UniTuple(INT, 2)(INT), cache=True, nogil=True)
-def _levels(rows: Any) -> Any:
-    """Of a transform of so many rows, a power of two: those within a block, and all."""
-    total = 0
-    while 1 << total < rows:
-        total += 1
-    within = 0
-    while within < total and 1 << within < BLOCK:
-        within += 1
-    return within, total
+@njit(types.void(INT, INT, INT, INT, INT, INT, INT), cache=True, nogil=True)
+def _coefficients(work: Any, row: Any, log: Any, live: Any, base: Any, constants: Any, sums: Any) -> None:
+    """Values at points ``base`` .. ``base`` + 2^``log`` - 1 to coefficients, in place; rows from ``live`` on are zero."""
+    within = min(log, BLOCK)
+    for first in range(0, live, 1 << within):
+        for level in range(within):
+            _ascend(work, row, level, first, min(live, first + (1 << within)), base, constants, sums)
+    for level in range(within, log):
+        _ascend(work, row, level, 0, live, base, constants, sums)
 
 
-@njit(types.void(WORK, INT, INT, INT, MULTIPLES, TABLE, TABLE), cache=True, nogil=True)
-def coefficients(work: Any, rows: Any, live: Any, base: Any, multiples: Any, low: Any, high: Any) -> None:
-    """Values at points ``base`` .. ``base + rows - 1`` to coefficients, in place; rows from ``live`` on are zero."""
-    within, total = _levels(rows)
-    step = 1 << within
-    for first in range(0, live, step):
-        _ascend(work, first, first + step, base, 0, within, multiples, low, high)
-    for level in range(within, total):
-        _ascend(work, 0, live, base, level, level + 1, multiples, low, high)
+@njit(types.void(INT, INT, INT, INT, INT, INT, INT), cache=True, nogil=True)
+def _values(work: Any, row: Any, log: Any, live: Any, base: Any, constants: Any, sums: Any) -> None:
+    """Coefficients to values, in place; rows from ``live`` on are not wanted."""
+    within = min(log, BLOCK)
+    for level in range(log - 1, within - 1, -1):
+        _descend(work, row, level, 0, live, base, constants, sums)
+    for first in range(0, live, 1 << within):
+        for level in range(within - 1, -1, -1):
+            _descend(work, row, level, first, min(live, first + (1 << within)), base, constants, sums)
 
 
-@njit(types.void(WORK, INT, INT, INT, MULTIPLES, TABLE, TABLE), cache=True, nogil=True)
-def values(work: Any, rows: Any, live: Any, base: Any, multiples: Any, low: Any, high: Any) -> None:
-    """Coefficients to values, in place; those from ``live`` on are not wanted."""
-    within, total = _levels(rows)
-    step = 1 << within
-    for level in range(total - 1, within - 1, -1):
-        _descend(work, 0, live, base, level, level + 1, multiples, low, high)
-    for first in range(0, live, step):
-        _descend(work, first, first + step, base, 0, within, multiples, low, high)
-
-
-@njit(types.void(SOURCE, INT, INT, WORK, INT), cache=True, nogil=True)
-def _fetch(source: Any, start: Any, count: Any, work: Any, row: Any) -> None:
-    """``count`` symbols from byte ``start`` on into a row; the rest of it is zero."""
-    for i in range(count):
-        work[row, i] = np.uint16(source[start + 2 * i]) | np.uint16(source[start + 2 * i + 1]) << U8
-    for i in range(count, work.shape[1]):
-        work[row, i] = 0
-
-
-@njit(types.void(WORK, INT, TARGET, INT, INT), cache=True, nogil=True)
-def _put(work: Any, row: Any, target: Any, start: Any, count: Any) -> None:
-    """``count`` symbols of a row, from byte ``start`` on."""
-    for i in range(count):
-        symbol = work[row, i]
-        target[start + 2 * i] = np.uint8(symbol & LOW)
-        target[start + 2 * i + 1] = np.uint8(symbol >> U8)
-
-
-@njit(types.void(SOURCE, INT, INT, TARGET, INT, INT, INT, INT, MULTIPLES), cache=True, nogil=True)
+@njit(types.void(*[INT] * 11), cache=True, nogil=True)
 def encode(
-    data: Any, stride: Any, k: Any, parity: Any, across: Any, m: Any, space: Any, size: Any, multiples: Any
+    data: Any,
+    stride: Any,
+    k: Any,
+    parity: Any,
+    across: Any,
+    m: Any,
+    work: Any,
+    log: Any,
+    size: Any,
+    strip: Any,
+    constants: Any,
 ) -> None:
-    """Parity rows (``across`` bytes apart) of data rows (``stride`` apart), of ``size`` bytes.
+    """Parity rows (``across`` bytes apart) of data rows (``stride`` apart), of ``size`` bytes, for P = 2^``log``.
 
-    ``space`` is the layout's, a power of two.
+    The workspace has 2P rows of ``strip`` bytes, and what is spare.
     """
-    low, high = np.empty(256, np.uint16), np.empty(256, np.uint16)
-    width = min(STRIP, size // 2)
-    work, total = np.empty((space, width), np.uint16), np.empty((space, width), np.uint16)
-    for start in range(0, size, 2 * width):
-        count = min(width, (size - start) // 2)
-        total[:] = 0
+    space = 1 << log
+    sums = work + 2 * space * strip
+    _clear(sums, SPARE)
+    for start in range(0, size, strip):
+        row = min(strip, size - start)
         for chunk in range(0, k, space):
             live = min(space, k - chunk)
-            for row in range(live):
-                _fetch(data, (chunk + row) * stride + start, count, work, row)
-            work[live:] = 0
-            coefficients(work, space, live, space + chunk, multiples, low, high)
-            for row in range(space):
-                for i in range(width):
-                    total[row, i] ^= work[row, i]
-        values(total, space, m, 0, multiples, low, high)
-        for row in range(m):
-            _put(total, row, parity, row * across + start, count)
+            values = work + space * row if chunk else work
+            for i in range(live):
+                _copy(values + i * row, data + (chunk + i) * stride + start, row)
+            _turn(values, live * row)
+            _clear(values + live * row, (space - live) * row)
+            _coefficients(values, row, log, live, space + chunk, constants, sums)
+            if chunk:
+                _add(work, values, space * row)
+        _values(work, row, log, m, 0, constants, sums)
+        _turn(work, m * row)
+        for i in range(m):
+            _copy(parity + i * across + start, work + i * row, row)
 
 
-@njit(types.void(WORK, INT), cache=True, nogil=True)
-def _differentiate(work: Any, live: Any) -> None:
+@njit(types.void(INT, INT, INT), cache=True, nogil=True)
+def _differentiate(work: Any, row: Any, length: Any) -> None:
     """Coefficients of the derivative, in place: each is the sum of those whose number has one bit more."""
-    rows = work.shape[0]
-    for row in range(live):
+    for i in range(length):
         bit = 1
-        while bit < rows:
-            if not row & bit:
-                _add(work, row, row | bit)
+        while bit < length:
+            if not i & bit:
+                _add(work + i * row, work + (i | bit) * row, row)
             bit <<= 1
 
 
-@njit(
-    types.void(TARGET, INT, PLACES, INT, MULTIPLES, PLACES, PLACES, MULTIPLES, INT, MULTIPLES),
-    cache=True,
-    nogil=True,
-)
+@njit(types.void(*[INT] * 14), cache=True, nogil=True)
 def rebuild(
     shards: Any,
     stride: Any,
-    rows: Any,
+    points: Any,
     live: Any,
     scales: Any,
     lost: Any,
     targets: Any,
     unscales: Any,
+    count: Any,
+    work: Any,
+    log: Any,
     size: Any,
-    multiples: Any,
+    strip: Any,
+    constants: Any,
 ) -> None:
-    """The lost rows, in place; rows are of ``size`` bytes and ``stride`` apart.
+    """The ``count`` lost rows of a word, in place; `gf16_plan.Mending` says what the others are, and N = 2^``log``.
 
-    ``rows``: (N,) the row that stands at each point, -1 where none does; ``scales``: (live,) multiples of the locator there.
-    Row ``targets[i]`` belongs to point ``lost[i]`` and is multiplied by the constant with multiples ``unscales[i]``.
+    The workspace has N rows of ``strip`` bytes, and what is spare.
     """
-    low, high = np.empty(256, np.uint16), np.empty(256, np.uint16)
-    width = min(STRIP, size // 2)
-    length = rows.shape[0]
-    work = np.empty((length, width), np.uint16)
-    spare = np.empty((2, width), np.uint16)
-    for start in range(0, size, 2 * width):
-        count = min(width, (size - start) // 2)
-        work[:] = 0
+    length = 1 << log
+    sums = work + length * strip
+    unit = sums + 4 * GROUP
+    _clear(sums, SPARE)
+    for start in range(0, size, strip):
+        row = min(strip, size - start)
+        _clear(work, length * row)
         for point in range(live):
-            if rows[point] >= 0:
-                _fetch(shards, rows[point] * stride + start, count, spare, 0)
-                _tabulate(scales, point, low, high)
-                for i in range(width):
-                    symbol = spare[0, i]
-                    work[point, i] = low[symbol & LOW] ^ high[symbol >> U8]
-        coefficients(work, length, live, 0, multiples, low, high)
-        _differentiate(work, length)
-        values(work, length, live, 0, multiples, low, high)
-        for i in range(lost.shape[0]):
-            _tabulate(unscales, i, low, high)
-            for j in range(width):
-                symbol = work[lost[i], j]
-                spare[1, j] = low[symbol & LOW] ^ high[symbol >> U8]
-            _put(spare, 1, shards, targets[i] * stride + start, count)
+            which = _load(points + 8 * point)
+            if which >= 0:
+                for offset in range(0, row, UNIT):
+                    _copy(unit, shards + which * stride + start + offset, UNIT)
+                    _turn(unit, UNIT)
+                    _add_product(work + point * row + offset, unit, UNIT, scales + 32 * point, sums)
+        _coefficients(work, row, log, live, 0, constants, sums)
+        _differentiate(work, row, length)
+        _values(work, row, log, live, 0, constants, sums)
+        for i in range(count):
+            at = work + _load(lost + 8 * i) * row
+            for offset in range(0, row, UNIT):
+                _clear(unit, UNIT)
+                _add_product(unit, at + offset, UNIT, unscales + 32 * i, sums)
+                _turn(unit, UNIT)
+                _copy(shards + _load(targets + 8 * i) * stride + start + offset, unit, UNIT)

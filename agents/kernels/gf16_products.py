@@ -1,11 +1,10 @@
 """Products of vectors of GF(2^16) symbols by constants, as LLVM IR: by affine maps of bytes (GFNI) or shuffled tables (AVX2).
 
 Vectors hold the low bytes of as many symbols as they have bytes, or their high bytes. A constant is a row of bytes in memory,
-which ``table`` makes.
+which ``rows`` makes.
 """
 
 from abc import ABC, abstractmethod
-from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,16 +43,10 @@ class Products(ABC):
         features = binding.get_host_cpu_features()
         return all(features.get(need) for need in cls.needs)
 
-    @classmethod
-    def table(cls, constants: Symbols) -> NDArray[Any]:
-        """(n,) constants -> (n, row) bytes, contiguous: rows are linear in the bits of a constant."""
-        low, high = _bytewise(cls)
-        return np.asarray(low[constants & np.uint16(255)] ^ high[constants >> np.uint16(8)]).view(np.uint8)
-
     @staticmethod
     @abstractmethod
-    def rows(constants: Symbols) -> NDArray[Any]:
-        """The same, bit by bit."""
+    def rows(constants: Symbols) -> NDArray[np.uint8]:
+        """(n,) constants -> (n, row) bytes."""
 
     @abstractmethod
     def constant(self, address: Any) -> list[Any]:
@@ -119,23 +112,13 @@ class Products(ABC):
         )
 
 
-@cache
-def _bytewise(way: type[Products]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The rows of all constants of a low and of a high byte."""
-    constants = np.arange(256, dtype=np.uint16)
-    low, high = (
-        np.ascontiguousarray(way.rows(part)).view(np.uint64) for part in (constants, constants << np.uint16(8))
-    )
-    return low, high
-
-
 class Affine(Products):
     """A product is a 16 x 16 matrix of bits: four of 8 x 8, each in one word that GFNI takes."""
 
     row = 32
 
     @staticmethod
-    def rows(constants: Symbols) -> NDArray[Any]:
+    def rows(constants: Symbols) -> NDArray[np.uint8]:
         # Of out half, in half, bit out from the highest down: the byte of bits in.
         bits = (multiples(constants)[:, :, None] >> np.arange(BITS, dtype=np.uint16)) & 1
         quarters = bits.astype(np.uint8).reshape(-1, 2, 8, 2, 8).transpose(0, 3, 1, 4, 2)[:, :, :, ::-1]
@@ -183,7 +166,7 @@ class Shuffled(Products):
     name, size, needs, row = "avx2", 32, ("avx2",), 128
 
     @staticmethod
-    def rows(constants: Symbols) -> NDArray[Any]:
+    def rows(constants: Symbols) -> NDArray[np.uint8]:
         single = multiples(constants).reshape(-1, 4, 4)
         found = np.zeros((len(constants), 4, LANE), dtype=np.uint16)
         for bit in range(4):

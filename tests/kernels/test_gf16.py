@@ -99,11 +99,16 @@ def test_the_basis_is_cantors() -> None:
 
 @pytest.mark.parametrize(("k", "m"), SHAPES)
 def test_parity_is_the_polynomials(coder: gf16.Kernel, k: int, m: int) -> None:
+    data, parity = known_parity(k, m)
+    assert words(gf16.encode(data, m, coder)).T.tolist() == parity
+
+
+@cache
+def known_parity(k: int, m: int) -> tuple[Any, list[list[int]]]:
+    """Three symbols a row, one of them zero, and their parity, column by column."""
     data = noise(k * 100 + m, k, 6)
     data[0, :2] = 0
-    parity = words(gf16.encode(data, m, coder))
-    for column in range(3):
-        assert [int(symbol) for symbol in parity[:, column]] == interpolated(words(data)[:, column].tolist(), m)
+    return data, [interpolated(column.tolist(), m) for column in words(data).T]
 
 
 @pytest.mark.parametrize(("k", "m"), SHAPES)
@@ -161,37 +166,20 @@ def test_the_longest_words(k: int, m: int) -> None:
     assert np.array_equal(shards, whole)
 
 
-def test_a_long_word_that_is_not_aligned_is_the_polynomial_too() -> None:
-    """Its data symbols and zeros, interpolated at one parity point: weights of all points by logarithms."""
+def test_a_long_word_that_is_not_aligned_is_a_polynomial_too() -> None:
+    """Over all points of the field, the degree is below 65,536 - P if and only if the first P sums of powers are zero."""
     k, m = 33000, 32500
     data = noise(8, k, 2)
-    parity = words(gf16.encode(data, m))[:, 0]
     space, length = known(k, m)
     assert (space, length) == (m, 65536)
-    logs, powers, numbered = logarithms(), exponentials(), points()
-    nodes = numbered[space:length]
-    for i in (0, 12345):
-        at = numbered[i]
-        total = 0
-        everything = int(logs[nodes ^ at].sum())
-        for j in (np.flatnonzero(words(data)[:, 0])).tolist():
-            if j % 3000 == 0:
-                # One over the product of differences from the other nodes: slow, so for some; the others by its convolution.
-                slow = int(logs[np.delete(nodes, j) ^ nodes[j]].sum())
-                assert slow % 65535 == weights(space, length)[j] % 65535
-            exponent = everything - int(logs[nodes[j] ^ at]) - int(weights(space, length)[j])
-            total ^= int(powers[(exponent + int(logs[int(words(data)[j, 0])])) % 65535])
-        assert total == parity[i]
-
-
-@cache
-def weights(space: int, length: int) -> Any:
-    """Logarithms of the products of each node's differences: of all points, less those below ``space``."""
-    logs, numbered = logarithms(), points()
-    everything = int(logs[1:].sum())
-    return np.array(
-        [everything - int(logs[numbered[:space] ^ numbered[j]].sum()) for j in range(space, length)], dtype=np.int64
-    )
+    word = np.concatenate([words(gf16.encode(data, m))[:, 0], words(data)[:, 0]])
+    word[0] = 0  # at the element 0, whose powers are 0
+    used = np.flatnonzero(word)
+    logs, powers = logarithms(), exponentials()
+    symbols, places = logs[word[used]], logs[points()[used]]
+    for power in (1, 2, 777, m - 1, m):
+        total = np.bitwise_xor.reduce(powers[(symbols + power * places) % 65535])
+        assert (total == 0) == (power < m)
 
 
 @pytest.mark.parametrize("words_between", [2, 3])
