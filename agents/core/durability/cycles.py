@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from math import expm1, inf
 
 import numpy as np
-from numpy.typing import NDArray
 
+from agents.core.durability.fates import Groups, until_repair
 from agents.core.durability.hazards import Code, Hazards
-
-Floats = NDArray[np.float64]
+from agents.core.durability.waiting import Grid, grid, until_trigger
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,25 @@ class Cycle:
 
 def cycles(codes: Sequence[Code], hazards: Hazards) -> list[Cycle]:
     """The cycle of each code under the same hazards. The codes share a threshold and a number of misses."""
-    return _independent(codes, hazards)
+    if codes[0].misses == 1 and not hazards.striking:
+        return _independent(codes, hazards)
+    at = grid(codes, hazards)
+    return [_observed_late(code, Groups.of(code, hazards), at) for code in codes]
+
+
+def _observed_late(code: Code, groups: Groups, at: Grid) -> Cycle:
+    """Slots that fail in groups, or are observed after more than one missed proof."""
+    failing, mending = at.hazards.failing, 1 / at.hazards.mttr
+    waiting, triggered = until_trigger(code, groups, at)
+    mended = until_repair(groups, triggered, failing, mending)
+    seconds = loss = repair = vacant = 0.0
+    for struck, after in mended.items():
+        both = waiting[struck] + after
+        seconds += float(both.sum())
+        loss += float(both @ groups.fatal(struck, failing))
+        repair += float(after.sum()) * mending
+        vacant += float(after @ (groups.lost(struck) + np.arange(len(after)))) * mending
+    return Cycle(seconds, loss, repair, vacant / repair if repair else 0.0)
 
 
 def _independent(codes: Sequence[Code], hazards: Hazards) -> list[Cycle]:
@@ -61,7 +78,7 @@ def _independent(codes: Sequence[Code], hazards: Hazards) -> list[Cycle]:
     slots = np.array([code.slots for code in codes], float)
     parity = np.array([code.parity for code in codes])
     threshold = codes[0].repair_threshold
-    failing, proving, mending = 1 / hazards.mttf, 1 / hazards.mtbp, 1 / hazards.mttr
+    failing, proving, mending = hazards.failing, 1 / hazards.mtbp, 1 / hazards.mttr
     seconds, loss, repair, vacant = (np.zeros(len(codes)) for _ in range(4))
     arriving = np.zeros((threshold + 1, len(codes)))
     arriving[0] = 1.0

@@ -11,6 +11,9 @@ YEAR_SECONDS = 31_536_000
 MAX_SLOTS = 256
 """The most slots that a dataset has."""
 
+MAX_MISSES = 16
+"""The most missed proofs after which a loss may count."""
+
 
 def positive(name: str, value: float, *, endless: bool = False) -> None:
     """Raises Misuse unless ``value`` is a time above zero (and, unless ``endless``, finite)."""
@@ -47,9 +50,9 @@ class Code:
                 f"the threshold is at least 1, and {self.parity} parity slots survive no more losses",
                 "Choose another threshold.",
             )
-        if self.misses < 1:
+        if not 1 <= self.misses <= MAX_MISSES:
             raise CodeParameters(
-                f"A loss cannot count after {self.misses} missed proofs", "there is at least one", "Choose 1 or more."
+                f"A loss cannot count after {self.misses} missed proofs", "", f"Choose 1 to {MAX_MISSES}."
             )
 
     @property
@@ -91,6 +94,11 @@ class Hazards:
             raise Misuse(f"A group cannot have {self.group_size} slots", "", "Choose 1 or more.")
 
     @property
-    def correlated(self) -> bool:
-        """Whether slots fail together at all."""
-        return self.group_size > 1 and isfinite(self.group_mttf)
+    def failing(self) -> float:
+        """Rate at which one slot fails by itself, per second; a group of one slot is no group."""
+        return 1 / self.mttf + (1 / self.group_mttf if self.group_size == 1 else 0.0)
+
+    @property
+    def striking(self) -> float:
+        """Rate at which one group is struck, per second; 0 where no slots fail together."""
+        return 1 / self.group_mttf if self.group_size > 1 else 0.0

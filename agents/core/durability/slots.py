@@ -17,8 +17,11 @@ __all__ = [
     "repairs_per_second", "slots_lost_per_repair", "smallest",
 ]  # fmt: skip
 
-BATCH = 32
-"""Codes tried at once in a search; most searches end in the first batch."""
+BATCH = 16
+"""Codes tried at once in a search."""
+
+GROUPED_BATCH = 4
+"""The same where slots fail in groups, which takes longer a code."""
 
 
 def mean_time_to_loss(code: Code, hazards: Hazards) -> float:
@@ -67,7 +70,9 @@ def family(expansion: float, threshold: int, misses: int = 1) -> list[Code]:
     return codes
 
 
-def smallest(expansion: float, threshold: int, hazards: Hazards, target: float, duration: float) -> Code:
+def smallest(
+    expansion: float, threshold: int, hazards: Hazards, target: float, duration: float, misses: int = 1
+) -> Code:
     """The code with the fewest slots that is lost within ``duration`` seconds with probability below ``target``.
 
     Raises OutOfReach when none of at most 256 slots is, Misuse and CodeParameters as ``family``.
@@ -75,9 +80,10 @@ def smallest(expansion: float, threshold: int, hazards: Hazards, target: float, 
     positive("The duration", duration)
     if not 0 < target < 1:
         raise Misuse(f"The target cannot be {target}", "it is a probability above 0 and below 1", "Choose like 1e-9.")
-    codes = family(expansion, threshold)
-    for start in range(0, len(codes), BATCH):
-        batch = codes[start : start + BATCH]
+    codes = family(expansion, threshold, misses)
+    step = GROUPED_BATCH if hazards.striking else BATCH
+    for start in range(0, len(codes), step):
+        batch = codes[start : start + step]
         for code, cycle in zip(batch, cycles(batch, hazards), strict=True):
             if cycle.loss_within(duration) < target:
                 return code
