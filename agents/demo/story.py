@@ -267,14 +267,14 @@ class Story:
             raise StoryBroken("A repairer held a slot before", " and ".join(map(self._name, hosts)))
         found = await reports(providers, dict(zip(LOST, hosts, strict=True)))
         for report in found:
-            size = f"{format_size(report.fetched)}, {report.fetched / bought.layout.slot_bytes:.1f} slots"
+            size = f"{format_size(report.fetched)}, {report.fetched / bought.layout.data_bytes:.1f} slots"
             if report.source is not None:
                 screen.say(f"{report.provider} had slot {report.slot} from {self._name(report.source)}: {size}")
             else:
                 made = _listed((report.slot, *report.spares))
                 screen.say(f"{report.provider} fetched {size}, and made slots {made} of them")
         times = sum(report.source is None for report in found)
-        total = sum(report.fetched for report in found) / bought.layout.slot_bytes
+        total = sum(report.fetched for report in found) / bought.layout.data_bytes
         screen.say(f"reconstructions: {times}; fetched {total:.1f} slots for {len(LOST)}, not {DATA * len(LOST)}")
         screen.keep(self._request, self._names, self._placed)
         return found

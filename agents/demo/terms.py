@@ -14,7 +14,8 @@ from agents.core.proofs.profiles import Profile
 from agents.core.units import TOKEN
 from agents.proving.prover import prover_for
 from agents.proving.service import ProvingService
-from agents.store.slots import SlotName, SlotStore, put_all
+from agents.store.folders import SlotName
+from agents.store.slots import SlotStore, put_all
 from agents.store.spool import Spool
 
 DATA, PARITY = 3, 2

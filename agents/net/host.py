@@ -28,10 +28,17 @@ class SlotPlan:
     block_list_digest: bytes
     digests: Sequence[bytes]
     block_bytes: int
+    made: int = 0
+    """Blocks at its end that are not uploaded: whoever hosts the slot makes them of the others."""
 
     def __post_init__(self) -> None:
         if not 0 < self.block_bytes <= MAX_BLOCK:
             raise ValueError(f"blocks of {self.block_bytes} bytes")
+
+    @property
+    def uploaded(self) -> int:
+        """Blocks that are uploaded, from the first on."""
+        return len(self.digests) - self.made
 
     def matches(self, index: int, block: bytes) -> bool:
         """Whether ``block`` is the slot's block number ``index``."""
@@ -71,7 +78,10 @@ class Host(Protocol):
         """Keeps a verified block. Raises StorageTrouble."""
 
     async def finish_upload(self, request_id: bytes, slot_index: int) -> None:
-        """All blocks are held: make them durable and go on. Raises BadData if they do not make the slot's root."""
+        """All blocks to be uploaded are held: make the others, and all of them durable, and go on.
+
+        Raises BadData if they do not make the slot's root.
+        """
 
     async def is_finished(self, request_id: bytes, slot_index: int) -> bool:
         """Whether :meth:`finish_upload` succeeded for this upload."""

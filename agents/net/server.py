@@ -161,7 +161,7 @@ class PeerServer:
             manifest=await self._host.has_manifest(*place),
             block_list=plan is not None,
             held=await self._host.blocks_held(*place) if plan else 0,
-            total=len(plan.digests) if plan else None,
+            total=plan.uploaded if plan else None,
             done=await self._host.is_finished(*place),
         )
         return _json(status.to_json(), headers={HELD: str(status.held)})
@@ -222,7 +222,7 @@ class PeerServer:
     async def _receive(self, request: web.BaseRequest, route: Route, plan: SlotPlan) -> None:
         place = (route.id, route.slot_index)
         start = whole_number(request.query.get("start"))
-        held, total = await self._host.blocks_held(*place), len(plan.digests)
+        held, total = await self._host.blocks_held(*place), plan.uploaded
         if start is None or start > held:
             raise Refusal(409, "order", f"{held} blocks are held: start there", {HELD: str(held)})
         if _content_length(request) != (total - start) * plan.block_bytes:

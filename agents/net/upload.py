@@ -28,7 +28,7 @@ async def push_slot(
     attempts: int = 5,
     pause: float = 1.0,
 ) -> UploadStatus:
-    """Uploads what ``peer`` does not hold yet; returns its final status, with ``done`` true.
+    """Uploads what ``peer`` does not hold yet and cannot make itself; returns its final status, with ``done`` true.
 
     A cut, slow or busy peer is tried again, ``pause`` seconds later and longer each time; ``attempts`` counts tries in
     a row that brought no block further. ``on_progress(held, total)`` runs as blocks leave. Raises PeerError, or
@@ -46,8 +46,8 @@ async def push_slot(
                 await client.put_document(peer, request_id, slot_index, "manifest", manifest)
             if not status.block_list:
                 status = await client.put_document(peer, request_id, slot_index, "blocklist", block_list)
-            if status.total != len(plan.digests):
-                raise PeerLied(peer.endpoint, "counts other blocks", f"{status.total}, not {len(plan.digests)}")
+            if status.total != plan.uploaded:
+                raise PeerLied(peer.endpoint, "counts other blocks", f"{status.total}, not {plan.uploaded}")
             status = await _push_blocks(
                 client, peer, request_id, slot_index, plan, status.held, blocks_from, on_progress
             )
@@ -76,7 +76,7 @@ async def _push_blocks(
     blocks_from: BlocksFrom,
     on_progress: Callable[[int, int], None],
 ) -> UploadStatus:
-    total = len(plan.digests)
+    total = plan.uploaded
     spoilt: list[Corrupt] = []
 
     async def checked() -> AsyncIterator[bytes]:

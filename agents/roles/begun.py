@@ -8,7 +8,7 @@ from agents.core.agents.provider_duties import UnderWay, reserved_by
 from agents.core.market.types import SlotState
 from agents.core.market.view import MarketView, SlotKey
 from agents.roles.lapses import Lapses, Rests
-from agents.store.slots import SlotName
+from agents.store.folders import SlotName
 
 
 class Begun:

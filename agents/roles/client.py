@@ -63,7 +63,7 @@ class Client:
 
     async def _push(self, peer: Peer, request: bytes, index: int, dataset: SpooledDataset, advance: Advance) -> None:
         manifest, digests = dataset.manifest, dataset.digests(index)
-        plan = SlotPlan(manifest.slots[index].blocks, digests, BLOCK_BYTES)
+        plan = SlotPlan(manifest.slots[index].blocks, digests, BLOCK_BYTES, made=manifest.parity_blocks)
 
         async def blocks(start: int) -> AsyncIterator[bytes]:
             for block in dataset.blocks(index, start):

@@ -40,7 +40,7 @@ async def download(
     header = await dataset.start()
     final = target if target is not None else Path.cwd() / Path(header.name).name
     must_be_new(final)
-    count = dataset.manifest.blocks_per_slot
+    count = dataset.manifest.data_blocks
     with PartialFile(final.parent, capability.manifest, header.size, count) as partial:
         advance("reading", partial.stripes, count)
         async with aclosing(stripes_of(dataset.sources, dataset.manifest, partial.stripes)) as running:
@@ -104,13 +104,13 @@ class _Dataset:
             own = [source for source in self.sources if source.slot_index == index]
             try:
                 if own:
-                    async with aclosing(fetch_any_k(own, 1, manifest.blocks_per_slot, BLOCK_BYTES)) as running:
+                    async with aclosing(fetch_any_k(own, 1, manifest.data_blocks, BLOCK_BYTES)) as running:
                         async for ((_, block),) in running:
                             yield block
                             done += 1
             except PeerError:
                 self.sources = [source for source in self.sources if source.slot_index != index]
-            if done == manifest.blocks_per_slot:
+            if done == manifest.data_blocks:
                 continue
             async with aclosing(stripes_of(self.sources, manifest, done)) as running:
                 async for blocks in running:

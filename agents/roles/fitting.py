@@ -6,7 +6,7 @@ from agents.core.dataset.cid import digest_of
 from agents.core.dataset.manifest import Manifest, check_bought, parse_manifest
 from agents.core.errors import BadData, ManifestInvalid, StorageTrouble
 from agents.core.market.view import RequestView
-from agents.store.slots import SlotFolder
+from agents.store.folders import SlotFolder
 
 
 class Fitting:

@@ -15,7 +15,8 @@ from agents.net.host import Denied, Later, SlotPlan
 from agents.roles.drill import reached
 from agents.roles.fitting import Fitting
 from agents.store.files import storage_errors
-from agents.store.slots import ArrivingSlot, HeldSlot, SlotFolder, SlotName, SlotStore
+from agents.store.folders import ArrivingSlot, HeldSlot, SlotFolder, SlotName
+from agents.store.slots import SlotStore
 
 log = logging.getLogger(__name__)
 
@@ -94,10 +95,10 @@ class Hosting:
         return _plan(folder) if folder is not None and folder.has_blocks else None
 
     async def blocks_held(self, request_id: bytes, slot_index: int) -> int:
-        """Blocks that are here from the first on."""
+        """Blocks to be uploaded that are here, from the first on."""
         held = self._store.find(self._name(request_id, slot_index))
         if held is not None:
-            return held.manifest.blocks_per_slot
+            return held.manifest.data_blocks
         arriving = self._arriving(request_id, slot_index)
         return await asyncio.to_thread(lambda: arriving.held) if arriving is not None else 0
 
@@ -108,7 +109,7 @@ class Hosting:
             await asyncio.to_thread(arriving.put_block, index, block)
 
     async def finish_upload(self, request_id: bytes, slot_index: int) -> None:
-        """Check the slot's root and hold it."""
+        """Make the slot's parity, check its root and hold it."""
         name = self._name(request_id, slot_index)
         started = time.monotonic()
         await asyncio.to_thread(self._store.commit, name)
@@ -217,4 +218,5 @@ async def _document(folder: SlotFolder, name: str) -> bytes:
 
 
 def _plan(folder: SlotFolder) -> SlotPlan:
-    return SlotPlan(folder.manifest.slots[folder.name.index].blocks, folder.digests, BLOCK_BYTES)
+    manifest = folder.manifest
+    return SlotPlan(manifest.slots[folder.name.index].blocks, folder.digests, BLOCK_BYTES, manifest.parity_blocks)

@@ -36,7 +36,8 @@ from agents.roles.drill import reached
 from agents.roles.fitting import Fitting
 from agents.roles.rebuilding import Repairs
 from agents.roles.submitting import Submissions
-from agents.store.slots import SlotName, SlotStore
+from agents.store.folders import SlotName
+from agents.store.slots import SlotStore
 
 log = logging.getLogger(__name__)
 

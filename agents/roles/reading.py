@@ -133,8 +133,8 @@ async def _first(
 async def stripes_of(
     sources: Sequence[SlotSource], manifest: Manifest, start: int = 0, stop: int | None = None
 ) -> AsyncGenerator[Stripe, None]:
-    """Stripes ``start`` to ``stop`` (all), each of any k blocks by slot index. Raises TooFewPeers."""
-    count = manifest.blocks_per_slot if stop is None else stop
+    """Stripes ``start`` to ``stop`` (all) of the data blocks, each of any k by slot index. Raises TooFewPeers."""
+    count = manifest.data_blocks if stop is None else stop
     fetching = fetch_any_k(sources, manifest.data_slots, count, BLOCK_BYTES, start=start)
     async with aclosing(fetching) as running:
         async for stripe in running:

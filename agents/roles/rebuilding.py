@@ -18,7 +18,8 @@ from agents.net.errors import TRY_ANOTHER
 from agents.net.fetch import PeerSlot, SlotSource, Stripe
 from agents.roles.reading import HostedSlot, fetch_manifest, hosts_of, sources_of, stripes_of
 from agents.roles.sharing import Asking, take
-from agents.store.slots import ArrivingSlot, SlotName, SlotStore
+from agents.store.folders import ArrivingSlot, SlotName
+from agents.store.slots import SlotStore
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ class Repairs:
         """The slot, and the spares there is room for; none where going on with the slot is cheaper than beginning anew."""
         found = [_Making(arriving)]
         manifest = arriving.manifest
-        if 2 * found[0].held > manifest.blocks_per_slot:
+        if 2 * found[0].held > manifest.data_blocks:
             return found
         for index in spares:
             if self._store.find(SlotName(manifest.digest, index)) is not None:
@@ -180,7 +181,7 @@ class Repairs:
 
 
 class _Making:
-    """A slot that is made in order. Its block list is gone with the host that had it, unless it came here before."""
+    """A slot whose data blocks come in order. Its block list is gone with the host that had it, unless it came before."""
 
     def __init__(self, arriving: ArrivingSlot) -> None:
         self.arriving = arriving
@@ -199,10 +200,13 @@ class _Making:
             self.arriving.put_block(place, block)
 
     def list_blocks(self) -> None:
-        """All blocks are put: they must be those of the manifest. Raises Corrupt, DiskFull, StorageTrouble."""
+        """All data blocks are put: with their parity they must be those of the manifest.
+
+        Raises Corrupt, DiskFull, StorageTrouble.
+        """
         if self._listed:
             return
-        listed = block_list(self._digests)
+        listed = block_list([*self._digests, *self.arriving.make_parity()])
         if digest_of(listed) != self.arriving.manifest.slots[self.index].blocks:
             raise Corrupt(f"Slot {self.index} cannot be rebuilt", "the hosts' blocks do not make it")
         self.arriving.put_blocks(listed)

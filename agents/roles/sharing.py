@@ -21,7 +21,7 @@ from agents.net.client import PeerClient
 from agents.net.endpoint import Peer
 from agents.net.errors import EndpointInvalid, PeerBusy, PeerDown, PeerSlow
 from agents.net.fetch import PeerSlot
-from agents.store.slots import ArrivingSlot
+from agents.store.folders import ArrivingSlot
 
 log = logging.getLogger(__name__)
 
@@ -121,13 +121,13 @@ Blocks = Callable[[int, int], AsyncGenerator[bytes, None]]
 
 
 async def take(offer: PeerSlot, blocks_of: Blocks, arriving: ArrivingSlot) -> None:
-    """The blocks of ``offer`` that are missing in ``arriving``; ``blocks_of`` is how to get them.
+    """The data blocks of ``offer`` that are missing in ``arriving``; ``blocks_of`` is how to get them.
 
     Raises PeerError for wrong bytes, and for those that come too slowly; Corrupt, DiskFull, StorageTrouble.
     """
     if not arriving.has_blocks:
         await asyncio.to_thread(arriving.put_blocks, block_list(offer.digests))
-    held, count = await asyncio.to_thread(lambda: arriving.held), arriving.manifest.blocks_per_slot
+    held, count = await asyncio.to_thread(lambda: arriving.held), arriving.manifest.data_blocks
     for start in range(held, count, PART):
         part = min(PART, count - start)
         try:

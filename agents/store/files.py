@@ -22,6 +22,16 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageTrouble(f"Cannot use {path}", error.strerror or str(error), "Check the disk.") from error
 
 
+def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of ``data``: the system may take less, and takes none where a disk is full. Raises OSError."""
+    left = memoryview(data).cast("B")
+    while left:
+        written = os.pwrite(handle, left, offset)
+        if written == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left, offset = left[written:], offset + written
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames in ``folder`` durable."""
     handle = os.open(folder, os.O_RDONLY)

@@ -8,7 +8,6 @@
 The name is the dataset's, so bytes of two datasets never meet; the process that writes holds a lock on it.
 """
 
-import errno
 import fcntl
 import json
 import os
@@ -18,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from agents.core.errors import FileRejected, StorageTrouble
-from agents.store.files import storage_errors, sync_folder
+from agents.store.files import storage_errors, sync_folder, write_at
 
 NOTE_EVERY = 32 << 20
 """Bytes written between two notes: what a kill can cost."""
@@ -99,7 +98,7 @@ class PartialFile:
         """Write one more stripe: (offset, bytes) each. Raises DiskFull."""
         with storage_errors(self.path):
             for offset, piece in pieces:
-                _write_at(self._handle, piece, offset)
+                write_at(self._handle, piece, offset)
                 self._unnoted += len(piece)
         self.stripes += 1
         if self._unnoted >= NOTE_EVERY:
@@ -116,7 +115,7 @@ class PartialFile:
         text = json.dumps({"size": self._size, "stripes": self.stripes}).encode()
         handle = os.open(self._note, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
-            _write_at(handle, text.ljust(NOTE_BYTES), 0)
+            write_at(handle, text.ljust(NOTE_BYTES), 0)
             os.fdatasync(handle)
         finally:
             os.close(handle)
@@ -136,13 +135,3 @@ class PartialFile:
             self.path.unlink(missing_ok=True)
             self._note.unlink(missing_ok=True)
             sync_folder(target.parent)
-
-
-def _write_at(handle: int, data: bytes, offset: int) -> None:
-    """Write all of ``data``: the system may take less, and takes none where a disk is full."""
-    left = memoryview(data)
-    while left:
-        written = os.pwrite(handle, left, offset)
-        if written == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        left, offset = left[written:], offset + written

@@ -2,7 +2,9 @@
 
 ::
 
-    <spool>/<manifest digest>/   manifest, slot-<i> (data), blocks-<i> (block list)
+    <spool>/<manifest digest>/   manifest, slot-<i> (data blocks), blocks-<i> (block list)
+
+A slot's own parity is made here to be listed and hashed, and not kept: its host makes it again.
 
 A dataset appears under its digest whole or not at all. One in the making is locked by its process, so what a kill left of
 it is told from another's work and removed by the next `Spool`.
@@ -13,10 +15,11 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,11 +30,13 @@ from agents.core.dataset.cipher import BLOCK_BYTES, Header, chunks_of, cipher_fo
 from agents.core.dataset.erasure import parity_block
 from agents.core.dataset.layout import Layout, layout_for
 from agents.core.dataset.manifest import Manifest, SlotEntry, block_list, parse_block_list, parse_manifest
+from agents.core.dataset.slot_code import SlotCode
 from agents.core.dataset.slots import SlotTree
 from agents.core.errors import FileRejected, ManifestInvalid, NotFound, StorageTrouble
 from agents.core.proofs.profiles import Profile
 from agents.core.proofs.trees import block_roots, dataset_tree, root
 from agents.kernels.limbs import Limbs
+from agents.store.coding import make_parity
 from agents.store.files import storage_errors, sync_folder, write_whole
 
 BATCH_BLOCKS = 128
@@ -68,10 +73,10 @@ class SpooledDataset:
         return parse_block_list(self.block_list(index), self.manifest.slots[index], self.manifest.blocks_per_slot)
 
     def blocks(self, index: int, start: int = 0) -> Iterator[bytes]:
-        """Blocks of slot ``index`` from ``start``."""
+        """Data blocks of slot ``index`` from ``start``."""
         with storage_errors(self.path), (self.path / f"slot-{index}").open("rb") as file:
             file.seek(start * BLOCK_BYTES)
-            for _ in range(start, self.manifest.blocks_per_slot):
+            for _ in range(start, self.manifest.data_blocks):
                 block = file.read(BLOCK_BYTES)
                 if len(block) != BLOCK_BYTES:
                     raise StorageTrouble(f"Slot {index} in {self.path} is cut short", "", "Store the file again.")
@@ -85,7 +90,7 @@ class SpooledDataset:
                 (self.path / f"slot-{index}", self.path / f"blocks-{index}")
                 for index in range(len(self.manifest.slots))
             ]
-            return all(data.stat().st_size == self.manifest.slot_bytes and listed.exists() for data, listed in files)
+            return all(data.stat().st_size == self.manifest.data_bytes and listed.exists() for data, listed in files)
         except (OSError, ManifestInvalid):
             return False
 
@@ -219,8 +224,18 @@ class _Making:
             self.folder.mkdir()
         self._layout = layout
         self._profile = profile
-        self._advance = advance
+        self._tell = advance
+        self._told = ("coding", 0, layout.size)
+        self._code = SlotCode(layout.data_blocks, layout.parity_blocks, profile.cells_per_block, profile.cell_bytes)
         self._entries: list[SlotEntry] = []
+
+    def _advance(self, what: str, done: int, total: int) -> None:
+        self._told = (what, done, total)
+        self._tell(*self._told)
+
+    def _pause(self) -> None:
+        """Let whoever waits end what takes long."""
+        self._tell(*self._told)
 
     def data(self, sealed: Iterator[bytes]) -> None:
         """Write the data slots, one after the other."""
@@ -229,7 +244,7 @@ class _Making:
 
             def blocks() -> Iterator[bytes]:
                 nonlocal done
-                for _ in range(self._layout.blocks_per_slot):
+                for _ in range(self._layout.data_blocks):
                     yield next(sealed, b"").ljust(BLOCK_BYTES, b"\0")
                     done += BLOCK_BYTES
                     self._advance("encrypting", min(done, self._layout.size), self._layout.size)
@@ -240,7 +255,7 @@ class _Making:
 
     def parity(self) -> None:
         """Write the parity slots from the data slots, stripe by stripe."""
-        k, m, count = self._layout.data_slots, self._layout.parity_slots, self._layout.blocks_per_slot
+        k, m, count = self._layout.data_slots, self._layout.parity_slots, self._layout.data_blocks
         for extra in range(m):
 
             def blocks(extra: int = extra) -> Iterator[bytes]:
@@ -257,24 +272,25 @@ class _Making:
             self._slot(k + extra, blocks())
 
     def _slot(self, index: int, blocks: Iterator[bytes]) -> None:
+        """Write the data blocks of a slot, and list and hash them with the parity that its host will make of them."""
         digests: list[bytes] = []
         roots: list[Limbs] = []
-        batch: list[bytes] = []
+        data = self._layout.data_blocks
 
-        def flush() -> None:
+        def hashed(batch: Sequence[bytes]) -> None:
+            digests.extend(map(digest_of, batch))
             roots.append(block_roots(b"".join(batch), self._profile.cell_bytes, BLOCK_BYTES))
-            batch.clear()
 
-        with storage_errors(self.folder), (self.folder / f"slot-{index}").open("wb") as file:
-            for block in blocks:
-                file.write(block)
-                digests.append(digest_of(block))
-                batch.append(block)
-                if len(batch) == BATCH_BLOCKS:
-                    flush()
-            if batch:
-                flush()
+        with storage_errors(self.folder), (self.folder / f"slot-{index}").open("wb+") as file:
+            for batch in _batches(blocks):
+                file.writelines(batch)
+                hashed(batch)
             file.flush()
+            make_parity(file.fileno(), self._code, self._pause)
+            file.seek(data * BLOCK_BYTES)
+            for batch in _batches(file.read(BLOCK_BYTES) for _ in range(self._layout.parity_blocks)):
+                hashed(batch)
+            file.truncate(data * BLOCK_BYTES)
             os.fsync(file.fileno())
         listed = block_list(digests)
         write_whole(self.folder / f"blocks-{index}", listed)
@@ -287,7 +303,8 @@ class _Making:
             profile=self._profile.name,
             data_slots=self._layout.data_slots,
             parity_slots=self._layout.parity_slots,
-            blocks_per_slot=self._layout.blocks_per_slot,
+            data_blocks=self._layout.data_blocks,
+            parity_blocks=self._layout.parity_blocks,
             size=self._layout.size,
             encrypted=encrypted,
             slots=tuple(self._entries),
@@ -295,3 +312,8 @@ class _Making:
         )
         write_whole(self.folder / "manifest", manifest.to_bytes())
         return manifest
+
+
+def _batches(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    while batch := list(islice(blocks, BATCH_BLOCKS)):
+        yield batch

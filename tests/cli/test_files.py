@@ -217,8 +217,8 @@ def test_dry_run_tells_everything_and_sends_nothing(agent: Agent, client: str, t
     quoted = agent("client", "store", str(file), *TERMS, "--dry-run", "--json")
     assert quoted.code == 0, quoted.err
     facts = json.loads(quoted.out)
-    assert facts["slots"] == 3 and facts["slotSize"] == 65_536 and facts["storedSize"] == 3 * 65_536
-    assert facts["price"] == str(3 * 65_536 * 7200 * 1000) and facts["collateral"] == "65536"
+    assert facts["slots"] == 3 and facts["slotSize"] == 131_072 and facts["storedSize"] == 3 * 131_072
+    assert facts["price"] == str(3 * 131_072 * 7200 * 1000) and facts["collateral"] == "131072"
     assert facts["balance"] == str(1_000 * TOKEN) and facts["allowance"] == "0"
     assert facts["hosts"] == 4 and facts["warnings"] == [] and int(facts["gas"]) > 0
     many = agent("client", "store", str(file), "--slots", "6", "--dry-run")

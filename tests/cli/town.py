@@ -27,7 +27,8 @@ from agents.roles.fitting import Fitting
 from agents.roles.hosting import Hosting
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.network import Network
-from agents.store.slots import SlotName, SlotStore
+from agents.store.folders import SlotName
+from agents.store.slots import SlotStore
 from agents.store.state import StateStore
 from tests.chain.ground import ACCEPT_ALL
 from tests.examples import GOOD_PROOF, SINK

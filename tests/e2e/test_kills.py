@@ -88,7 +88,7 @@ async def campaign(folder: Path) -> None:
         # Filled in 50 s, lost after at most three periods, rebuilt and reserved with a whole reservation to spare.
         expiry = 50 + period
         duration = 50 + 3 * period + 20 + config.reserve_seconds + period
-        slot = 8 * 65_536
+        slot = 11 * 65_536  # seven blocks of data, four of parity
         order = [
             "client", "store", str(file), "--json", "--slots", str(DATA), "--parity", str(PARITY),
             "--duration", f"{duration}s", "--expiry", f"{expiry}s",

@@ -8,7 +8,8 @@ from agents.core.market import events as e
 from agents.core.market.types import Ask, Content, MarketConfig, Request, StakeConfig
 from agents.core.market.view import MarketView
 from agents.core.proofs.profiles import profile_named
-from agents.store.slots import SlotName, SlotStore, put_all
+from agents.store.folders import SlotName
+from agents.store.slots import SlotStore, put_all
 from agents.store.spool import Spool, SpooledDataset
 
 PROFILE = profile_named("devnet")
@@ -67,9 +68,14 @@ def scene(
     """A file of ``size`` bytes, posted in block 10; ``root`` and ``slot_size`` are what the client lies about."""
     file = folder / "file"
     file.write_bytes(os.urandom(size))
-    dataset = Spool(folder / "spool").encode(file, k, m, None, PROFILE)
+    return scene_of(Spool(folder / "spool").encode(file, k, m, None, PROFILE), root, slot_size)
+
+
+def scene_of(dataset: SpooledDataset, root: int | None = None, slot_size: int | None = None) -> Scene:
+    """The same for a dataset that there is."""
     manifest = dataset.manifest
-    ask = Ask(1, k + m, m, 1, 9_900, slot_size or manifest.slot_bytes, 10_000, 1, 1)
+    m = manifest.parity_slots
+    ask = Ask(1, len(manifest.slots), m, 1, 9_900, slot_size or manifest.slot_bytes, 10_000, 1, 1)
     content = Content(manifest.digest, manifest.dataset_root if root is None else root)
     request = Request(CLIENT, ask, content, 240, bytes(32))
     view = MarketView(CONFIG, STAKES)

@@ -23,7 +23,8 @@ from agents.roles.fitting import Fitting
 from agents.roles.hosting import Hosting
 from agents.roles.rebuilding import Repairs
 from agents.store.slots import SlotStore, put_all
-from tests.roles.scenes import PROFILE, Scene, at, posted, scene
+from tests.roles.scenes import PROFILE, Scene, at, posted, scene, scene_of
+from tests.store.version_1 import old_dataset
 
 MARKET = "eip155:31337:0x0000000000000000000000000000000000000001"
 FIRST, SECOND, MINE = (Account.from_key(bytes([seed]) * 32) for seed in (1, 2, 3))
@@ -73,12 +74,20 @@ async def rebuild_slot(peers: PeerClient, store: SlotStore, view: MarketView, re
 def test_a_slot_is_rebuilt_in_its_place_and_takes_no_more_than_its_quota(tmp_path: Path) -> None:
     place = scene(tmp_path)
     store = SlotStore(tmp_path / "agent", place.dataset.manifest.slot_bytes)
-    assert asyncio.run(rebuilt(place, tmp_path, store)) == 2 * place.dataset.manifest.slot_bytes
-    slot = store.slot(place.name(1))
-    assert slot.read(0, slot.manifest.blocks_per_slot) == list(place.dataset.blocks(1))
+    assert asyncio.run(rebuilt(place, tmp_path, store)) == 2 * place.dataset.manifest.data_bytes
+    slot, manifest = store.slot(place.name(1)), place.dataset.manifest
+    assert slot.read(0, manifest.data_blocks) == list(place.dataset.blocks(1))
+    assert (slot.path / "data").stat().st_size == manifest.slot_bytes > manifest.data_bytes  # its parity is made anew
     assert slot.facts.slot_root == place.dataset.manifest.slots[1].root
     assert {path.name for path in slot.path.iterdir()} == {"manifest", "blocks", "data", "tree"}
     assert store.room == 0
+
+
+def test_a_slot_of_version_1_is_served_and_repaired(tmp_path: Path) -> None:
+    place = scene_of(old_dataset(tmp_path / "old"))
+    store = SlotStore(tmp_path / "agent", place.dataset.manifest.slot_bytes)
+    assert asyncio.run(rebuilt(place, tmp_path, store)) == 4 * 65_536
+    assert store.slot(place.name(1)).read(0, 2) == list(place.dataset.blocks(1))
 
 
 def test_what_an_upload_brought_before_is_not_fetched_again(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ from agents.roles.fitting import Fitting
 from agents.roles.provider import Provider
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.network import Network
-from agents.store.slots import SlotName, SlotStore, put_all
+from agents.store.folders import SlotName
+from agents.store.slots import SlotStore, put_all
 from agents.store.spool import Spool
 
 PROFILE = profile_named("devnet")

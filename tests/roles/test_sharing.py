@@ -103,6 +103,10 @@ class Town:
     def slot_bytes(self) -> int:
         return self.place.dataset.manifest.slot_bytes
 
+    @property
+    def data_bytes(self) -> int:
+        return self.place.dataset.manifest.data_bytes
+
     def after(self, make: Callable[[e.EventPlace], e.Event]) -> None:
         self.block += 1
         self.place = self.place.after(make(at(self.block)))
@@ -167,7 +171,7 @@ class Town:
         assert (store.arriving, store.used) == ([], len(indices) * self.slot_bytes)
         for index in indices:
             slot = store.slot(self.place.name(index))
-            assert slot.read(0, slot.manifest.blocks_per_slot) == list(self.place.dataset.blocks(index))
+            assert slot.read(0, slot.manifest.data_blocks) == list(self.place.dataset.blocks(index))
 
 
 @asynccontextmanager
@@ -190,12 +194,12 @@ def test_two_slots_come_back_from_one_reconstruction(tmp_path: Path) -> None:
         async with town(tmp_path) as here:
             await here.join(FIRST)
             await here.join(SECOND)
-            assert await here.repair(FIRST, 1, (3,)) == Repaired(1, 3 * here.slot_bytes, None, (3,))
+            assert await here.repair(FIRST, 1, (3,)) == Repaired(1, 3 * here.data_bytes, None, (3,))
             here.check(FIRST, 1, 3)
             here.reserve(FIRST, 1)
-            assert await here.repair(SECOND, 3) == Repaired(3, here.slot_bytes, FIRST.address, ())
+            assert await here.repair(SECOND, 3) == Repaired(3, here.data_bytes, FIRST.address, ())
             here.check(SECOND, 3)
-            assert here.given() == 4 * here.slot_bytes  # k + l - 1, not l k
+            assert here.given() == 4 * here.data_bytes  # k + l - 1, not l k
 
     asyncio.run(act())
 
@@ -217,8 +221,8 @@ def test_two_who_begin_at_once_do_not_both_rebuild(tmp_path: Path) -> None:
                 return await here.repair(SECOND, 3)
 
             _, repaired = await asyncio.gather(first(), second())
-            assert repaired == Repaired(3, here.slot_bytes, FIRST.address, ())
-            assert here.given() == 4 * here.slot_bytes
+            assert repaired == Repaired(3, here.data_bytes, FIRST.address, ())
+            assert here.given() == 4 * here.data_bytes
             here.check(SECOND, 3)
 
     asyncio.run(act())
@@ -237,7 +241,7 @@ def test_whoever_is_ahead_and_does_nothing_costs_seconds_and_the_dead_none(tmp_p
             here.stores[THIRD.address].drop(here.place.name(3))
             begun = clock()
             repaired = await here.repair(THIRD, 3, (), ahead=(FIRST.address, SECOND.address))
-            assert repaired == Repaired(3, 3 * here.slot_bytes, None, ())
+            assert repaired == Repaired(3, 3 * here.data_bytes, None, ())
             assert clock() - begun >= 0.5
 
     asyncio.run(act())
@@ -257,12 +261,12 @@ def test_wrong_bytes_and_none_at_all_are_refused_and_the_next_one_is_asked(
             await here.join(SECOND)
             here.reserve(FIRST, 1)
             # Nobody else has it: it is rebuilt.
-            assert await here.repair(SECOND, 3) == Repaired(3, 3 * here.slot_bytes, None, ())
+            assert await here.repair(SECOND, 3) == Repaired(3, 3 * here.data_bytes, None, ())
             here.check(SECOND, 3)
             # Somebody else, who reserved nothing yet, has it too.
             here.stores[SECOND.address].drop(here.place.name(3))
             assert await here.repair(SECOND, 3, (), ahead=(THIRD.address,)) == Repaired(
-                3, here.slot_bytes, THIRD.address, ()
+                3, here.data_bytes, THIRD.address, ()
             )
             here.check(SECOND, 3)
 
@@ -278,7 +282,7 @@ def test_nobody_is_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.Monke
             await here.join(SECOND)
             for _ in range(2):  # ahead, and as one who reserved
                 repaired = await here.repair(SECOND, 3, (), ahead=(FIRST.address,))
-                assert repaired == Repaired(3, 3 * here.slot_bytes, None, ())
+                assert repaired == Repaired(3, 3 * here.data_bytes, None, ())
                 here.stores[SECOND.address].drop(here.place.name(3))
                 if here.place.view.requests[here.id].slots[1].host is None:
                     here.reserve(FIRST, 1)
@@ -286,7 +290,7 @@ def test_nobody_is_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.Monke
             await here.join(THIRD)
             here.place.keep(here.stores[THIRD.address], 3)
             assert await here.repair(SECOND, 3, (), ahead=(THIRD.address,)) == Repaired(
-                3, here.slot_bytes, THIRD.address, ()
+                3, here.data_bytes, THIRD.address, ()
             )
 
     asyncio.run(act())
@@ -297,10 +301,10 @@ def test_a_quota_for_one_slot_makes_one(tmp_path: Path) -> None:
         async with town(tmp_path) as here:
             await here.join(FIRST, quota=2 * here.slot_bytes - 1)
             await here.join(SECOND)
-            assert await here.repair(FIRST, 3, (1,)) == Repaired(3, 3 * here.slot_bytes, None, ())
+            assert await here.repair(FIRST, 3, (1,)) == Repaired(3, 3 * here.data_bytes, None, ())
             here.check(FIRST, 3)
             here.reserve(FIRST, 3)
-            assert await here.repair(SECOND, 1) == Repaired(1, 3 * here.slot_bytes, None, ())
+            assert await here.repair(SECOND, 1) == Repaired(1, 3 * here.data_bytes, None, ())
 
     asyncio.run(act())
 
@@ -324,7 +328,7 @@ def test_a_spare_whose_root_is_wrong_is_not_kept(tmp_path: Path) -> None:
                 here.block += 2
                 here.place = here.place.filled(index, HOSTS[index].address, here.block)
             await here.join(FIRST)
-            assert await here.repair(FIRST, 1, (3,)) == Repaired(1, 3 * here.slot_bytes, None, ())
+            assert await here.repair(FIRST, 1, (3,)) == Repaired(1, 3 * here.data_bytes, None, ())
             here.check(FIRST, 1)
 
     asyncio.run(act())

@@ -27,7 +27,8 @@ from agents.roles.fitting import Fitting
 from agents.roles.provider import Provider
 from agents.runtime.follower import Moment
 from agents.runtime.network import Network
-from agents.store.slots import SlotName, SlotStore, put_all
+from agents.store.folders import SlotName
+from agents.store.slots import SlotStore, put_all
 from agents.store.spool import Spool
 from tests.roles.test_reorg import CONFIG, PROFILE, House, founded
 

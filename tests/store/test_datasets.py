@@ -3,6 +3,7 @@
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agents.core.dataset.cid import digest_of
 from agents.core.dataset.erasure import rebuild
+from agents.core.dataset.manifest import SlotEntry, block_list
 from agents.core.dataset.reading import FileReader
 from agents.core.errors import (
     CapabilityInvalid,
@@ -24,8 +27,10 @@ from agents.core.errors import (
 from agents.core.proofs import poseidon2
 from agents.core.proofs.inputs import Opening
 from agents.core.proofs.profiles import profile_named
-from agents.store.slots import SlotName, SlotStore, put_all
+from agents.store.folders import SlotName
+from agents.store.slots import SlotStore, put_all
 from agents.store.spool import Spool, SpooledDataset
+from tests.store.version_1 import DATA, old_dataset
 
 PROFILE = profile_named("devnet")
 IN_BLOCK_1 = PROFILE.cells_per_block + 12
@@ -39,15 +44,17 @@ def spooled(folder: Path, data: bytes, k: int = 3, m: int = 2, key: bytes | None
     return Spool(folder / "spool").encode(file, k, m, key, PROFILE)
 
 
-def read_back(dataset: SpooledDataset, slots: tuple[int, ...], key: bytes | None = KEY) -> bytes:
+def read_back(
+    dataset: SpooledDataset, slots: tuple[int, ...], key: bytes | None = KEY, name: str = "some file.bin"
+) -> bytes:
     reader = FileReader(dataset.manifest, key)
     streams = {index: dataset.blocks(index) for index in slots}
     out: dict[int, bytes] = {}
-    for stripe in range(dataset.manifest.blocks_per_slot):
+    for stripe in range(dataset.manifest.data_blocks):
         out.update(reader.open_stripe(stripe, {index: next(stream) for index, stream in streams.items()}))
     data = b"".join(out[offset] for offset in sorted(out))
     assert reader.header is not None
-    assert (reader.header.size, reader.header.name) == (len(data), "some file.bin")
+    assert (reader.header.size, reader.header.name) == (len(data), name)
     return data
 
 
@@ -76,7 +83,7 @@ def held(store: SlotStore, dataset: SpooledDataset, index: int) -> SlotName:
 def test_a_rebuilt_slot_has_the_root_the_manifest_names(tmp_path: Path) -> None:
     dataset = spooled(tmp_path, os.urandom(300_000))
     store = SlotStore(tmp_path / "agent", 1 << 30)
-    stripes = range(dataset.manifest.blocks_per_slot)
+    stripes = range(dataset.manifest.data_blocks)
     sources = {index: list(dataset.blocks(index)) for index in (0, 2, 4)}
     lost = [rebuild({index: blocks[stripe] for index, blocks in sources.items()}, 3, 2, [1])[0] for stripe in stripes]
     name = SlotName(dataset.manifest.digest, 1)
@@ -107,20 +114,24 @@ def test_a_slot_rebuilt_without_its_block_list_is_checked_once_the_list_is_made(
 
 
 def test_openings_are_paths_of_the_reference_tree(tmp_path: Path) -> None:
-    dataset = spooled(tmp_path, os.urandom(100), k=2, m=1)  # one block a slot: the tree is padded to two
+    # Two blocks and their parity: the tree is padded to four.
+    dataset = spooled(tmp_path, os.urandom(200_000), k=2, m=1)
     store = SlotStore(tmp_path / "agent", 1 << 30)
     slot = store.slot(held(store, dataset, 0))
     size, count = PROFILE.cell_bytes, PROFILE.cells_per_block
-    cells = [next(dataset.blocks(0))[i : i + size] for i in range(0, 65536, size)]
-    block = poseidon2.merkle_layers([poseidon2.hash_bytes(cell) for cell in cells])
-    zero = poseidon2.hash_bytes(bytes(size))
-    padding = poseidon2.merkle_layers([zero] * count)
-    top = poseidon2.merkle_layers([block[-1][0], padding[-1][0]])
+    blocks = slot.read(0, 3)
+    assert blocks[:2] == list(dataset.blocks(0))
+    cells = [[block[i : i + size] for i in range(0, 65536, size)] for block in blocks]
+    trees = [poseidon2.merkle_layers([poseidon2.hash_bytes(cell) for cell in inside]) for inside in cells]
+    padding = poseidon2.merkle_layers([poseidon2.hash_bytes(bytes(size))] * count)
+    top = poseidon2.merkle_layers([layers[-1][0] for layers in (*trees, padding)])
     assert slot.facts.slot_root == top[-1][0]
-    assert slot.facts.cells == 2 * count
-    assert slot.opening(7) == Opening(cells[7], poseidon2.merkle_path(block, 7) + poseidon2.merkle_path(top, 0))
-    last = slot.opening(2 * count - 1)
-    assert last == Opening(bytes(size), poseidon2.merkle_path(padding, count - 1) + poseidon2.merkle_path(top, 1))
+    assert slot.facts.cells == 4 * count
+    for block in (0, 2):
+        inside = poseidon2.merkle_path(trees[block], 7)
+        assert slot.opening(block * count + 7) == Opening(cells[block][7], inside + poseidon2.merkle_path(top, block))
+    last = slot.opening(4 * count - 1)
+    assert last == Opening(bytes(size), poseidon2.merkle_path(padding, count - 1) + poseidon2.merkle_path(top, 3))
 
 
 def test_a_damaged_disk_is_noticed_when_a_sample_falls_there(tmp_path: Path) -> None:
@@ -168,6 +179,32 @@ def test_a_public_dataset_half_removed_is_made_again(tmp_path: Path) -> None:
         Spool(tmp_path / "spool").find(dataset.manifest.digest)
 
 
+def test_slots_of_version_1_are_read_held_and_proven(tmp_path: Path) -> None:
+    dataset = old_dataset(tmp_path / "old")
+    manifest = dataset.manifest
+    assert dataset.whole
+    assert (manifest.data_blocks, manifest.parity_blocks, manifest.slot_bytes) == (2, 0, 2 * 65_536)
+    for slots in combinations(range(3), 2):
+        assert read_back(dataset, slots, None, "old.bin") == DATA
+    store = SlotStore(tmp_path / "agent", 3 * manifest.slot_bytes)
+    for index in range(3):
+        slot = store.slot(held(store, dataset, index))
+        assert (slot.path / "data").stat().st_size == manifest.slot_bytes
+        assert slot.facts.slot_root == manifest.slots[index].root
+        assert slot.opening(IN_BLOCK_1).cell == list(dataset.blocks(index))[1][12 * 2048 : 13 * 2048]
+    assert store.room == 0
+
+
+def test_a_block_list_that_lies_about_the_parity_is_noticed(tmp_path: Path) -> None:
+    dataset = spooled(tmp_path, os.urandom(300_000))
+    manifest, listed = dataset.manifest, block_list([*dataset.digests(0)[:-1], bytes(32)])
+    lying = replace(manifest, slots=(SlotEntry(digest_of(listed), manifest.slots[0].root), *manifest.slots[1:]))
+    store = SlotStore(tmp_path / "agent", 1 << 30)
+    with pytest.raises(Corrupt, match=r"parity of slot .* is not that of its data"):
+        put_all(store, SlotName(lying.digest, 0), lying.to_bytes(), listed, list(dataset.blocks(0)))
+    assert store.held == []
+
+
 def test_an_upload_goes_on_where_it_stopped(tmp_path: Path) -> None:
     dataset = spooled(tmp_path, os.urandom(800_000))
     name, blocks = SlotName(dataset.manifest.digest, 0), list(dataset.blocks(0))
@@ -211,7 +248,7 @@ def test_wrong_blocks_and_manifests_are_refused(tmp_path: Path) -> None:
     for index, block in enumerate(blocks):
         arriving.put_block(index, block)
     for index in (len(blocks), -1):
-        with pytest.raises(Corrupt, match=f"no block {index}: the slot has {len(blocks)}"):
+        with pytest.raises(Corrupt, match=f"no block {index} to be sent: the slot has {len(blocks)}"):
             arriving.put_block(index, blocks[-1])
     with pytest.raises(NotFound):
         store.slot(name)

@@ -14,7 +14,8 @@ import pytest
 from agents.core.errors import DataDirInUse, DiskFull, StorageTrouble
 from agents.core.proofs.profiles import profile_named
 from agents.store.files import write_whole
-from agents.store.slots import SlotName, SlotStore, put_all
+from agents.store.folders import SlotName
+from agents.store.slots import SlotStore, put_all
 from agents.store.spool import Spool
 from agents.store.state import StateStore
 
@@ -116,7 +117,7 @@ def test_every_write_to_a_full_device_is_told(tmp_path: Path) -> None:
 COMMIT = """
 import os, signal, sys
 from pathlib import Path
-from agents.store import slots
+from agents.store import folders, slots
 from agents.store.spool import Spool
 folder, step = Path(sys.argv[1]), int(sys.argv[2])
 dataset = Spool(folder / "spool").find(bytes.fromhex(sys.argv[3]))
@@ -130,12 +131,13 @@ def maybe_die(real):
         return real(*args, **kwargs)
     return call
 slots.write_whole = maybe_die(slots.write_whole)
+folders.write_whole = maybe_die(folders.write_whole)
 slots.sync_folder = maybe_die(slots.sync_folder)
 os.pwrite = maybe_die(os.pwrite)
 os.fsync = maybe_die(os.fsync)
 Path.rename = maybe_die(Path.rename)
 store = slots.SlotStore(folder / "agent", 1 << 30)
-name = slots.SlotName(dataset.manifest.digest, 1)
+name = folders.SlotName(dataset.manifest.digest, 1)
 if store.find(name) is None:
     slots.put_all(store, name, dataset.manifest_bytes, dataset.block_list(1), list(dataset.blocks(1)))
 print("held")
@@ -160,7 +162,7 @@ def test_a_kill_at_any_step_is_made_good_by_starting_again(tmp_path: Path) -> No
     assert kills >= 4
     store = SlotStore(tmp_path / "agent", 1 << 30)
     slot = store.slot(SlotName(digest, 1))
-    assert slot.read(0, dataset.manifest.blocks_per_slot) == list(dataset.blocks(1))
+    assert slot.read(0, dataset.manifest.data_blocks) == list(dataset.blocks(1))
     assert store.arriving == []
 
 
@@ -192,18 +194,19 @@ def test_a_slot_whose_manifest_rotted_is_set_aside_and_the_others_go_on(
 ) -> None:
     (tmp_path / "file").write_bytes(os.urandom(1000))
     dataset = Spool(tmp_path / "spool").encode(tmp_path / "file", 1, 1, None, PROFILE)
+    size = dataset.manifest.slot_bytes
     name, other = (SlotName(dataset.manifest.digest, index) for index in (0, 1))
-    store = SlotStore(tmp_path / "agent", 1 << 17)
+    store = SlotStore(tmp_path / "agent", 2 * size)
     kept = put_all(store, name, dataset.manifest_bytes, dataset.block_list(0), list(dataset.blocks(0)))
     sound = put_all(store, other, dataset.manifest_bytes, dataset.block_list(1), list(dataset.blocks(1)))
     manifest = bytearray((kept.path / "manifest").read_bytes())
     manifest[-1] ^= 1
     (kept.path / "manifest").write_bytes(manifest)
-    assert store.used == 1 << 17  # nobody minds while it runs
+    assert store.used == 2 * size  # nobody minds while it runs
     store.close()
     for _ in range(2):
-        store = SlotStore(tmp_path / "agent", 1 << 17)
-        assert (store.held, store.used) == ([other], 1 << 16)
+        store = SlotStore(tmp_path / "agent", 2 * size)
+        assert (store.held, store.used) == ([other], size)
         assert store.slot(other).read(0, 1) == sound.read(0, 1)
         assert f"slot {name} is set aside" in caplog.text
         # Its place is free: it can come back, and rot again.

@@ -1,4 +1,5 @@
-"""Which block stands where: slot i of the data is the contiguous blocks [i s, (i+1) s) of the sealed file, zeros at the end."""
+"""Which block stands where: slot i has the contiguous blocks [i s, (i+1) s) of the sealed file, zeros at the end, then parity
+of its own."""
 
 from dataclasses import dataclass
 
@@ -6,6 +7,11 @@ from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.erasure import check_code
 from agents.core.errors import FileRejected
 from agents.core.proofs.profiles import Profile
+
+
+def parity_for(data_blocks: int) -> int:
+    """Parity blocks of a slot of ``data_blocks``: half as many, so that a third of a slot may be lost."""
+    return -(-data_blocks // 2)
 
 
 @dataclass(frozen=True)
@@ -23,9 +29,24 @@ class Layout:
         return -(-self.size // BLOCK_BYTES)
 
     @property
-    def blocks_per_slot(self) -> int:
-        """s."""
+    def data_blocks(self) -> int:
+        """s: blocks of the file, or of parity over the slots, in each slot."""
         return -(-self.blocks // self.data_slots)
+
+    @property
+    def parity_blocks(self) -> int:
+        """Blocks behind them, made of them: the code within a slot."""
+        return parity_for(self.data_blocks)
+
+    @property
+    def blocks_per_slot(self) -> int:
+        """All blocks of a slot."""
+        return self.data_blocks + self.parity_blocks
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of a slot that travel: its parity is made where it arrives."""
+        return self.data_blocks * BLOCK_BYTES
 
     @property
     def slots(self) -> int:
@@ -34,7 +55,7 @@ class Layout:
 
     @property
     def slot_bytes(self) -> int:
-        """Bytes of one slot."""
+        """Bytes of one slot, as stored and billed."""
         return self.blocks_per_slot * BLOCK_BYTES
 
 
@@ -51,7 +72,7 @@ def layout_for(size: int, k: int, m: int, profile: Profile) -> Layout:
         limit = profile.max_blocks * BLOCK_BYTES
         raise FileRejected(
             f"Slots of {layout.slot_bytes} bytes are too large",
-            f"the {profile.name} circuit proves {limit} bytes at most",
+            f"the {profile.name} circuit proves {limit} bytes at most, and a third of a slot is parity",
             "Choose more data slots, so that each is smaller.",
         )
     return layout

@@ -17,7 +17,10 @@ from agents.core.proofs.field import SCALAR_ORDER
 from agents.core.proofs.profiles import PROFILES, Profile
 from agents.core.proofs.trees import dataset_tree, root
 
-VERSION = 1
+SLOT_CODE = "rs16"
+"""The code within a slot: cells and codewords as in agents/core/dataset/slot_code.py, symbols as in agents/kernels/gf16.py."""
+UNCODED, CODED = 1, 2
+"""Versions: slots of data alone; slots with parity of their own."""
 MAX_MANIFEST_BYTES = 64 * 1024
 MAX_BLOCKS_PER_SLOT = 1 << 20
 """64 GiB a slot: a block list of 32 MiB."""
@@ -44,12 +47,25 @@ class Manifest:
     """k."""
     parity_slots: int
     """m."""
-    blocks_per_slot: int
+    data_blocks: int
+    """Blocks of each slot that hold the file, or parity over the slots."""
+    parity_blocks: int
+    """Blocks behind them, made of them; 0 in version 1."""
     size: int
     """Bytes of the sealed file; what follows in the data slots is zeros."""
     encrypted: bool
     slots: tuple[SlotEntry, ...]
     dataset_root: int
+
+    @property
+    def blocks_per_slot(self) -> int:
+        """All blocks of a slot: its root and its block list are of all of them."""
+        return self.data_blocks + self.parity_blocks
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of a slot that travel: the rest is made where they arrive."""
+        return self.data_blocks * BLOCK_BYTES
 
     @property
     def slot_bytes(self) -> int:
@@ -58,14 +74,16 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """dag-cbor."""
+        coded = {"parity": self.parity_blocks, "code": SLOT_CODE} if self.parity_blocks else {}
         return bytes(
             dag_cbor.encode(
                 {
-                    "version": VERSION,
+                    "version": CODED if self.parity_blocks else UNCODED,
                     "profile": self.profile,
                     "k": self.data_slots,
                     "m": self.parity_slots,
-                    "blocks": self.blocks_per_slot,
+                    "blocks": self.data_blocks,
+                    **coded,
                     "size": self.size,
                     "encrypted": self.encrypted,
                     "slots": [[slot.blocks, slot.root.to_bytes(32, "big")] for slot in self.slots],
@@ -89,19 +107,27 @@ def parse_manifest(data: bytes) -> Manifest:
     if len(data) > MAX_MANIFEST_BYTES:
         raise _invalid(f"it has {len(data)} bytes, more than {MAX_MANIFEST_BYTES}")
     fields = _decoded(data)
-    if fields.get("version") != VERSION:
-        raise _invalid(f"its version is {fields.get('version')!r}; this program reads version {VERSION}")
+    version = fields.get("version")
+    if type(version) is not int or version not in (UNCODED, CODED):
+        raise _invalid(f"its version is {version!r}; this program reads versions {UNCODED} and {CODED}")
+    if version == CODED and fields.get("code") != SLOT_CODE:
+        raise _invalid(f"its code within a slot, {fields.get('code')!r}, is not known here")
     manifest = Manifest(
         profile=_typed(fields, "profile", str),
         data_slots=_typed(fields, "k", int),
         parity_slots=_typed(fields, "m", int),
-        blocks_per_slot=_typed(fields, "blocks", int),
+        data_blocks=_typed(fields, "blocks", int),
+        parity_blocks=_typed(fields, "parity", int) if version == CODED else 0,
         size=_typed(fields, "size", int),
         encrypted=_typed(fields, "encrypted", bool),
         slots=tuple(_entry(entry) for entry in _typed(fields, "slots", list)),
         dataset_root=_root(_typed(fields, "root", bytes)),
     )
-    _check(manifest, len(fields))
+    if len(fields) != (11 if version == CODED else 9):
+        raise _invalid("it has fields nobody knows")
+    if version == CODED and manifest.parity_blocks < 1:
+        raise _invalid(f"its slots have {manifest.parity_blocks} blocks of parity")
+    _check(manifest)
     if manifest.to_bytes() != data:
         raise _invalid("it is not in canonical form")
     return manifest
@@ -141,19 +167,17 @@ def _entry(entry: object) -> SlotEntry:
     return SlotEntry(entry[0], _root(entry[1]))
 
 
-def _check(manifest: Manifest, fields: int) -> None:
-    if fields != 9:
-        raise _invalid("it has fields nobody knows")
+def _check(manifest: Manifest) -> None:
     if manifest.profile not in PROFILES:
         raise _invalid(f"its circuit profile {manifest.profile!r} is not known here")
     k, m, count = manifest.data_slots, manifest.parity_slots, manifest.data_slots + manifest.parity_slots
     profile: Profile = PROFILES[manifest.profile]
     if k < 1 or m < 0 or not 2 <= count <= min(MAX_SLOTS, profile.max_slots) or len(manifest.slots) != count:
         raise _invalid(f"it has {len(manifest.slots)} slots for k = {k}, m = {m}")
-    if not 1 <= manifest.blocks_per_slot <= min(MAX_BLOCKS_PER_SLOT, profile.max_blocks):
+    if manifest.data_blocks < 1 or manifest.blocks_per_slot > min(MAX_BLOCKS_PER_SLOT, profile.max_blocks):
         raise _invalid(f"its slots have {manifest.blocks_per_slot} blocks, which its profile cannot prove")
-    smallest = (manifest.blocks_per_slot - 1) * k * BLOCK_BYTES
-    if not smallest < manifest.size <= manifest.blocks_per_slot * k * BLOCK_BYTES:
+    smallest = (manifest.data_blocks - 1) * k * BLOCK_BYTES
+    if not smallest < manifest.size <= k * manifest.data_bytes:
         raise _invalid("its size does not fit its slots")
     if root(dataset_tree([slot.root for slot in manifest.slots])) != manifest.dataset_root:
         raise _invalid("its dataset root is not that of its slots")

@@ -44,5 +44,5 @@ class FileReader:
         """The pieces of the file in stripe ``stripe``, from any k of its blocks by slot index."""
         manifest = self.manifest
         data = data_of(blocks, manifest.data_slots, manifest.parity_slots)
-        indices = (slot * manifest.blocks_per_slot + stripe for slot in range(manifest.data_slots))
+        indices = (slot * manifest.data_blocks + stripe for slot in range(manifest.data_slots))
         return [piece for piece in map(self.open, indices, data) if piece[1]]

@@ -26,19 +26,25 @@ from agents.core.proofs.trees import dataset_tree, root
 
 ROOTS = [11, 22, 33]
 MANIFEST = Manifest(
-    "devnet", 2, 1, 4, 5 * 65536 + 7 + 65536, True,
+    "devnet", 2, 1, 4, 2, 5 * 65536 + 7 + 65536, True,
     tuple(SlotEntry(digest_of(bytes([value])), value) for value in ROOTS), root(dataset_tree(ROOTS)),
 )  # fmt: skip
+UNCODED = replace(MANIFEST, parity_blocks=0)
 
 
-def test_a_manifest_survives() -> None:
-    assert parse_manifest(MANIFEST.to_bytes()) == MANIFEST
-    assert MANIFEST.digest == digest_of(MANIFEST.to_bytes())
-    assert MANIFEST.slot_bytes == 4 * 65536
+@pytest.mark.parametrize(("manifest", "version", "blocks"), [(MANIFEST, 2, 6), (UNCODED, 1, 4)])
+def test_a_manifest_survives(manifest: Manifest, version: int, blocks: int) -> None:
+    assert parse_manifest(manifest.to_bytes()) == manifest
+    assert manifest.digest == digest_of(manifest.to_bytes())
+    assert (manifest.slot_bytes, manifest.data_bytes) == (blocks * 65536, 4 * 65536)
+    fields = dag_cbor.decode(manifest.to_bytes())
+    assert isinstance(fields, dict)
+    assert fields["version"] == version
+    assert [fields.get(name) for name in ("parity", "code")] == ([2, "rs16"] if version == 2 else [None, None])
 
 
-def changed(**fields: Any) -> bytes:
-    found = dag_cbor.decode(MANIFEST.to_bytes())
+def changed(manifest: Manifest = MANIFEST, **fields: Any) -> bytes:
+    found = dag_cbor.decode(manifest.to_bytes())
     assert isinstance(found, dict)
     for name, value in fields.items():
         if value is None:
@@ -53,7 +59,17 @@ ATTACKS = {
     "no cbor": (b"\xff\xff", "not dag-cbor"),
     "a list": (bytes(dag_cbor.encode([1])), "not a map"),
     "too large": (bytes(MAX_MANIFEST_BYTES + 1), "more than"),
-    "version": (changed(version=2), "version is 2"),
+    "version": (changed(version=3), "version is 3"),
+    "version as boolean": (changed(UNCODED, version=True), "version is True"),
+    "version as fraction": (changed(version=2.0), "version is 2.0"),
+    "version 1 with parity": (changed(version=1), "nobody knows"),
+    "version 2 without parity": (changed(parity=0), "0 blocks of parity"),
+    "negative parity": (changed(parity=-1), "-1 blocks of parity"),
+    "no parity": (changed(UNCODED, version=2, code="rs16", other=1), "'parity' is missing"),
+    "absurd parity": (changed(parity=509), "513 blocks, which its profile cannot prove"),
+    "parity beyond all bounds": (changed(parity=2**60), "cannot prove"),
+    "another code": (changed(code="rs8"), "'rs8', is not known"),
+    "no code": (changed(code=None), "None, is not known"),
     "no version": (changed(version=None), "version is None"),
     "unknown field": (changed(extra=1), "nobody knows"),
     "unknown profile": (changed(profile="huge"), "not known here"),
