@@ -32,8 +32,9 @@ KNOWS = {
     "proving": {"core", "kernels", "artefacts"},
     "simulation": {"core", "kernels"},
     "roles": {"core", "chain", "net", "store", "proving"},
+    "repro": {"core", "simulation"},
     "runtime": {"roles", "core", "chain", "net", "store", "proving", "artefacts"},
-    "cli": {"runtime", "roles", "core", "chain", "net", "store", "proving", "artefacts", "demo"},
+    "cli": {"runtime", "roles", "core", "chain", "net", "store", "proving", "artefacts", "demo", "repro", "simulation"},
     "demo": {"runtime", "core", "chain", "proving", "store", "artefacts"},
 }
 """Room -> the rooms, or modules, it may import from, besides itself. An adapter never knows another one."""
@@ -45,7 +46,7 @@ IMPURE = {
 }  # fmt: skip
 """Sockets, files, clocks, processes and chance: core is given what it needs of them."""
 
-HEAVY = ("ape", "web3", "numba", "llvmlite", "numpy", "aiohttp", "distributed")
+HEAVY = ("ape", "web3", "numba", "llvmlite", "numpy", "aiohttp", "distributed", "matplotlib")
 """What `agent --help` has no use for."""
 
 

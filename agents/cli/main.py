@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from agents.cli import client, demo, devnet, keys, market, provider, validator, wallet
+from agents.cli import client, demo, devnet, keys, market, provider, repro, validator, wallet
 from agents.cli.arguments import normalise
 from agents.core.errors import HoldfastError, exit_codes
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 app.command(name="validator")(validator.validator)
 app.command(name="demo")(demo.demo)
+app.command(name="repro")(repro.repro)
 app.add_typer(provider.app, name="provider")
 app.add_typer(client.app, name="client")
 app.add_typer(market.app, name="market")
