@@ -83,9 +83,14 @@ class Choice:
     cycle: Cycle
 
     @cached_property
+    def layout(self) -> Layout:
+        """Sizes of the dataset."""
+        return Layout(self.need.size, self.code.data, self.code.parity)
+
+    @property
     def slot_bytes(self) -> int:
         """Bytes of a slot, as billed."""
-        return Layout(self.need.size, self.code.data, self.code.parity).slot_bytes
+        return self.layout.slot_bytes
 
     @property
     def price(self) -> int:
@@ -124,8 +129,8 @@ class Choice:
 
     @property
     def traffic(self) -> float:
-        """Bytes that repairs move a year: each reads k slots and writes those that were lost."""
-        return self.repairs * (self.code.data + self.cycle.lost_slots) * self.slot_bytes
+        """Bytes that repairs move a year: whoever is first reads the data of k slots and hands on what others take."""
+        return self.repairs * (self.code.data + self.cycle.lost_slots - 1) * self.layout.data_bytes
 
     @property
     def hosts_cost(self) -> int:
@@ -142,8 +147,8 @@ class Choice:
     @cached_property
     def coded(self) -> CodedSlot:
         """The code within each slot."""
-        layout, cells = Layout(self.need.size, self.code.data, self.code.parity), self.offer.profile.cells_per_block
-        return coded_slot(layout.data_blocks * cells, layout.parity_blocks * cells)
+        cells = self.offer.profile.cells_per_block
+        return coded_slot(self.layout.data_blocks * cells, self.layout.parity_blocks * cells)
 
     @property
     def fatal_share(self) -> float:

@@ -91,7 +91,7 @@ def probability_of(interval: float, config: MarketConfig) -> int:
     return min(found, MAX_PROBABILITY)
 
 
-def _ladders(need: Need, config: MarketConfig) -> list[list[int]]:
+def ladders(need: Need, config: MarketConfig) -> list[list[int]]:
     """The proof probabilities that are tried, rising: powers of two, one and a half times them, and round intervals. First
     those that are frequent enough, then all."""
     rungs = {rung for power in range(16) for rung in (1 << power, 3 << power)}
@@ -115,7 +115,7 @@ class _Search:
                 f"{self._most} slots are too many",
                 f"the {offer.profile.name} circuit proves {offer.profile.max_slots} at most", "Allow no more than these.",
             )  # fmt: skip
-        self._probabilities = [[pins.probability]] if pins.probability else _ladders(need, offer.config)
+        self._probabilities = [[pins.probability]] if pins.probability else ladders(need, offer.config)
         """Those that are tried first, and those that are tried if they will not do."""
         self._parities = dict(self._possible())
         """Of each number of data slots the numbers of parity slots that can be, rising."""
