@@ -5,6 +5,7 @@ who runs which piece, nor on how many there are.
 """
 
 import hashlib
+import logging
 import os
 import pickle
 import signal
@@ -28,6 +29,8 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 CONNECT_SECONDS = 20.0
+CHATTY = ("distributed", "distributed.client", "distributed.utils")
+"""Loggers that tell, at length, what is raised here anyway."""
 
 
 class Runner(Protocol):
@@ -127,6 +130,8 @@ class Cluster:
             raise ExecutorUnavailable(
                 "a cluster cannot be used here", str(error), "Install it with `pip install 'holdfast[cluster]'`."
             ) from error
+        for name in CHATTY:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self._client: Any = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -136,15 +141,19 @@ class Cluster:
 
     def run(self, work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Result]:
         """See Runner. Raises ExecutorUnavailable where no worker has this version, or all are lost."""
-        from distributed import KilledWorker
+        from distributed import KilledWorker, as_completed
         from distributed.client import ClosedClientError, FutureCancelledError
 
         if not self._client.scheduler_info()["workers"]:
             raise ExecutorUnavailable("the cluster has no workers", "", "Start some with `dask worker ADDRESS`.")
         futures = self._client.map(_checked, [(version(), work, piece) for piece in pieces], pure=False)
         try:
-            found: list[Result] = self._client.gather(futures)
-            return found
+            found: dict[str, Result] = {}
+            for future, result in as_completed(futures, self._client.loop, with_results=True):
+                if future.status != "finished":
+                    raise FutureCancelledError(future.key, "the scheduler is gone")
+                found[future.key] = result
+            return [found[future.key] for future in futures]
         except (KilledWorker, FutureCancelledError, ClosedClientError, OSError) as error:
             raise ExecutorUnavailable("the cluster lost a piece", str(error), "Look at its workers' logs.") from error
         except (ImportError, AttributeError, pickle.UnpicklingError) as error:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -106,6 +107,32 @@ def test_what_a_piece_raises_is_raised_here(scheduler: str) -> None:
 
 def _refused(total: int) -> object:
     return cut(total, 1, 0)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as Python has it by default; a plugin of pytest's makes it end the process."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_whoever_interrupts_leaves_no_pieces_on_the_cluster(scheduler: str) -> None:
+    with runner(cluster=scheduler) as cluster:
+        cluster.run(_nap, [0.0])
+        interrupt = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+        interrupt.start()
+        with pytest.raises(KeyboardInterrupt):
+            cluster.run(_nap, [0.2] * 600)  # a minute's work for its two threads
+        interrupt.join()
+        began = time.monotonic()
+        cluster.run(_nap, [0.0])
+        assert time.monotonic() - began < 20
+
+
+def _nap(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def test_a_cluster_with_other_code_is_refused(scheduler: str, monkeypatch: pytest.MonkeyPatch) -> None:
