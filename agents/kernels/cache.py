@@ -4,8 +4,14 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from pickle import UnpicklingError
+from shutil import rmtree
+from typing import TypeVar
+
+Loaded = TypeVar("Loaded")
 
 PACKAGE = Path(__file__).resolve().parent
 PROOFS = PACKAGE.parent / "core" / "proofs"
@@ -77,3 +83,15 @@ def numba_folder(package: Path = PACKAGE) -> Path:
         return Path(named) / name
     beside = package / "__pycache__" / name
     return beside if _ours(beside) else cache_folder() / name
+
+
+def despite_damage(load: Callable[[], Loaded]) -> Loaded:
+    """What ``load`` gives, which imports code that numba compiles.
+
+    Numba believes a file that a power cut left empty or short; its cache is then given up, and the code compiled anew.
+    """
+    try:
+        return load()
+    except (EOFError, UnpicklingError):
+        rmtree(numba_folder(), ignore_errors=True)
+        return load()

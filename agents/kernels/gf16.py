@@ -6,41 +6,30 @@ Every kernel gives the same bytes. Rows may be strided views of a larger array; 
 import os
 from collections.abc import Callable
 from functools import cache, lru_cache, partial
-from pickle import UnpicklingError
-from shutil import rmtree
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.core.errors import CodeParameters, Corrupt, KernelUnavailable
-from agents.kernels import gf16_kernel
-from agents.kernels.cache import numba_folder
+from agents.kernels.cache import despite_damage
 from agents.kernels.gf16_field import Layout, layout, twiddles
-from agents.kernels.gf16_kernel import Kernel, Table, Tables, supported, wide
+from agents.kernels.gf16_kernel import Kernel, Table, Tables, portable, supported, wide
 from agents.kernels.gf16_plan import Mending, Octets, direct, mending
 from agents.kernels.threads import share
 
 VARIABLE = "HOLDFAST_CODING"
 """Environment variable that forces a kernel by name."""
 
-COLUMNS = 256
-"""Bytes of a row that are always coded together."""
+COLUMNS = 1024
+"""Bytes of a row that one thread codes: a multiple of every kernel's unit."""
 
 SHARE_BYTES = 1 << 21
 """Bytes of all rows that are worth a thread of their own."""
 
 
-def _portable() -> Kernel:
-    try:
-        return gf16_kernel.portable()
-    except (EOFError, UnpicklingError):  # numba believes a file that a power cut left empty or short
-        rmtree(numba_folder(), ignore_errors=True)
-        return gf16_kernel.portable()
-
-
 KERNELS: dict[str, tuple[Callable[[], bool], Callable[[], Kernel]]] = {
     **{name: (partial(supported, name), partial(wide, name)) for name in ("gfni512", "gfni256", "avx2")},
-    "portable": (lambda: True, _portable),
+    "portable": (lambda: True, partial(despite_damage, portable)),
 }
 """Name -> (whether this CPU can run it, how to load it), best first."""
 
@@ -87,7 +76,7 @@ def encode(data: Octets, m: int, kernel: Kernel | None = None) -> Octets:
         parity[:] = shards[k:]
         return parity
     table = _twiddles(chosen.name, shape.length)
-    rows = data if direct(data) else np.ascontiguousarray(data)
+    rows = data if direct(data) else np.ascontiguousarray(data, dtype=np.uint8)
 
     def some(first: int, last: int) -> None:
         chosen.encode(rows[:, first:last], parity[:, first:last], shape, table)
@@ -99,7 +88,7 @@ def encode(data: Octets, m: int, kernel: Kernel | None = None) -> Octets:
 def rebuild(shards: Octets, present: NDArray[np.bool_], k: int, kernel: Kernel | None = None) -> None:
     """Fill in the rows of (k + m, bytes) ``shards``, data first, that are not ``present``; in place.
 
-    Raises CodeParameters, and Corrupt where fewer than k are present.
+    Raises CodeParameters, Corrupt where fewer than k are present, and ValueError where ``shards`` is read-only.
     """
     count, size = shards.shape
     _check_size(size)
@@ -110,6 +99,8 @@ def rebuild(shards: Octets, present: NDArray[np.bool_], k: int, kernel: Kernel |
         raise Corrupt(f"Only {found} of the {k} rows needed are there", "", "Fetch more of them from elsewhere.")
     if found == count:
         return
+    if not shards.flags.writeable:
+        raise ValueError("rows that are read-only cannot be filled in")
     shape, chosen = layout(k, count - k), kernel or default_kernel()
     if shape.aligned and here[:k].all():
         missing = np.flatnonzero(~here)

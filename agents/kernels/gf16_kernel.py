@@ -32,7 +32,7 @@ class Kernel:
     high: NDArray[np.uint64]
     """What the routines multiply with, for each constant of a low and of a high byte."""
     routines: tuple[Callable[..., Any], Callable[..., Any]]
-    """``encode`` and ``rebuild`` as gf16_transforms.py states them."""
+    """``encode`` and ``rebuild`` as gf16_routines.py states them."""
 
     def table(self, constants: Symbols) -> Table:
         """(n,) constants -> what the routines multiply with, a row each: linear in the bits of a constant."""
@@ -96,7 +96,7 @@ def wide(name: str) -> Kernel:
     """On one of `gf16_products.WAYS`, compiled by llvmlite."""
     from agents.kernels.compiled import compiled_once
     from agents.kernels.gf16_products import WAYS
-    from agents.kernels.gf16_transforms import write
+    from agents.kernels.gf16_routines import write
 
     way = WAYS[name]
     code = compiled_once(f"gf16 {name}", lambda: write(way))

@@ -2,7 +2,7 @@
 
 A unit of 512 symbols is 16 planes of 64 bytes: bit b of its symbols is in plane b. Plane r of a product is the sum of the
 planes that row r of the constant's matrix names; sums of up to four neighbouring planes are made once for all rows (the method
-of the four Russians). Routines take addresses and counts, as those of gf16_transforms.py do, and mean the same by them.
+of the four Russians). Routines take addresses and counts, as those of gf16_routines.py do, and mean the same by them.
 """
 
 from typing import Any

@@ -6,16 +6,14 @@ Shapes: cells are rows of bytes; field elements are (n, 4) uint64 limbs, little-
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pickle import UnpicklingError
-from shutil import rmtree
+from functools import cache, partial
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.core.errors import KernelUnavailable
-from agents.kernels.cache import numba_folder
+from agents.kernels.cache import despite_damage
 from agents.kernels.limbs import Limbs
 from agents.kernels.threads import count as threads
 from agents.kernels.threads import pool
@@ -42,11 +40,7 @@ class Kernel:
 
 
 def _portable() -> Kernel:
-    try:
-        from agents.kernels import portable
-    except (EOFError, UnpicklingError):  # numba believes a file that a power cut left empty or short
-        rmtree(numba_folder(), ignore_errors=True)
-        from agents.kernels import portable
+    from agents.kernels import portable
 
     def hash_cells(cells: NDArray[np.uint8]) -> Limbs:
         out = np.empty((cells.shape[0], 4), dtype=np.uint64)
@@ -76,7 +70,7 @@ def _ifma_supported() -> bool:
 
 KERNELS: dict[str, tuple[Callable[[], bool], Callable[[], Kernel]]] = {
     "ifma": (_ifma_supported, _ifma),
-    "portable": (lambda: True, _portable),
+    "portable": (lambda: True, partial(despite_damage, _portable)),
 }
 """Name -> (whether this CPU can run it, how to load it), best first."""
 

@@ -247,6 +247,13 @@ def test_what_cannot_be_coded() -> None:
             gf16.rebuild(np.zeros((4, 2), dtype=np.uint8), present, k)
 
 
+def test_read_only_rows_stay_as_they_are() -> None:
+    shards = noise(1, 5, 8)
+    shards.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        gf16.rebuild(shards, np.arange(5) > 0, 3)
+
+
 def test_no_parity() -> None:
     data = noise(1, 3, 4)
     assert gf16.encode(data, 0).shape == (0, 4)
