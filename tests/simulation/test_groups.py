@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import linalg, stats
 
 from agents.core.durability.hazards import YEAR_SECONDS
 from agents.core.errors import Misuse
@@ -154,6 +155,24 @@ def test_without_departures_or_rotation_the_hypergeometric_says_it_all() -> None
     lost = np.isfinite(found.lost_at)
     assert (found.lost_at[lost] == 0).all() and (found.least == found.most).all() and (found.mean == found.least).all()
     assert (found.least[lost] < 6).all() and (found.least[~lost] >= 6).all()
+
+
+@pytest.mark.parametrize(("share", "years"), [(0.15, 1.5), (0.2, 1.0), (0.3, 0.4)])
+def test_without_rotation_the_chain_of_honest_members_says_it_all(share: float, years: float) -> None:
+    """An honest one leaves at rate churn / (1 - f) and a Byzantine one takes the place with the share of those outside."""
+    setting = GroupSetting(nodes=2_000, members=40, needed=16, byzantine=share)
+    faulty, sizes = round(share * 2_000), range(16, 41)
+    chain, start = np.zeros((26, 26)), np.zeros(26)
+    for at, alive in enumerate(sizes):
+        worse = (faulty - (40 - alive)) / (2_000 - 39)
+        leaving = alive * setting.leaving * YEAR
+        chain[at, at] -= leaving if alive == 16 else leaving * worse
+        chain[at, at - 1] += leaving if alive == 16 else leaving * worse  # from 16 to the last state: lost
+        start[at] = stats.hypergeom.pmf(alive, 2_000, 2_000 - faulty, 40)
+    start[-1] = 1 - start.sum()
+    lost = float((start @ linalg.expm(chain * years))[-1])
+    found = simulate_groups(setting, years * YEAR, 20_000, 3)
+    assert 0.05 < lost < 0.95 and intervals.share(found.losses, found.groups, 0.99).holds(lost)
 
 
 def test_the_seed_alone_decides_and_another_stays_within_the_interval() -> None:
