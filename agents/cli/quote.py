@@ -69,7 +69,7 @@ def quote(
     from agents.runtime import quoting
 
     found = asyncio.run(quoting.quotation(Place(rpc, market), order, target))
-    output.Output(json).result(_facts(found), lambda: _show(found, file, duration))
+    output.Output(json).result(_facts(found), lambda: show(found, file, duration))
 
 
 def chosen_text(chosen: Parameters) -> str:
@@ -144,7 +144,8 @@ def _warnings(found: "Quotation") -> list[str]:
 # --- for people ---
 
 
-def _show(found: "Quotation", file: Path, duration: str) -> None:
+def show(found: "Quotation", file: Path, duration: str) -> None:
+    """Print a quotation for a person; ``duration`` as it was typed."""
     choice = found.choice
     code, offer = choice.code, choice.offer
     size, stored = found.file_bytes, code.slots * choice.slot_bytes
@@ -154,12 +155,12 @@ def _show(found: "Quotation", file: Path, duration: str) -> None:
         "slots": f"{code.data}+{code.parity} of {units.format_size(choice.slot_bytes)}: any {code.data} rebuild the file",
         "stored": f"{units.format_size(stored)} for {units.format_size(size)}, {stored / size:.2f} times the file",
         "loss": f"{choice.loss:.1e} a year, {choice.loss_in_duration:.1e} in {duration}",
-        "repair": f"from {code.repair_threshold} lost on: {choice.repairs:.3g} a year move {_size(choice.traffic)}",
-        "proofs": f"of {offer.profile.samples} cells, each slot every {_span(choice.interval)}: one period in "
+        "repair": f"from {code.repair_threshold} lost on: {choice.repairs:.3g} a year move {size_text(choice.traffic)}",
+        "proofs": f"of {offer.profile.samples} cells, each slot every {span_text(choice.interval)}: one period in "
         f"{choice.probability};",
         "  ": f"{choice.proofs:,.0f} a year take {choice.gas:.1e} gas",
         "caught": f"{choice.caught:.0%} by one proof, where a slot lost the {choice.fatal_share:.1%} it cannot mend;",
-        " ": f"it counts as lost in {_span(choice.seconds_to_catch(code.misses))} on average",
+        " ": f"it counts as lost in {span_text(choice.seconds_to_catch(code.misses))} on average",
         "hosts": f"{code.slots} are needed, {found.hosts} could take a slot",
     }
     if choice.hosts_cost:
@@ -187,13 +188,13 @@ def _price_source(found: "Quotation") -> str:
     return f"what is paid now (median of {found.market.requests})"
 
 
-def _size(size: float) -> str:
+def size_text(size: float) -> str:
     """Bytes that are a mean, in three digits."""
     name = next((name for name in ("TiB", "GiB", "MiB", "KiB") if size >= units.SIZES[name]), "B")
     return f"{_three(size / units.SIZES[name])} {name}"
 
 
-def _span(seconds: float) -> str:
+def span_text(seconds: float) -> str:
     """A time that is a mean, in three digits of one unit."""
     name = next((name for name in ("y", "d", "h", "m") if seconds >= units.TIMES[name]), "s")
     return f"{_three(seconds / units.TIMES[name])}{name}"
@@ -209,11 +210,11 @@ def _row(choice: "Choice") -> tuple[str, ...]:
         f"{code.data}+{code.parity}",
         f"{code.expansion:.2f}",
         str(code.repair_threshold),
-        _span(choice.interval),
+        span_text(choice.interval),
         f"{choice.price / units.TOKEN:.4g}",
         f"{choice.loss:.1e}",
         _three(choice.repairs),
-        _size(choice.traffic),
+        size_text(choice.traffic),
         f"{choice.caught:.0%}",
-        _span(choice.seconds_to_catch(code.misses)),
+        span_text(choice.seconds_to_catch(code.misses)),
     )
