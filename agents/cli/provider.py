@@ -10,11 +10,13 @@ from agents.cli import output
 from agents.cli.arguments import MINIMUM
 from agents.cli.options import DataDir, Json, Market, Rpc, Wallet
 from agents.cli.parsing import maybe, read
+from agents.cli.progress import progress
 from agents.core import units
 from agents.runtime.settings import Place, ProviderSettings, Proving
 
 if TYPE_CHECKING:
     from agents.runtime.earning import Earnings, HeldSlot, Standing, Unstaking
+    from agents.store.mending import Health
 
 app = typer.Typer(help="Sell storage: stake, fill slots, prove them, repair lost ones, get paid.")
 
@@ -60,6 +62,9 @@ def provider(
     zkey: Annotated[
         Path | None, typer.Option(envvar="HOLDFAST_ZKEY", metavar="FILE", help="A ceremony's proving key.")
     ] = None,
+    scrub_every: Annotated[
+        str, typer.Option(metavar="TIME", help="Read every slot whole this often and mend it; 0: only on damage.")
+    ] = "7d",
     data_dir: DataDir = None,
     rpc: Rpc = None,
     market: Market = None,
@@ -81,6 +86,7 @@ def provider(
         listen=listen,
         endpoint=endpoint,
         proving=Proving(prover, zkey, workers, cluster),
+        scrub_every=read("--scrub-every", scrub_every, units.parse_duration),
     )
     from agents.runtime.provider import run_provider
 
@@ -118,6 +124,8 @@ def _standing_facts(found: "Standing") -> dict[str, object]:
             "claimable": str(slot.claimable),
             "locked": str(slot.locked),
             "until": slot.until,
+            "sound": slot.health.sound if slot.health else None,
+            "left": slot.health.left if slot.health else None,
         }
         for slot in found.slots
     ]
@@ -148,7 +156,7 @@ def _show_standing(found: "Standing") -> None:
     if found.load:
         output.line(f"proving    {found.load}")
     output.line("")
-    columns = ("request", "slot", "state", "last proof", "misses", "claimable", "ends in")
+    columns = ("request", "slot", "state", "last proof", "misses", "claimable", "ends in", "disk")
     output.table(columns, [_slot_row(slot, found.now) for slot in found.slots], "no slots")
 
 
@@ -160,8 +168,74 @@ def _slot_row(slot: "HeldSlot", now: int) -> tuple[str, ...]:
     return (
         slot.request[:12], str(slot.index), slot.state, units.format_time(slot.last_proof) if slot.last_proof else "-",
         str(slot.misses), units.format_amount(slot.claimable),
-        units.format_duration(slot.until - now) if slot.until > now else "over",
+        units.format_duration(slot.until - now) if slot.until > now else "over", _disk(slot.health),
     )  # fmt: skip
+
+
+def _disk(health: "Health | None") -> str:
+    if health is None:
+        return "-"
+    return "sound" if health.sound else f"cannot be mended: {health.trouble or f'{health.left} blocks lost'}"
+
+
+@app.command()
+def scrub(
+    context: typer.Context,
+    slot: Annotated[
+        list[str] | None, typer.Option(metavar="CID-N", help="Only this slot, or those that begin so. Repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look only; change nothing.")] = False,
+    data_dir: DataDir = None,
+    wallet: Wallet = None,
+    json: Json = False,
+) -> None:
+    """Read every block of every held slot and mend what the disk has damaged. The provider may run meanwhile.
+
+    Exit code 4 where anything is left damaged. No chain is needed.
+    """
+    from agents.core.errors import Corrupt
+    from agents.runtime.scrubbing import scrub_slots
+
+    with progress() as advance:
+        found = scrub_slots(_place(context, None, None, wallet, data_dir), slot or [], dry_run, advance)
+    facts = [
+        {
+            "cid": each.cid,
+            "slot": each.index,
+            "blocks": each.health.blocks,
+            "damaged": each.health.damaged,
+            "mended": each.health.mended,
+            "left": each.health.left,
+            "needed": each.health.needed,
+            "trouble": each.health.trouble or None,
+        }
+        for each in found
+    ]
+    columns = ("slot", "blocks", "damaged", "mended", "left")
+    rows = [
+        (
+            f"{each.cid}-{each.index}",
+            *map(str, (each.health.blocks, each.health.damaged, each.health.mended)),
+            _left(each.health),
+        )
+        for each in found
+    ]
+    output.Output(json).result({"slots": facts}, lambda: output.table(columns, rows, "no slots"))
+    bad = [each for each in found if not each.health.sound]
+    if bad:
+        raise Corrupt(
+            f"{len(bad)} of {len(found)} slots are damaged",
+            "nothing was changed" if dry_run else "what is left cannot be made again from this disk",
+            "Type it without --dry-run."
+            if dry_run
+            else "A provider that runs gets it from the other hosts before it proves.",
+        )
+
+
+def _left(health: "Health") -> str:
+    if health.trouble:
+        return health.trouble
+    return f"{health.left}, of which {health.needed} must come from other hosts" if health.needed else str(health.left)
 
 
 @app.command()

@@ -23,7 +23,7 @@ from agents.core.agents.provider_duties import (
     Settle,
     provable,
 )  # fmt: skip
-from agents.core.errors import ChainUnavailable, NotFound
+from agents.core.errors import ChainUnavailable, Corrupt, NotFound
 from agents.core.market.periods import challenge, first_block, period_of
 from agents.core.market.types import MarketConfig, slot_id
 from agents.core.market.view import MarketView, SlotKey
@@ -34,6 +34,7 @@ from agents.roles.actor import Actor, Tasks
 from agents.roles.begun import Begun
 from agents.roles.drill import reached
 from agents.roles.fitting import Fitting
+from agents.roles.mending import SHARE, Mending
 from agents.roles.rebuilding import Repairs
 from agents.roles.submitting import Submissions
 from agents.store.folders import SlotName
@@ -41,6 +42,10 @@ from agents.store.slots import SlotStore
 
 log = logging.getLogger(__name__)
 
+SCRUB = "scrub"
+"""Under which key slots are looked at unasked, one after the other."""
+SCRUB_EVERY = 7 * 86_400.0
+"""Seconds after which a slot is looked at again."""
 FORGET_AFTER_BLOCKS = 64
 """Data is deleted once it was of no use for so long: the chain may go back to where it was."""
 
@@ -57,12 +62,18 @@ class Provider:
         policy: Policy,
         fitting: Fitting,
         memory: Journal,
+        scrub_every: float = SCRUB_EVERY,
     ) -> None:
-        """``memory`` keeps which reservations lapsed; ``fitting`` is the peer server's too."""
+        """``memory`` keeps which reservations lapsed; ``fitting`` is the peer server's too.
+
+        Every slot is looked at every ``scrub_every`` seconds; 0: only where a proof finds it damaged.
+        """
         self._actor = actor
         self._store = store
         self._proving = proving
         self._repairs = Repairs(peers, store, actor.address, actor.deployment.profile)
+        self._mending = Mending(peers, store, actor.address)
+        self._scrub_every = scrub_every
         self._policy = policy
         self._fitting = fitting
         self._tasks = Tasks()
@@ -99,6 +110,23 @@ class Provider:
         for duty in due:
             if not isinstance(duty, Forget) or block - self._useless_since[duty] >= FORGET_AFTER_BLOCKS:
                 self._tasks.start(duty.key, self._run(view, duty))
+        if self._scrub_every and not self._tasks.runs(SCRUB):
+            oldest = await asyncio.to_thread(self._mending.due, self._scrub_every, time.time(), now)
+            if oldest is not None:
+                self._tasks.start(SCRUB, self._scrub(oldest))
+
+    async def _scrub(self, name: SlotName) -> None:
+        """Look at a slot's every block, and leave the disk to others for a while."""
+        started = time.monotonic()
+        try:
+            await self._mend(name)
+        finally:
+            await asyncio.sleep(SHARE * (time.monotonic() - started))
+
+    async def _mend(self, name: SlotName) -> None:
+        view = self.view
+        assert view is not None, "nothing is mended before the first step"
+        await self._mending.mend(name, view, self._now)
 
     def _able(self, view: MarketView) -> Policy:
         """The policy, with no more slots than this machine can prove."""
@@ -175,10 +203,19 @@ class Provider:
             drawn.append(period)
             return challenge(header.hash, id)
 
-        request = view.requests[duty.request]
-        slot = self._store.slot(SlotName(request.content.cid, duty.index))
-        await asyncio.to_thread(lambda: slot.facts)
-        proof = await self._proving.prove_slot(slot, self._deadline(config, duty), read_challenge)
+        name = SlotName(view.requests[duty.request].content.cid, duty.index)
+
+        async def attempt() -> Groth16Proof:
+            slot = self._store.slot(name)
+            await asyncio.to_thread(lambda: slot.facts)
+            return await self._proving.prove_slot(slot, self._deadline(config, duty), read_challenge)
+
+        try:
+            proof = await attempt()
+        except Corrupt as damage:
+            log.warning("slot %d is mended before it is proven: %s", duty.index, damage)
+            await self._mend(name)
+            proof = await attempt()
         return proof, drawn[-1]
 
     def _deadline(self, config: MarketConfig, duty: Fill | Prove) -> float:
@@ -202,5 +239,6 @@ class Provider:
 
     async def close(self) -> None:
         """Stop what is under way; disk, journal and chain remember all of it."""
+        self._mending.close()
         await self._tasks.close()
         await self._submissions.close()

@@ -27,6 +27,9 @@ from agents.runtime.follower import Follower, Moment
 from agents.runtime.load import told_load
 from agents.runtime.network import Network, network
 from agents.runtime.settings import Place
+from agents.store.folders import SlotName
+from agents.store.mending import Health, told_health
+from agents.store.slots import slot_folder
 
 ACCOUNT = "account"
 """Role whose folder holds the journal of commands that act once and end."""
@@ -68,6 +71,10 @@ class HeldSlot:
     locked: int
     until: int
     """When the reservation or the request ends."""
+    name: SlotName
+    """Of its folder on disk."""
+    health: Health | None = None
+    """What was found on disk last, where this machine has it and looked."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,9 @@ async def standing(place: Place) -> Standing:
     address = own_address(place)
     async with network(place) as found:
         standing = _standing(await Follower(found).now(), address)
-    return replace(standing, load=told_load(agent_folder(place, "provider", address)))
+    folder = agent_folder(place, "provider", address)
+    slots = tuple(replace(slot, health=told_health(slot_folder(folder, slot.name))) for slot in standing.slots)
+    return replace(standing, slots=slots, load=told_load(folder))
 
 
 def _standing(moment: Moment, address: str) -> Standing:
@@ -120,6 +129,7 @@ def _held(moment: Moment, address: str) -> list[HeldSlot]:
             claimable=request.claimable(index, now, config),
             locked=locked_for(request, index, config),
             until=slot.held_until if slot.state is SlotState.RESERVED else request.slot_end(index, now),
+            name=SlotName(request.content.cid, index),
         )
         for request in moment.view.requests.values()
         for index, slot in enumerate(request.slots)

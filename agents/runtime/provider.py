@@ -41,7 +41,7 @@ async def provide(settings: ProviderSettings, say: Say, ready: Ready, verbose: b
         policy = Policy(settings.quota, settings.min_price, settings.max_duration)
         peers = await stack.enter_async_context(PeerClient(reference, found.signer))
         fitting = Fitting(profile.name)
-        provider = Provider(found.actor, store, proving, peers, policy, fitting, found.state)
+        provider = Provider(found.actor, store, proving, peers, policy, fitting, found.state, settings.scrub_every)
         stack.push_async_callback(provider.close)
         first = await Follower(found.network).now()
         hosting = Hosting(found.actor.address, store, _view_of(provider, first.view), fitting)

@@ -53,6 +53,8 @@ class ProviderSettings:
     endpoint: str | None = None
     """URL under which others reach it; None: made of ``listen``."""
     proving: Proving = field(default_factory=Proving)
+    scrub_every: int = 7 * 86_400
+    """Seconds after which every slot is read whole again; 0: only where a proof finds it damaged."""
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ class HeldSlot(SlotFolder):
     @cached_property
     def tree(self) -> SlotTree:
         """Its tree, as kept on disk; where that was damaged, made again from the blocks. Raises Corrupt, StorageTrouble."""
-        kept = self._kept_tree()
+        kept = self.kept_tree()
         if kept is not None:
             return kept
         tree = self.hashed()
@@ -125,7 +125,8 @@ class HeldSlot(SlotFolder):
             write_whole(self.path / "tree", tree.to_bytes())
         return tree
 
-    def _kept_tree(self) -> SlotTree | None:
+    def kept_tree(self) -> SlotTree | None:
+        """Its tree as kept on disk, or None where that was damaged."""
         try:
             data = (self.path / "tree").read_bytes()
         except OSError:

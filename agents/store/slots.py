@@ -2,7 +2,7 @@
 
 ::
 
-    slots/<manifest digest>-<index>/      held: manifest, blocks, data, tree
+    slots/<manifest digest>-<index>/      held: manifest, blocks, data, tree, and health once it was looked at
     arriving/<manifest digest>-<index>/   on the way: manifest, blocks, data so far
     damaged/<manifest digest>-<index>/    set aside: its manifest is not the one it is named after
 
@@ -25,6 +25,9 @@ from agents.store.folders import ArrivingSlot, HeldSlot, SlotFolder, SlotName, p
 
 log = logging.getLogger(__name__)
 
+SLOTS = "slots"
+"""Below it are the folders of the slots that are held."""
+
 
 class SlotStore:
     """The slots of one agent below ``folder``, at most ``quota`` bytes of them. Holds the folder's lock until closed."""
@@ -32,7 +35,7 @@ class SlotStore:
     def __init__(self, folder: Path, quota: int) -> None:
         self._lock = lock_folder(folder)
         self._quota = quota
-        self._slots, self._arriving, self._damaged = folder / "slots", folder / "arriving", folder / "damaged"
+        self._slots, self._arriving, self._damaged = folder / SLOTS, folder / "arriving", folder / "damaged"
         with storage_errors(folder):
             for place in (self._slots, self._arriving):
                 place.mkdir(exist_ok=True, mode=0o700)
@@ -46,20 +49,15 @@ class SlotStore:
         """Let the folder go."""
         self._lock.close()
 
-    @staticmethod
-    def _names(place: Path) -> list[SlotName]:
-        names = (parse_name(path.name) for path in place.iterdir() if (path / "manifest").exists())
-        return sorted(name for name in names if name is not None)
-
     @property
     def held(self) -> list[SlotName]:
         """Slots that are here whole."""
-        return self._names(self._slots)
+        return _names(self._slots)
 
     @property
     def arriving(self) -> list[SlotName]:
         """Slots on their way."""
-        return self._names(self._arriving)
+        return _names(self._arriving)
 
     @property
     def used(self) -> int:
@@ -157,6 +155,24 @@ class SlotStore:
             for path in place.iterdir():
                 if not (path / "manifest").exists():
                     shutil.rmtree(path, ignore_errors=True)
+
+
+def slot_folder(folder: Path, name: SlotName) -> Path:
+    """Where a slot is below an agent's ``folder`` once it is held."""
+    return folder / SLOTS / str(name)
+
+
+def held_below(folder: Path) -> list[HeldSlot]:
+    """The slots held in an agent's ``folder``, whether it runs or not. Raises StorageTrouble."""
+    place = folder / SLOTS
+    with storage_errors(place):
+        names = _names(place) if place.exists() else []
+    return [HeldSlot(slot_folder(folder, name), name) for name in names]
+
+
+def _names(place: Path) -> list[SlotName]:
+    names = (parse_name(path.name) for path in place.iterdir() if (path / "manifest").exists())
+    return sorted(name for name in names if name is not None)
 
 
 def put_all(store: SlotStore, name: SlotName, manifest: bytes, block_list: bytes, blocks: Sequence[bytes]) -> HeldSlot:

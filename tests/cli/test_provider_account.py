@@ -51,7 +51,7 @@ def test_status_earnings_and_withdraw(
     held = [slot for slot in seen["slots"] if slot["request"] == request]  # type: ignore[attr-defined]
     assert [slot["state"] for slot in held] == ["filled"] and held[0]["slot"] == 0 and held[0]["lastProof"]
     assert int(str(seen["free"])) + int(str(seen["locked"])) == 1_000 * TOKEN
-    assert int(held[0]["locked"]) == 65_536
+    assert int(held[0]["locked"]) == 131_072
     text = agent("provider", "status").out
     assert "free " in text and "claimable" in text and request[:12] in text
     assert seen["proving"] is None and "proving " not in text  # no `agent provider` of this account runs here
