@@ -8,10 +8,12 @@ import asyncio
 import filecmp
 import json
 import os
+import resource
 import signal
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from agents.chain.codec import artefact
 from agents.chain.deploy import DEV_SINK
@@ -37,6 +39,8 @@ SPARE_CHAIN = ("rebuild.done",)
 EVERY_STEP = {*CHAINS[0], *CHAINS[1], *CLIENT_CHAIN, *VALIDATOR_CHAIN, *SPARE_CHAIN}
 
 PROVIDERS, DATA, PARITY = 6, 2, 2
+NINES = 3
+"""A file is stored for so many; the slots are what the quote makes of them with six hosts."""
 REST = 5
 """Blocks of a period beyond those that the proofs need: for coming back from the dead."""
 
@@ -89,11 +93,11 @@ async def campaign(folder: Path) -> None:
         expiry = 50 + period
         duration = 50 + 3 * period + 20 + config.reserve_seconds + period
         slot = 11 * 65_536  # seven blocks of data, four of parity
-        order = [
-            "client", "store", str(file), "--json", "--slots", str(DATA), "--parity", str(PARITY),
-            "--duration", f"{duration}s", "--expiry", f"{expiry}s",
-            "--price", str(RATE // slot), "--collateral", str(COLLATERAL // slot),
+        wish = [
+            str(file), "--json", "--nines", str(NINES), "--max-slots", "6", "--expansion", "2", "--repair-threshold", "1",
+            "--duration", f"{duration}s", "--price", str(RATE // slot), "--collateral", str(COLLATERAL // slot),
         ]  # fmt: skip
+        quote, order = ["client", "quote", *wish], ["client", "store", *wish, "--expiry", f"{expiry}s"]
         client = Drilled(agent("client", order, folder, 1, place), CLIENT_CHAIN)
         validator = Drilled(agent("validator", ["validator"], folder, 2, place), VALIDATOR_CHAIN)
         providers = [
@@ -116,6 +120,7 @@ async def campaign(folder: Path) -> None:
                 each.start()
             staked = lambda: sum(one.staked_since > 0 for one in watch.view.providers.values()) == PROVIDERS  # noqa: E731
             await watch.until("Registration", staked, 120, revive)
+            quoted = await quotation(agent("quote", quote, folder, 1, place))
 
             # The client dies three times; the same command typed again goes on with the same request.
             client.start()
@@ -127,6 +132,14 @@ async def campaign(folder: Path) -> None:
             cast.remove(client)
             await watch.until("The start", lambda: watch.posted and watch.request.started, expiry + 30, revive)
             capability = json.loads(await client.agent.result(60))["capability"]
+            ask = watch.request.ask
+            assert (ask.slots, ask.max_slot_loss) == (DATA + PARITY, PARITY)
+            assert (quoted["dataSlots"], quoted["paritySlots"]) == (DATA, PARITY)
+            assert (ask.repair_threshold, ask.proof_probability) == (
+                quoted["repairThreshold"],
+                quoted["proofProbability"],
+            )
+            assert (str(ask.price), ask.slot_size) == (quoted["price"], quoted["slotSize"])
 
             hosts = {slot.host for slot in watch.request.slots}
             for each in providers:
@@ -169,6 +182,17 @@ async def campaign(folder: Path) -> None:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             await end([each.agent for each in (client, *cast)])
+
+
+async def quotation(asker: Agent) -> dict[str, Any]:
+    """What `agent client quote` says, in less than two seconds of a core."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    asker.start()
+    quoted: dict[str, Any] = json.loads(await asker.result(60))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
+    assert quoted["lossAYear"] <= 10**-NINES
+    return quoted
 
 
 def contract_code() -> bytes:
