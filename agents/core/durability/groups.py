@@ -1,0 +1,298 @@
+"""Chunk groups under churn, Byzantine members and rotation: Vault's Markov chain (§4.4.1) for one group, and its repairs.
+
+A chunk's R fragments lie on R random nodes, a share f of which is Byzantine: those store nothing and never leave. Honest ones
+leave at rate churn / (1 - f); whoever leaves is replaced at once by a random node. Every W seconds the fragment that was made
+next in order is due: if its node is still there, it is evicted and replaced. The chunk is lost once fewer than k_in fragments
+are on honest nodes, the one being replaced not counted.
+
+The state is how many of the R are honest and how many fragments have been made since the one that is due (`Group`): the due one
+is Byzantine as often as any of those, exactly. One thing is approximated: if it is honest, it is still there with the chance
+that fits how many of the other honest ones are, had they been made at even intervals (as the first R were not: their age is
+the time).
+"""
+
+from dataclasses import dataclass, replace
+from math import ceil, comb, exp, isfinite, sqrt
+
+import numpy as np
+
+from agents.core.durability.group_setting import GroupSetting, safe_rotation
+from agents.core.durability.hazards import YEAR_SECONDS, positive
+from agents.core.durability.observing import Floats
+from agents.core.errors import Misuse
+
+CERTAIN = 1e-15
+"""Chance below which a state is left out."""
+
+
+def chunk_loss(setting: GroupSetting, duration: float) -> float:
+    """Probability that one chunk is lost within ``duration`` seconds. Raises Misuse."""
+    return life(setting, duration).lost_within(duration)
+
+
+def object_loss(setting: GroupSetting, duration: float) -> float:
+    """Probability that more than n_out - k_out of an object's chunks are, each by itself. Raises Misuse."""
+    lost = chunk_loss(setting, duration)
+    fatal = range(setting.chunks - setting.chunks_needed + 1, setting.chunks + 1)
+    return sum(comb(setting.chunks, hit) * lost**hit * (1 - lost) ** (setting.chunks - hit) for hit in fatal)
+
+
+def fraction_losing(setting: GroupSetting, duration: float, share: float = 0.5, precision: float = 1e-3) -> float:
+    """The share f of Byzantine nodes at which so many objects are lost, each f with its `safe_rotation`. Raises Misuse."""
+    if not 0 < share < 1 or not setting.churn:
+        raise Misuse(f"No share of Byzantine nodes loses {share} of all objects", "", "Choose a share from 0 to 1.")
+    low, high = 0.0, 1.0 - 1.0 / setting.nodes
+    while high - low > precision:
+        middle = (low + high) / 2
+        rotation = safe_rotation(setting.churn, setting.members, middle)
+        lost = object_loss(replace(setting, byzantine=middle, rotation=rotation), duration)
+        low, high = (low, middle) if lost > share else (middle, high)
+    return (low + high) / 2
+
+
+def repairs_per_year(setting: GroupSetting, duration: float) -> float:
+    """Fragments of one living chunk made anew a year, on average over ``duration`` seconds. Raises Misuse."""
+    return life(setting, duration).repairs_within(duration) * YEAR_SECONDS / duration
+
+
+def traffic(setting: GroupSetting, duration: float) -> float:
+    """Repair traffic of one object over ``duration`` seconds, in sizes of the object. Raises Misuse.
+
+    A chunk is 1/k_out of it, a fragment 1/k_in of a chunk; a repair fetches k_in fragments, or the one it needs from who
+    has the chunk in its cache.
+    """
+    made, fetched = life(setting, duration).repairs_and_fetches(duration)
+    return (fetched + (made - fetched) / setting.needed) * setting.chunks / setting.chunks_needed
+
+
+def traffic_closed_form(setting: GroupSetting, repairs: float) -> float:
+    """Repair traffic of one object a year at ``repairs`` a chunk a year, taken as purely random, in sizes of the object.
+
+    (n_out / k_out) L (exp(-L t) + (1 - exp(-L t)) / k_in), with t the years that a chunk is cached. Evictions are not random
+    but W apart, so it is too high where the cache lasts longer than W (`traffic` is not).
+    """
+    fresh = exp(-repairs * setting.cache / YEAR_SECONDS)
+    return setting.chunks / setting.chunks_needed * repairs * (fresh + (1 - fresh) / setting.needed)
+
+
+@dataclass(frozen=True)
+class GroupLife:
+    """What becomes of one group, step by step. What it settled to goes on for ever."""
+
+    setting: GroupSetting
+    step: float
+    """Seconds."""
+    fatal: Floats
+    """Probability that a chunk which lived to this step is lost in it; the first entry is that of the start."""
+    honest: Floats
+    """Mean number of fragments on honest nodes in each step, of the groups that live."""
+    steps_a_turn: int
+    """Steps from one eviction to the next."""
+    evicted: Floats
+    """Chance that the due fragment is evicted when it next is, in each step."""
+
+    def lost_within(self, duration: float) -> float:
+        """Probability that the chunk is lost within ``duration`` seconds."""
+        if self.fatal.max() >= 1:
+            return 1.0
+        return float(
+            -np.expm1(np.log1p(-self.fatal[:1]).sum() + np.log1p(-self._lasting(self.fatal[1:], duration)).sum())
+        )
+
+    def repairs_within(self, duration: float) -> float:
+        """Fragments made anew in ``duration`` seconds, of a chunk that lives."""
+        return self.repairs_and_fetches(duration)[0]
+
+    def repairs_and_fetches(self, duration: float) -> tuple[float, float]:
+        """(fragments made anew, those of them that nobody had the chunk cached for) in ``duration`` seconds."""
+        setting = self.setting
+        leaving = setting.leaving * self._lasting(self.honest, duration)
+        evicted = self._lasting(self.evicted, duration)
+        made = float((leaving * self.step + evicted / self.steps_a_turn).sum())
+        if setting.cache == 0:
+            return made, made
+        # No departure within the cache's lifetime, and no success in the evictions due in it.
+        quiet = np.exp(-leaving * min(setting.cache, duration))
+        passed, rest = divmod(setting.cache / setting.rotation, 1.0)
+        spared = (1 - evicted) ** passed
+        fetched = leaving * self.step * quiet * spared * (1 - rest * evicted)
+        fetched += evicted / self.steps_a_turn * quiet * (spared if rest else spared / np.maximum(1 - evicted, CERTAIN))
+        return made, float(fetched.sum())
+
+    def _lasting(self, values: Floats, duration: float) -> Floats:
+        steps = max(1, round(duration / self.step))
+        found = np.full(steps, values[-1])
+        found[: len(values)] = values[:steps]
+        return found
+
+
+def life(setting: GroupSetting, duration: float) -> GroupLife:
+    """One group over ``duration`` seconds. Raises Misuse."""
+    positive("The duration", duration)
+    group = _Group(setting)
+    fatal, honest, evicted = [group.start()], [], []
+    for number in range(max(1, round(duration / group.step))):
+        if group.alive < CERTAIN:
+            fatal.append(1.0)
+            break
+        before = group.alive
+        honest.append(group.mean_honest)
+        group.depart()
+        evicted.append(group.evict(number) / before)
+        fatal.append(min(1.0, group.take_lost() / before))
+        group.forget()
+        if group.parts == 1 and _settled((fatal, honest, evicted), setting.members):
+            break
+    turns = np.repeat(evicted[group.parts - 1 :: group.parts] or [0.0], group.parts)
+    return GroupLife(setting, group.step, np.array(fatal), np.array(honest or [0.0]), group.parts, turns)
+
+
+def _settled(series: tuple[list[float], ...], back: int) -> bool:
+    """Whether nothing has changed for so many steps."""
+    size = len(series[0])
+    if size < 4 * back or size % back:
+        return False
+    return all(abs(part[-1] - part[-1 - back]) <= 1e-5 * abs(part[-1]) + CERTAIN for part in series)
+
+
+class _Group:
+    """The probabilities of all states of one group: rows by honest members, columns by fragments made since the due one."""
+
+    def __init__(self, setting: GroupSetting) -> None:
+        self.setting = setting
+        self.byzantine = round(setting.byzantine * setting.nodes)
+        least = setting.needed if self.byzantine else setting.members
+        self.honest = np.arange(least, setting.members + 1)[:, None]
+        # Departures of a group of honest members only: no state has more of them.
+        self.busiest = setting.members * setting.leaving
+        self.rotates = isfinite(setting.rotation)
+        self.parts = max(1, ceil(self.busiest * setting.rotation - 1e-9)) if self.rotates else 1
+        if self.rotates:
+            self.step = setting.rotation / self.parts
+        else:
+            self.step = 1 / self.busiest if self.busiest else float(YEAR_SECONDS)
+        self.first = setting.members
+        """Fragments made since the due one, in the first column."""
+        self.lost = 0.0
+        self.chances = np.zeros((len(self.honest), 1))
+        others = setting.nodes - setting.members + 1
+        self.replaced = (self.byzantine - (setting.members - self.honest)) / others if self.byzantine else 0.0
+        self.restored = (self.byzantine - (setting.members - self.honest) + 1) / others if self.byzantine else 0.0
+        """Chances that who replaces an honest member, or a Byzantine one, is Byzantine."""
+
+    @property
+    def alive(self) -> float:
+        """Probability that the chunk is not lost."""
+        return float(self.chances.sum())
+
+    @property
+    def mean_honest(self) -> float:
+        """Mean number of honest members of a chunk that is not."""
+        return float((self.chances.sum(axis=1) @ self.honest[:, 0]) / self.alive)
+
+    def start(self) -> float:
+        """Members drawn at random: hypergeometric. Returns the probability that the chunk is lost at once."""
+        setting = self.setting
+        for row, honest in enumerate(self.honest[:, 0]):
+            self.chances[row, 0] = _hypergeometric(
+                setting.nodes, self.byzantine, setting.members, setting.members - honest
+            )
+        drawn = range(setting.members - int(self.honest[0, 0]) + 1, setting.members + 1)
+        return sum(_hypergeometric(setting.nodes, self.byzantine, setting.members, byzantine) for byzantine in drawn)
+
+    def depart(self) -> None:
+        """One step of departures, each replaced at once: an exponential series of probabilities."""
+        if not self.busiest:
+            return
+        rate = self.busiest * self.step
+        terms = ceil(rate + 8 * sqrt(rate) + 8)
+        if self.rotates:
+            self.chances = np.pad(self.chances, ((0, 0), (0, terms)))
+        share = self.honest / self.setting.members
+        term = self.chances * np.exp(-rate)
+        total, lost = term.copy(), 0.0
+        for number in range(1, terms + 1):
+            leaving = term * share
+            term = term - leaving
+            lost = (lost + self._fatal(leaving)) * rate / number
+            self.lost += lost
+            self._replace(term, leaving, 1 if self.rotates else 0)
+            term *= rate / number
+            total += term
+        self.chances = total
+
+    def evict(self, number: int) -> float:
+        """The due fragment's turn, if it is this step's end. Returns the chance that it was there."""
+        if not self.rotates or (number + 1) % self.parts:
+            return 0.0
+        setting = self.setting
+        made = self.first + np.arange(self.chances.shape[1])[None, :]
+        byzantine = setting.members - self.honest
+        due = self.chances * (byzantine / made)
+        there = self._still_there(made - byzantine, (number + 1) * self.step, (number + 1) // self.parts)
+        honest = self.chances - due
+        leaving = honest * there
+        evicted = float(due.sum() + leaving.sum())
+        # A column to the left for those whose due fragment had left before.
+        following = np.zeros((len(self.honest), made.shape[1] + 1))
+        following[:, :-1] = honest - leaving
+        stay = following[:, 1:]
+        self.lost += self._fatal(leaving)
+        self._replace(stay, leaving, 0)
+        stay += due * self.restored
+        stay[1:] += (due * (1 - self.restored))[:-1]
+        self.first -= 1
+        self.chances = following
+        return evicted
+
+    def _still_there(self, made: Floats, time: float, turn: int) -> Floats:
+        """Chance that the due fragment is on its node, if that is honest, by state; ``made`` on honest nodes since."""
+        if turn <= self.setting.members:
+            return np.full(made.shape, exp(-self.setting.leaving * time))
+        return _oldest(np.minimum(1.0, self.honest / np.maximum(made, self.honest)))
+
+    def take_lost(self) -> float:
+        """Probability of the losses since it was last asked for."""
+        lost, self.lost = self.lost, 0.0
+        return lost
+
+    def _fatal(self, leaving: Floats) -> float:
+        """Takes out the groups that lose one fragment too many: with what is left nobody could make another."""
+        if self.honest[0, 0] > self.setting.needed:
+            return 0.0
+        lost = float(leaving[0].sum())
+        leaving[0] = 0.0
+        return lost
+
+    def _replace(self, into: Floats, leaving: Floats, shift: int) -> None:
+        """Adds honest members' successors, made ``shift`` columns on."""
+        width = into.shape[1] - shift
+        fewer = (leaving * self.replaced)[1:, :width]
+        into[:, shift:] += (leaving * (1 - self.replaced))[:, :width]
+        into[:-1, shift:] += fewer
+
+    def forget(self) -> None:
+        """Drops columns at either end that hold nothing to speak of."""
+        columns = np.flatnonzero(self.chances.sum(axis=0) > CERTAIN * 1e-3)
+        if len(columns):
+            self.first += int(columns[0])
+            self.chances = np.ascontiguousarray(self.chances[:, columns[0] : columns[-1] + 1])
+
+
+_AGES = np.concatenate([[0.0], np.geomspace(1e-6, 60, 4_000)])
+_ALIVE = np.concatenate([[1.0], -np.expm1(-_AGES[1:]) / _AGES[1:]])
+
+
+def _oldest(share: Floats) -> Floats:
+    """Chance that the oldest is there if ``share`` of all are, made at even intervals.
+
+    It is exp(-x), where (1 - exp(-x)) / x is the share.
+    """
+    return np.asarray(np.exp(-np.interp(-share, -_ALIVE, _AGES)))
+
+
+def _hypergeometric(nodes: int, byzantine: int, members: int, hit: int) -> float:
+    """Probability that ``hit`` of ``members`` random nodes are Byzantine."""
+    if not max(0, members - (nodes - byzantine)) <= hit <= min(members, byzantine):
+        return 0.0
+    return comb(byzantine, hit) * comb(nodes - byzantine, members - hit) / comb(nodes, members)
