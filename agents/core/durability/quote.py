@@ -91,13 +91,18 @@ def probability_of(interval: float, config: MarketConfig) -> int:
     return min(found, MAX_PROBABILITY)
 
 
+def mendable(probability: int, duration: int, config: MarketConfig) -> bool:
+    """Whether a request of so many seconds can be repaired for most of them."""
+    return probability == 1 or minimal_term(probability, config) * UNMENDED <= duration
+
+
 def ladders(need: Need, config: MarketConfig) -> list[list[int]]:
     """The proof probabilities that are tried, rising: powers of two, one and a half times them, and round intervals. First
     those that are frequent enough, then all."""
     rungs = {rung for power in range(16) for rung in (1 << power, 3 << power)}
     rungs |= {interval // config.period_seconds for interval in INTERVALS}
     possible = sorted(rung for rung in rungs if 1 <= rung <= MAX_PROBABILITY)
-    useful = [rung for rung in possible if rung == 1 or minimal_term(rung, config) * UNMENDED <= need.duration]
+    useful = [rung for rung in possible if mendable(rung, need.duration, config)]
     finest = need.mttr / FINEST / config.max_misses // config.period_seconds
     frequent = [rung for rung in useful if rung >= finest] or useful[-1:]
     return [frequent, useful]
@@ -115,6 +120,13 @@ class _Search:
                 f"{self._most} slots are too many",
                 f"the {offer.profile.name} circuit proves {offer.profile.max_slots} at most", "Allow no more than these.",
             )  # fmt: skip
+        if pins.probability and not mendable(pins.probability, need.duration, offer.config):
+            unmended = format_duration(minimal_term(pins.probability, offer.config))
+            raise Misuse(
+                f"Slots cannot prove one period in {pins.probability}",
+                f"the market would open no repair in the last {unmended} of the {format_duration(need.duration)}",
+                "Choose a shorter interval, or a longer duration.",
+            )
         self._probabilities = [[pins.probability]] if pins.probability else ladders(need, offer.config)
         """Those that are tried first, and those that are tried if they will not do."""
         self._parities = dict(self._possible())

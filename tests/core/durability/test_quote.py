@@ -124,6 +124,8 @@ def test_a_short_request_is_proven_every_period() -> None:
     assert cheapest(replace(NEED, duration=HOUR, nines=3), offer).probability <= 18
     assert cheapest(replace(NEED, duration=60, nines=3), offer).probability == 1
     assert cheapest(replace(NEED, nines=3), offer).probability > 1_000
+    with pytest.raises(Misuse, match="no repair in the last 16m 40s of the 1h"):
+        cheapest(replace(NEED, duration=HOUR, nines=3), offer, Pins(probability=50))
 
 
 def test_proofs_become_more_frequent_where_nothing_else_helps() -> None:
