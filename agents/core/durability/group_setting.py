@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import inf
 
-from agents.core.durability.hazards import YEAR_SECONDS, positive
+from agents.core.durability.hazards import YEAR_SECONDS
 from agents.core.errors import Misuse
 
 
@@ -32,18 +32,21 @@ class GroupSetting:
     def __post_init__(self) -> None:
         if not 1 <= self.needed <= self.members <= self.nodes:
             raise Misuse(
-                f"Groups of {self.members} out of {self.nodes} nodes, {self.needed} needed, cannot be",
+                f"groups of {self.members} out of {self.nodes} nodes, {self.needed} needed, cannot be",
                 "a group has at least the members it needs and at most as many as there are nodes",
             )
         if not 1 <= self.chunks_needed <= self.chunks:
-            raise Misuse(f"An object cannot need {self.chunks_needed} of its {self.chunks} chunks")
+            raise Misuse(f"an object cannot need {self.chunks_needed} of its {self.chunks} chunks")
         if not 0.0 <= self.byzantine < 1.0:
             raise Misuse(f"{self.byzantine} of all nodes cannot be Byzantine", "", "Take a share from 0 to below 1.")
         if not 0.0 <= self.churn < inf:
             raise Misuse(f"{self.churn} departures a year cannot be", "", "Take 0 or more.")
-        positive("The time between evictions", self.rotation, endless=True)
+        if not self.rotation > 0.0:
+            raise Misuse(
+                f"members cannot be evicted every {self.rotation} s", "", "Take more than 0, or inf for never."
+            )
         if not self.cache >= 0.0:
-            raise Misuse(f"Chunks cannot be cached for {self.cache} s", "", "Take 0 or more.")
+            raise Misuse(f"chunks cannot be cached for {self.cache} s", "", "Take 0 or more.")
 
     @property
     def leaving(self) -> float:

@@ -95,9 +95,8 @@ class GroupLife:
         """Probability that the chunk is lost within ``duration`` seconds."""
         if self.fatal.max() >= 1:
             return 1.0
-        return float(
-            -np.expm1(np.log1p(-self.fatal[:1]).sum() + np.log1p(-self._lasting(self.fatal[1:], duration)).sum())
-        )
+        spared = np.log1p(-self.fatal[:1]).sum() + np.log1p(-self._lasting(self.fatal[1:], duration)).sum()
+        return abs(float(np.expm1(spared)))
 
     def repairs_within(self, duration: float) -> float:
         """Fragments made anew in ``duration`` seconds, of a chunk that lives."""
