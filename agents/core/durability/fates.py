@@ -73,6 +73,11 @@ class Groups:
         if self.rest and not struck.rest:
             yield Struck(struck.whole, 1), self.rest, self.rate
 
+    def inside(self, struck: Struck, size: int, lost: int) -> list[float]:
+        """Of so many lost slots outside the groups struck, the chances that 0, 1, ... are in a given group of ``size``."""
+        others = self.slots - self.lost(struck)
+        return [float(_inside(others, size, hit)[lost]) for hit in range(min(size, lost) + 1)]
+
     def fatal(self, struck: Struck, failing: float) -> Floats:
         """[lost slots of the others]: rate at which the dataset is lost."""
         others, spare = self.slots - self.lost(struck), self.spare(struck)

@@ -5,6 +5,8 @@ Slots fail independently at rate 1/MTTF (and, with groups, together at 1/group M
 still fail; the dataset is lost when more than m slots are. All slots are there at the start.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import inf
 
@@ -13,8 +15,8 @@ from agents.core.durability.hazards import MAX_SLOTS, YEAR_SECONDS, Code, Hazard
 from agents.core.errors import CodeParameters, Misuse, OutOfReach
 
 __all__ = [
-    "MAX_SLOTS", "YEAR_SECONDS", "Code", "Hazards", "family", "loss_probability", "mean_time_to_loss",
-    "repairs_per_second", "slots_lost_per_repair", "smallest",
+    "MAX_SLOTS", "YEAR_SECONDS", "Code", "Hazards", "family", "loss_by_mtbp", "loss_by_slots", "loss_probability",
+    "mean_time_to_loss", "repairs_per_second", "slots_lost_per_repair", "smallest",
 ]  # fmt: skip
 
 BATCH = 16
@@ -92,6 +94,21 @@ def smallest(
         "slots fail too often, or losses are seen or mended too late",
         "Ask for less, or for a larger expansion, a lower threshold, or more frequent proofs.",
     )
+
+
+def loss_by_slots(
+    expansion: float, threshold: int, hazards: Hazards, duration: float, most_slots: int = MAX_SLOTS, misses: int = 1
+) -> list[tuple[Code, float]]:
+    """Figure 9: each code of at most ``most_slots`` with this expansion, and the probability that it loses the dataset."""
+    positive("The duration", duration)
+    codes = [code for code in family(expansion, threshold, misses) if code.slots <= most_slots]
+    found = cycles(codes, hazards) if codes else []
+    return [(code, cycle.loss_within(duration)) for code, cycle in zip(codes, found, strict=True)]
+
+
+def loss_by_mtbp(code: Code, hazards: Hazards, intervals: Sequence[float], duration: float) -> list[float]:
+    """Figure 10: the probability of a loss for each mean time between proofs, in seconds, all else as in ``hazards``."""
+    return [loss_probability(code, replace(hazards, mtbp=interval), duration) for interval in intervals]
 
 
 def _cycle(code: Code, hazards: Hazards) -> Cycle:
