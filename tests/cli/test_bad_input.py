@@ -97,7 +97,7 @@ def test_too_little_money(agent: Agent, town: Town, key: str, file: Path) -> Non
     address = str(Account.from_key(key).address)
     no_tokens = agent("client", "store", str(file), *TERMS)
     assert no_tokens.code == 6
-    assert f"the request costs 0.0000014155776 HOLD and {address} has 0 HOLD" in no_tokens.err.replace(",", "")
+    assert f"the request costs 0.0000028311552 HOLD and {address} has 0 HOLD" in no_tokens.err.replace(",", "")
     assert "agent devnet faucet" in no_tokens.err
     town.give(address, tokens=TOKEN)
     no_gas = agent("client", "store", str(file), *TERMS)

@@ -91,7 +91,7 @@ def test_a_stopped_reading_goes_on(agent: Agent, stored: tuple[str, bytes], tmp_
 def test_a_store_that_encodes_ends_at_once_when_it_is_stopped(agent: Agent, client: str, tmp_path: Path) -> None:
     file = tmp_path / "long"
     with file.open("wb") as opened:
-        opened.truncate(60 << 20)  # seconds to encode, wherever
+        opened.truncate(40 << 20)  # seconds to encode, wherever
     command = [sys.executable, "-c", STORED, "client", "store", str(file), *TERMS]
     # As from a terminal, though whatever runs the tests may be in the background, where SIGINT is ignored.
     hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
