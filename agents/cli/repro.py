@@ -20,7 +20,7 @@ def repro(
         str | None, typer.Option("--figure", metavar="N", help="One alone, e.g. 9, 4a or table1. Default: all of them.")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="DIR", help="Draw each as a PNG too. Needs holdfast[figures].")
+        Path | None, typer.Option("--plot", metavar="DIR", help="Draw each as a PNG too, with matplotlib.")
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A minute for everything instead of ten, with wider intervals.")
@@ -39,7 +39,7 @@ def repro(
 ) -> None:
     """Run the papers' tables and figures again: theirs, ours and the difference, side by side.
 
-    Intervals are of 95 %. Where a paper's text is wrong, the notes below a table say so.
+    Intervals are of 95 %. Where a paper's text is wrong, it is said below the table.
     """
     from agents.repro.catalogue import chosen
 

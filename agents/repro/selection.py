@@ -6,7 +6,6 @@ is P = min(1, R / 2^(d+1)), which selects 2 (log2 R - 1 + 1 / ln 2) nodes, whate
 P = exp(-2 d / R) the expectation is R.
 """
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -30,11 +29,6 @@ def sound(distances: Floats, fragments: int) -> Floats:
     """A rule of the same shape whose expectation is ``fragments``."""
     found: Floats = np.exp(-2.0 * distances / fragments)
     return found
-
-
-def expected_by_printed(fragments: int) -> float:
-    """Nodes that the printed rule selects: the integral of its probability over both sides of the ring."""
-    return 2.0 * (math.log2(fragments) - 1.0 + 1.0 / math.log(2.0))
 
 
 def selected(

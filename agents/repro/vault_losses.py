@@ -64,7 +64,7 @@ def _byzantine(members: int, fractions: list[float], effort: Effort) -> Curve:
     steep = np.linspace(*STEEP[members], effort.count(16, 5)).tolist()
     shares = sorted({round(share, 4) for share in (*fractions, *steep)})
     losses = object_losses(
-        byzantine(setting(members), shares), TEN_YEARS, effort.count(2_000, 100), effort.seed, runner=effort.runner
+        byzantine(setting(members), shares), TEN_YEARS, effort.count(800, 60), effort.seed, runner=effort.runner
     )
     return Curve.of(f"R = {members}", shares, [loss.share.scaled(100) for loss in losses])
 

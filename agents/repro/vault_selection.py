@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from agents.core.durability.selection import picked_as_printed, picked_exponentially
 from agents.repro import published
 from agents.repro.catalogue import Entry
 from agents.repro.effort import Effort
 from agents.repro.figures import Axes, Curve, Figure, Floats, Line, Value
-from agents.repro.selection import Rule, expected_by_printed, printed, selected, sound
+from agents.repro.selection import Rule, printed, selected, sound
 from agents.simulation import intervals
 
 PRINTED, SOUND = "as printed", "exp(-2 d / R)"
@@ -18,9 +19,9 @@ MOST = 130
 def rules(entry: Entry, effort: Effort) -> Figure:
     """How many nodes each rule selects for a chunk; the paper means R."""
     chunks = effort.count(20_000, 2_000)
-    mean = expected_by_printed(published.R)
+    mean = picked_as_printed(published.R, published.NODES)
     wrong, wrong_curve, enough = _rule(PRINTED, printed, mean, chunks, effort)
-    right, right_curve, _ = _rule(SOUND, sound, float(published.R), chunks, effort)
+    right, right_curve, _ = _rule(SOUND, sound, picked_exponentially(published.R, published.NODES), chunks, effort)
     return Figure(
         entry.paper, entry.name, entry.title,
         f"nodes selected of {published.NODES:,} where the paper means R = {published.R}; target: within 2 %",
