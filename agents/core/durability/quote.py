@@ -238,7 +238,7 @@ class _Search:
         return OutOfReach(
             f"Nothing that can be had loses the file with {self._need.target:.0e} a year or less",
             f"the nearest, {best.code.data}+{best.code.parity} slots proven every {format_duration(best.interval)} "
-            f"and mended from {threshold} lost on, loses it with {best.loss:.1e}, which is {-log10(best.loss):.1f} nines",
+            f"and mended from {threshold} lost on, loses it with {best.loss:.1e}, which is {abs(log10(best.loss)):.1f} nines",
             "Ask for fewer, allow more slots (--max-slots, with as many hosts), leave --expansion, --repair-threshold and "
             "--proof-interval open, or count on better hosts (--mttf, --mttr).",
         )
