@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import linalg, stats
 
+from agents.core.durability import groups
 from agents.core.durability.hazards import YEAR_SECONDS
 from agents.core.errors import Misuse
 from agents.simulation import intervals
@@ -173,6 +174,23 @@ def test_without_rotation_the_chain_of_honest_members_says_it_all(share: float, 
     lost = float((start @ linalg.expm(chain * years))[-1])
     found = simulate_groups(setting, years * YEAR, 20_000, 3)
     assert 0.05 < lost < 0.95 and intervals.share(found.losses, found.groups, 0.99).holds(lost)
+
+
+def test_the_models_chain_of_a_group_is_the_simulations_where_nothing_rotates() -> None:
+    for share, seconds in ((0.2, YEAR), (0.3, YEAR / 2)):
+        setting = GroupSetting(nodes=2_000, members=40, needed=16, byzantine=share)
+        found = simulate_groups(setting, seconds, 10_000, 4)
+        assert found.loss.value == pytest.approx(groups.chunk_loss(setting, seconds), abs=0.01)
+
+
+def test_the_models_chain_is_close_where_groups_rotate() -> None:
+    """It knows the ages of fragments on average only, which is worth less than 0.01 of the share of Byzantine nodes."""
+    fewer, setting, more = byzantine(GroupSetting(), [0.33, 0.34, 0.35])
+    found = simulate_groups(setting, 10 * YEAR, 1_000, 5)
+    assert groups.chunk_loss(fewer, 10 * YEAR) < found.loss.value < groups.chunk_loss(more, 10 * YEAR)
+    for cache in (0, 24):
+        simulated = simulate_groups(calm(cache=cache), YEAR, 300, 5).traffic.value
+        assert simulated == pytest.approx(groups.traffic(calm(cache=cache), YEAR), rel=0.01)
 
 
 def test_the_seed_alone_decides_and_another_stays_within_the_interval() -> None:
