@@ -181,6 +181,31 @@ contract ExtremesTest is MarketTest {
         }
     }
 
+    function test_every_field_of_a_configuration_can_be_at_its_limit() external {
+        IGroth16Verifier verifier = market.verifier();
+        for (uint256 i; i < 16; ++i) {
+            MarketConfig memory c = config();
+            if (i == 0) (c.periodBlocks, c.markBlocks, c.settleSeconds) = (2, 64, 1584);
+            if (i == 1) c.markBlocks = 1;
+            if (i == 2) (c.blockSeconds, c.minExtension) = (1, 10);
+            if (i == 3) c.settleSeconds = type(uint48).max;
+            if (i == 4) (c.maxMisses, c.slashBps) = (1, 10_000);
+            if (i == 5) (c.maxMisses, c.slashBps) = (255, 39);
+            if (i == 6) (c.validatorBps, c.bountyBps) = (10_000, 3000);
+            if (i == 7) c.bountyBps = 8400;
+            if (i == 8) c.bondBps = 10_000;
+            if (i == 9) c.reserveSeconds = 1;
+            if (i == 10) c.repairWindow = 1;
+            if (i == 11) c.repairWindow = type(uint32).max;
+            if (i == 12) c.minTermPeriods = type(uint32).max;
+            if (i == 13) c.maxDuration = 2;
+            if (i == 14) c.maxDuration = type(uint32).max - c.reserveSeconds;
+            if (i == 15) c.minExtension = type(uint32).max;
+            IStakeRegistry vault = _vaultOf(vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1));
+            new Marketplace(vault, verifier, c);
+        }
+    }
+
     function test_misses_stay_markable_as_long_as_their_block_hashes_are_kept_and_no_longer() external {
         MarketConfig memory c = config();
         (c.periodBlocks, c.markBlocks) = (4096, 8191 - 4096);
