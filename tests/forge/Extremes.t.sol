@@ -148,7 +148,7 @@ contract ExtremesTest is MarketTest {
     }
 
     function test_an_invalid_configuration_names_its_field() external {
-        for (uint256 i; i < 23; ++i) {
+        for (uint256 i; i < 24; ++i) {
             MarketConfig memory c = config();
             string memory field;
             if (i == 0) (c.periodBlocks, field) = (1, "periodBlocks");
@@ -174,6 +174,7 @@ contract ExtremesTest is MarketTest {
             if (i == 20) (c.maxDuration, field) = (type(uint32).max - c.reserveSeconds + 1, "maxDuration");
             if (i == 21) (c.minExtension, field) = (119, "minExtension");
             if (i == 22) (c.minExtension, field) = (uint64(type(uint32).max) + 1, "minExtension");
+            if (i == 23) (c.maxDuration, field) = (1, "maxDuration");
             IStakeRegistry vault = _vaultOf(vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1));
             IGroth16Verifier verifier = market.verifier();
             vm.expectRevert(abi.encodeWithSelector(IMarketplace.Marketplace_InvalidConfig.selector, field));
