@@ -148,7 +148,7 @@ contract ExtremesTest is MarketTest {
     }
 
     function test_an_invalid_configuration_names_its_field() external {
-        for (uint256 i; i < 23; ++i) {
+        for (uint256 i; i < 24; ++i) {
             MarketConfig memory c = config();
             string memory field;
             if (i == 0) (c.periodBlocks, field) = (1, "periodBlocks");
@@ -174,9 +174,35 @@ contract ExtremesTest is MarketTest {
             if (i == 20) (c.maxDuration, field) = (type(uint32).max - c.reserveSeconds + 1, "maxDuration");
             if (i == 21) (c.minExtension, field) = (119, "minExtension");
             if (i == 22) (c.minExtension, field) = (uint64(type(uint32).max) + 1, "minExtension");
+            if (i == 23) (c.maxDuration, field) = (1, "maxDuration");
             IStakeRegistry vault = _vaultOf(vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1));
             IGroth16Verifier verifier = market.verifier();
             vm.expectRevert(abi.encodeWithSelector(IMarketplace.Marketplace_InvalidConfig.selector, field));
+            new Marketplace(vault, verifier, c);
+        }
+    }
+
+    function test_every_field_of_a_configuration_can_be_at_its_limit() external {
+        IGroth16Verifier verifier = market.verifier();
+        for (uint256 i; i < 16; ++i) {
+            MarketConfig memory c = config();
+            if (i == 0) (c.periodBlocks, c.markBlocks, c.settleSeconds) = (2, 64, 1584);
+            if (i == 1) c.markBlocks = 1;
+            if (i == 2) (c.blockSeconds, c.minExtension) = (1, 10);
+            if (i == 3) c.settleSeconds = type(uint48).max;
+            if (i == 4) (c.maxMisses, c.slashBps) = (1, 10_000);
+            if (i == 5) (c.maxMisses, c.slashBps) = (255, 39);
+            if (i == 6) (c.validatorBps, c.bountyBps) = (10_000, 3000);
+            if (i == 7) c.bountyBps = 8400;
+            if (i == 8) c.bondBps = 10_000;
+            if (i == 9) c.reserveSeconds = 1;
+            if (i == 10) c.repairWindow = 1;
+            if (i == 11) c.repairWindow = type(uint32).max;
+            if (i == 12) c.minTermPeriods = type(uint32).max;
+            if (i == 13) c.maxDuration = 2;
+            if (i == 14) c.maxDuration = type(uint32).max - c.reserveSeconds;
+            if (i == 15) c.minExtension = type(uint32).max;
+            IStakeRegistry vault = _vaultOf(vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1));
             new Marketplace(vault, verifier, c);
         }
     }

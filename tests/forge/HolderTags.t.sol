@@ -25,6 +25,11 @@ contract HolderTagsTest is Test {
         isTrue(changed.has(tag), "found where it was put");
     }
 
+    function test_tags_are_1_to_255() external pure {
+        eq(HolderTags.tagOf(address(255)), 1, "least");
+        eq(HolderTags.tagOf(address(255 + 254)), 255, "most");
+    }
+
     function test_fuzz_no_holder_has_the_tag_of_an_unused_place(address holder) external pure {
         isTrue(HolderTags.tagOf(holder) != 0, "tag");
         isTrue(!uint256(0).has(HolderTags.tagOf(holder)), "nobody");

@@ -83,6 +83,14 @@ contract IdsTest is MarketTest {
         }
     }
 
+    function test_fuzz_entropy_is_the_first_31_bytes_as_a_little_endian_number(bytes32 challenge) external pure {
+        uint256 entropy;
+        for (uint256 i = 31; i > 0; --i) {
+            entropy = entropy << 8 | uint8(challenge[i - 1]);
+        }
+        eq(PublicInputs.entropy(challenge), entropy, "entropy");
+    }
+
     function _request() internal view returns (Request memory request) {
         request.client = vm.parseJsonAddress(json, ".request.client");
         request.ask = Ask({

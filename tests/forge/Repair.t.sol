@@ -85,6 +85,12 @@ contract RepairTest is MarketTest {
         isTrue(stakeOf(hosts[4]) < staked, "it had all the time it was given");
     }
 
+    function test_a_slot_that_nobody_took_yet_has_nothing_in_it() external {
+        RequestId id = post(exampleRequest());
+        SlotRecord memory nothing;
+        eq(keccak256(abi.encode(market.slotOf(id.slotId(0)))), keccak256(abi.encode(nothing)), "all zero");
+    }
+
     function test_no_state_of_an_earlier_tenure_survives() external {
         Request memory request = exampleRequest();
         uint256 rate = rateOf(request);
