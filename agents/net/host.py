@@ -100,3 +100,6 @@ class Host(Protocol):
 
     async def read_blocks(self, manifest_digest: bytes, slot_index: int, start: int, count: int) -> Sequence[bytes]:
         """``count`` blocks from ``start``; the server checks each before it is sent."""
+
+    async def found_damaged(self, manifest_digest: bytes, slot_index: int) -> None:
+        """A block of a slot that is held was not what it should be: it was not sent."""

@@ -289,6 +289,7 @@ class PeerServer:
             for index, block in enumerate(blocks, first):
                 if not plan.matches(index, block):
                     log.error("block %d of slot %d of %s is damaged here", index, route.slot_index, route.id.hex())
+                    await self._host.found_damaged(route.id, route.slot_index)
                     _cut_or_refuse(request, response, index)
                 if response is None:
                     response = await self._prepared(request, count * plan.block_bytes)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from agents.core.agents.provider_repair import may_repair
 from agents.core.dataset.cipher import BLOCK_BYTES
-from agents.core.errors import NotFound
+from agents.core.errors import Corrupt, NotFound
 from agents.core.market.types import SlotState
 from agents.core.market.view import MarketView, RequestView
 from agents.net.host import Denied, Later, SlotPlan
@@ -16,6 +16,7 @@ from agents.roles.drill import reached
 from agents.roles.fitting import Fitting
 from agents.store.files import storage_errors
 from agents.store.folders import ArrivingSlot, HeldSlot, SlotFolder, SlotName
+from agents.store.mending import suspect
 from agents.store.slots import SlotStore
 
 log = logging.getLogger(__name__)
@@ -180,7 +181,17 @@ class Hosting:
     async def read_blocks(self, manifest_digest: bytes, slot_index: int, start: int, count: int) -> Sequence[bytes]:
         """Blocks of a slot that is held."""
         slot = self._store.slot(SlotName(manifest_digest, slot_index))
-        return await asyncio.to_thread(slot.read, start, count)
+        try:
+            return await asyncio.to_thread(slot.read, start, count)
+        except Corrupt:
+            await self.found_damaged(manifest_digest, slot_index)
+            raise
+
+    async def found_damaged(self, manifest_digest: bytes, slot_index: int) -> None:
+        """Have a slot that is held looked at."""
+        slot = self._store.find(SlotName(manifest_digest, slot_index))
+        if slot is not None:
+            suspect(slot.path)
 
 
 class PlanCache:

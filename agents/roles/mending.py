@@ -17,7 +17,7 @@ from agents.roles.lapses import Rests
 from agents.roles.reading import hosts_of, sources_of, stripes_of
 from agents.roles.rebuilding import patience
 from agents.store.folders import HeldSlot, SlotName
-from agents.store.mending import Health, Judge, find_damaged, looked_at, put_back, scrub
+from agents.store.mending import SUSPECT, Health, Judge, find_damaged, looked_at, put_back, scrub
 from agents.store.slots import SlotStore
 
 log = logging.getLogger(__name__)
@@ -47,14 +47,15 @@ class Mending:
             raise asyncio.CancelledError
 
     def due(self, every: float, clock: float, now: int) -> SlotName | None:
-        """The slot that was looked at longest ago, if that is more than ``every`` seconds before ``clock``.
+        """The slot that was looked at longest ago, if that is more than ``every`` seconds before ``clock``, or a suspect one.
 
-        Not one that rests at chain time ``now``.
+        0 for ``every``: suspect ones alone. Not one that rests at chain time ``now``.
         """
         names = set(self._store.held) - self._rests.resting(now)
         looked = {name: looked_at(slot.path) for name in sorted(names) if (slot := self._store.find(name))}
         oldest = min(looked, key=lambda name: looked[name], default=None)
-        return oldest if oldest is not None and looked[oldest] < clock - every else None
+        since = clock - every if every else SUSPECT + 1
+        return oldest if oldest is not None and looked[oldest] < since else None
 
     async def mend(self, name: SlotName, view: MarketView, now: int) -> Health:
         """Look at every block of a slot and make the damaged ones again. After a failure it rests, by chain time ``now``.

@@ -66,7 +66,7 @@ class Provider:
     ) -> None:
         """``memory`` keeps which reservations lapsed; ``fitting`` is the peer server's too.
 
-        Every slot is looked at every ``scrub_every`` seconds; 0: only where a proof finds it damaged.
+        Every slot is looked at every ``scrub_every`` seconds; 0: only where a proof or a reader finds it damaged.
         """
         self._actor = actor
         self._store = store
@@ -110,7 +110,7 @@ class Provider:
         for duty in due:
             if not isinstance(duty, Forget) or block - self._useless_since[duty] >= FORGET_AFTER_BLOCKS:
                 self._tasks.start(duty.key, self._run(view, duty))
-        if self._scrub_every and not self._tasks.runs(SCRUB):
+        if not self._tasks.runs(SCRUB):
             oldest = await asyncio.to_thread(self._mending.due, self._scrub_every, time.time(), now)
             if oldest is not None:
                 self._tasks.start(SCRUB, self._scrub(oldest))

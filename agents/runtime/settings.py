@@ -54,7 +54,7 @@ class ProviderSettings:
     """URL under which others reach it; None: made of ``listen``."""
     proving: Proving = field(default_factory=Proving)
     scrub_every: int = 7 * 86_400
-    """Seconds after which every slot is read whole again; 0: only where a proof finds it damaged."""
+    """Seconds after which every slot is read whole again; 0: only where a proof or a reader finds it damaged."""
 
 
 @dataclass(frozen=True)

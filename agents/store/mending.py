@@ -26,6 +26,8 @@ from agents.store.folders import UNREADABLE, HeldSlot
 
 HEALTH = "health"
 """The file in a slot's folder that tells what was found in it last."""
+SUSPECT = 0.0
+"""The time at which a slot was looked at that is to be looked at now."""
 ROUND = 512
 """Blocks made and written at a time: 32 MiB."""
 
@@ -70,11 +72,21 @@ def told_health(folder: Path) -> Health | None:
 
 
 def looked_at(folder: Path) -> float:
-    """When the slot in ``folder`` was last known to be sound or not, in UNIX seconds: it was checked as it came."""
+    """When the slot in ``folder`` was last known to be sound or not, in UNIX seconds: it was checked as it came.
+
+    SUSPECT once somebody found it damaged.
+    """
     for name in (HEALTH, "tree", "manifest"):
         with suppress(OSError):
             return (folder / name).stat().st_mtime
     return 0.0
+
+
+def suspect(folder: Path) -> None:
+    """Have the slot in ``folder`` looked at next: somebody found it damaged."""
+    for name in (HEALTH, "tree", "manifest"):
+        with suppress(OSError):
+            os.utime(folder / name, (SUSPECT, SUSPECT))
 
 
 def scrub(slot: HeldSlot, dry_run: bool = False, advance: Advance = lambda *_: None) -> Health:

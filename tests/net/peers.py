@@ -60,6 +60,7 @@ class MemoryHost:
         self.signed_reads_only = False
         self.grew = asyncio.Condition()
         self.readers: list[str | None] = []
+        self.damage = 0
 
     async def admit_upload(self, signer: str, request_id: bytes, slot_index: int) -> None:
         if (signer, request_id, slot_index) != (CLIENT.address, REQUEST_ID, self.slot.index):
@@ -120,6 +121,9 @@ class MemoryHost:
 
     async def read_blocks(self, manifest_digest: bytes, slot_index: int, start: int, count: int) -> Sequence[bytes]:
         return self.held[start : start + count]
+
+    async def found_damaged(self, manifest_digest: bytes, slot_index: int) -> None:
+        self.damage += 1
 
 
 @contextlib.asynccontextmanager

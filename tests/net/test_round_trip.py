@@ -172,6 +172,7 @@ def test_damage_on_the_hosts_disk_is_never_served() -> None:
                 await gathered(reader_of(peer, client, slot, host.digest), got)
             assert got == slot.blocks[: len(got)]
             assert len(got) <= 33
+            assert host.damage == 2
 
     asyncio.run(story())
 

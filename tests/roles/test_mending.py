@@ -13,6 +13,8 @@ import pytest
 from agents.core.errors import Corrupt, HoldfastError
 from agents.core.market import events as e
 from agents.core.proofs.proof import Groth16Proof
+from agents.roles.fitting import Fitting
+from agents.roles.hosting import Hosting
 from agents.roles.lapses import FIRST_REST
 from agents.roles.mending import Mending
 from agents.store.mending import told_health
@@ -167,7 +169,30 @@ def test_slots_are_looked_at_in_turn_unasked(tmp_path: Path) -> None:
         await provider.step(place.view, block, START + block)
         await until(lambda: told_health(slot.path) is not None)
         assert files(slot) == whole
+        await provider.close()
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("loss", ["changed", "cut"])
+def test_what_a_reader_finds_damaged_is_mended_next(tmp_path: Path, loss: str) -> None:
+    place, store, whole = hosted(tmp_path)
+    name, block = place.name(0), 59
+    slot, hosting = store.slot(name), Hosting(ME, store, lambda: place.view, Fitting(PROFILE.name))
+
+    async def act() -> None:
+        provider, _ = provider_of(store, scrub_every=0)
+        if loss == "changed":
+            damage(slot, 2)
+            await hosting.found_damaged(name.manifest, 0)  # by the server, which compares each block with its digest
+        else:
+            os.truncate(slot.path / "data", 7 * 65_536)
+            with pytest.raises(Corrupt, match="cut short"):
+                await hosting.read_blocks(name.manifest, 0, 6, 2)
         await provider.step(place.view, block, START + block)
+        await until(lambda: told_health(slot.path) is not None)
+        assert files(slot) == whole
+        assert provider._mending.due(0, time.time(), START) is None
         await provider.close()
 
     asyncio.run(act())

@@ -19,7 +19,7 @@ from agents.core.market.view import MarketView, SlotKey
 from agents.roles.begun import Begun
 from agents.roles.fitting import Fitting
 from agents.roles.lapses import CLIENT_REST, LONGEST_REST, Lapses, Rests
-from agents.roles.provider import Provider
+from agents.roles.provider import SCRUB_EVERY, Provider
 from agents.store.slots import SlotStore
 from tests.roles.scenes import ME, OTHER, PROFILE, START, Scene, at, posted, scene
 
@@ -47,7 +47,9 @@ async def hashes(blocks: set[int], reorged: bool) -> dict[int, bytes]:
     return {number: bytes([number % 251]) * 32 for number in blocks}
 
 
-def provider_of(store: SlotStore, quota: int = 1 << 30, seconds: float = 1.0) -> tuple[Provider, Lane]:
+def provider_of(
+    store: SlotStore, quota: int = 1 << 30, seconds: float = 1.0, scrub_every: float = SCRUB_EVERY
+) -> tuple[Provider, Lane]:
     """A provider whose chain is a lane that waits."""
     lane, nothing = Lane(), object()
     market = Market(SimpleNamespace(), "0x" + "11" * 20)  # type: ignore[arg-type]
@@ -56,7 +58,10 @@ def provider_of(store: SlotStore, quota: int = 1 << 30, seconds: float = 1.0) ->
     )
     peers: Any = nothing
     proving: Any = SimpleNamespace(close=nothing, pace=seconds)
-    return Provider(actor, store, proving, peers, Policy(quota), Fitting(PROFILE.name), MemoryJournal()), lane
+    provider = Provider(
+        actor, store, proving, peers, Policy(quota), Fitting(PROFILE.name), MemoryJournal(), scrub_every
+    )
+    return provider, lane
 
 
 def play(act: Callable[[], Awaitable[None]]) -> None:
