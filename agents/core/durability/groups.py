@@ -128,7 +128,7 @@ class GroupLife:
 def life(setting: GroupSetting, duration: float) -> GroupLife:
     """One group over ``duration`` seconds. Raises Misuse."""
     positive("The duration", duration)
-    group = _Group(setting)
+    group = _Group(setting, duration)
     fatal, honest, evicted = [group.start()], [], []
     for number in range(max(1, round(duration / group.step))):
         if group.alive < CERTAIN:
@@ -157,7 +157,7 @@ def _settled(series: tuple[list[float], ...], back: int) -> bool:
 class _Group:
     """The probabilities of all states of one group: rows by honest members, columns by fragments made since the due one."""
 
-    def __init__(self, setting: GroupSetting) -> None:
+    def __init__(self, setting: GroupSetting, duration: float) -> None:
         self.setting = setting
         self.byzantine = round(setting.byzantine * setting.nodes)
         least = setting.needed if self.byzantine else setting.members
@@ -169,7 +169,7 @@ class _Group:
         if self.rotates:
             self.step = setting.rotation / self.parts
         else:
-            self.step = 1 / self.busiest if self.busiest else float(YEAR_SECONDS)
+            self.step = duration / max(1, ceil(self.busiest * duration))
         self.first = setting.members
         """Fragments made since the due one, in the first column."""
         self.lost = 0.0

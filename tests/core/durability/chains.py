@@ -65,7 +65,7 @@ def solved(start: Hashable, moves: Callable[[Any], Moves], lost_in: Callable[[An
     """(mean seconds, chance of loss, chance of repair, lost slots times the latter) of one cycle, by linear equations."""
     states, found = [start], {start: moves(start)}
     for state in states:
-        for to, rate in found[state]:
+        for to, _ in found[state]:
             if to not in found and to not in (LOST, REPAIRED):
                 found[to] = moves(to)
                 states.append(to)
