@@ -117,6 +117,7 @@ def figure9(entry: Entry, effort: Effort) -> Figure:
         ),
         values, curves,
         (Line(published.TARGET_LOSS, "the paper's target"),),
+        digits=None,
         notes=("The paper prints no numbers of its curves; the markers are ours at Table 1's codes.",),
     )  # fmt: skip
 
@@ -165,6 +166,7 @@ def figure10(entry: Entry, effort: Effort) -> Figure:
         ),
         tuple(values), tuple(curves),
         (Line(published.TARGET_LOSS, "the paper's target"), Line(1.0, "Table 1", upright=True)),
+        digits=None,
         notes=("The paper prints no numbers of its curves; the markers are ours at Table 1's codes.", *notes),
     )  # fmt: skip
 

@@ -185,8 +185,8 @@ class Figure:
     seconds: float = 0.0
     """How long it took."""
 
-    digits: int = 1
-    """Decimals of its numbers in a table."""
+    digits: int | None = 1
+    """Decimals of its numbers in a table; None for powers of ten."""
 
     beside: str = "95 % interval"
     """Head of the column beside ours."""

@@ -99,18 +99,16 @@ def _bounds(figure: Figure) -> bool:
     return all(value.measure is Measure.BELOW for value in figure.values)
 
 
-def number(value: float, digits: int) -> str:
-    """``1,185.9``; in powers of ten where it is too small for ``digits`` decimals."""
-    if value and abs(value) < 10**-digits / 2 and abs(value) < 1e-4:
+def number(value: float, digits: int | None) -> str:
+    """``1,185.9``, or ``3.63e-10`` where there are no digits."""
+    if digits is None:
         return re.sub(r"e-0?", "e-", f"{value:.2e}").replace(".00e", "e")
     return f"{value:,.{digits}f}"
 
 
-def interval(value: Value, digits: int) -> str:
-    """``low .. high``; ``exact`` where nothing was sampled."""
-    if value.low == value.high:
-        return "exact"
-    if value.high >= THOUSAND:
+def interval(value: Value, digits: int | None) -> str:
+    """``low to high``."""
+    if digits and value.high >= THOUSAND:
         digits = 0
     return f"{number(value.low, digits)} to {number(value.high, digits)}"
 
@@ -124,13 +122,17 @@ def difference(value: Value) -> str:
     found = value.difference
     match value.measure:
         case Measure.RELATIVE:
-            return f"{100 * found:+.2f} %"
+            return _signed(100 * found, "%")
         case Measure.POINTS:
-            return f"{found:+.2f} pt"
+            return _signed(found, "pt")
         case Measure.BELOW:
             return ""
         case Measure.ABSOLUTE | Measure.RANGE:
             return f"{found:+.0f}" if found == int(found) else f"{found:+.3g}"
+
+
+def _signed(found: float, unit: str) -> str:
+    return f"{found:+.2f} {unit}".replace("-0.00 ", "+0.00 ")
 
 
 def target(value: Value) -> str:
