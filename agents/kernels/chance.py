@@ -58,8 +58,3 @@ def below(state: Any, limit: Any) -> Any:
 def exponential(state: Any) -> Any:
     """Exponential with mean 1."""
     return -math.log(1.0 - uniform(state))
-
-
-def seeded(seed: np.random.SeedSequence) -> Any:
-    """The state, (4,) uint64, that ``seed`` gives."""
-    return seed.generate_state(4, np.uint64)

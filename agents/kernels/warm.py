@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agents.kernels import fixed_base, gf16, group_lives, ntt, poseidon2, slot_lives, sparse, vectors
+from agents.kernels import fixed_base, gf16, lives, ntt, poseidon2, sparse, vectors
 from agents.kernels.forms import FORMS
 from agents.kernels.group import group
 from agents.kernels.limbs import from_ints
@@ -14,6 +14,8 @@ def warm() -> list[str]:
     """Leave the machine code of all kernels that this CPU can run on disk; the names of its forms, best first."""
     poseidon2.warm()
     gf16.warm()
+    lives.slot_lives()
+    lives.group_lives()
     names = [name for name, form in FORMS.items() if form.supported()]
     scalars = from_ints(range(1, 65))
     for name in names:
@@ -25,7 +27,4 @@ def warm() -> list[str]:
         vectors.multiply_all(scalars, scalars, name)
     entries = np.zeros(1, dtype=[("row", "<u4"), ("rest", "V40")])
     sparse.Matrix(entries, np.ones(1, dtype=np.bool_), 1).times(aligned(4).reshape(1, 4))
-    # The simulators' have one signature each: they were compiled when this module was imported.
-    for lives in (slot_lives, group_lives):
-        assert lives.live.signatures
     return names

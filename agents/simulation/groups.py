@@ -17,6 +17,7 @@ import numpy as np
 from agents.core.durability.group_setting import REPLICATED, GroupSetting, even_rotation, safe_rotation
 from agents.core.durability.hazards import YEAR_SECONDS
 from agents.core.errors import Misuse
+from agents.kernels import lives
 from agents.simulation import intervals
 from agents.simulation.intervals import Interval
 from agents.simulation.running import HERE, Runner, cut
@@ -127,14 +128,11 @@ def _live(piece: _Piece) -> tuple[Any, ...]:
 
 
 def _fill(piece: _Piece, every: float, samples: Any) -> tuple[Any, ...]:
-    from agents.kernels.chance import seeded
-    from agents.kernels.group_lives import live
-
     setting = piece.setting
     lost_at, mean = np.empty(piece.groups, np.float64), np.empty(piece.groups, np.float64)
     repairs, fetched, least, most = (np.empty(piece.groups, np.int32) for _ in range(4))
-    live(
-        seeded(piece.seed), setting.nodes, round(setting.byzantine * setting.nodes), setting.members, setting.needed,
+    lives.group_lives()(
+        lives.seeded(piece.seed), setting.nodes, round(setting.byzantine * setting.nodes), setting.members, setting.needed,
         setting.leaving, setting.rotation, setting.cache, piece.duration, every,
         np.empty(5 * setting.members, np.int64), lost_at, repairs, fetched, least, most, mean, samples,
     )  # fmt: skip

@@ -13,6 +13,7 @@ import numpy as np
 
 from agents.core.durability.hazards import Code, Hazards
 from agents.core.errors import Misuse
+from agents.kernels import lives
 from agents.simulation import intervals
 from agents.simulation.intervals import Interval
 from agents.simulation.running import HERE, Runner, cut
@@ -126,15 +127,12 @@ def simulate_slots(
 
 
 def _live(piece: _Piece) -> tuple[Any, Any, Any]:
-    from agents.kernels.chance import seeded
-    from agents.kernels.slot_lives import live
-
     code, hazards, periodic = piece.code, piece.hazards, piece.periodic
     slots = code.data + code.parity
     lost_at = np.empty(piece.datasets, np.float64)
     repairs, written = np.empty(piece.datasets, np.int32), np.empty(piece.datasets, np.int32)
-    live(
-        seeded(piece.seed), slots, code.parity, code.repair_threshold, code.misses, hazards.group_size,
+    lives.slot_lives()(
+        lives.seeded(piece.seed), slots, code.parity, code.repair_threshold, code.misses, hazards.group_size,
         1.0 / hazards.mttf, 1.0 / hazards.group_mttf, 1.0 / hazards.mtbp, 1.0 / hazards.mttr,
         periodic.period if periodic else 0.0, periodic.asked if periodic else 0.0, piece.duration,
         np.empty(3 * slots, np.int64), lost_at, repairs, written,
