@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agents.core.dataset.capability import Capability
 from agents.core.dataset.cipher import BLOCK_BYTES, Header
-from agents.core.dataset.erasure import data_of
+from agents.core.dataset.erasure import code_across
 from agents.core.dataset.manifest import Manifest
 from agents.core.dataset.reading import FileReader
 from agents.core.errors import Corrupt, PeerError
@@ -98,7 +98,7 @@ class _Dataset:
 
         A slot that its host gives is read once; one that nobody gives is made of k others, which costs k times its traffic.
         """
-        manifest = self.manifest
+        manifest, code = self.manifest, code_across(self.manifest)
         for index in range(manifest.data_slots):
             done = 0
             own = [source for source in self.sources if source.slot_index == index]
@@ -114,5 +114,5 @@ class _Dataset:
                 continue
             async with aclosing(stripes_of(self.sources, manifest, done)) as running:
                 async for blocks in running:
-                    data = await asyncio.to_thread(data_of, dict(blocks), manifest.data_slots, manifest.parity_slots)
+                    data = await asyncio.to_thread(code.data, dict(blocks))
                     yield data[index]

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from agents.core.dataset.erasure import rebuild
+from agents.core.dataset.erasure import code_across
 from agents.core.errors import Corrupt, HoldfastError, PeerError
 from agents.core.market.view import MarketView
 from agents.net.client import PeerClient
@@ -108,7 +108,7 @@ class Mending:
         manifest, place = slot.manifest, start
         async with aclosing(stripes_of(sources, manifest, start, stop)) as stripes:
             async for stripe in stripes:
-                (block,) = rebuild(dict(stripe), manifest.data_slots, manifest.parity_slots, [slot.name.index])
+                (block,) = code_across(manifest).rebuild(dict(stripe), [slot.name.index])
                 await asyncio.to_thread(put_back, slot, judge, place, block)
                 place += 1
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agents.core.agents.provider_duties import Rebuild
 from agents.core.agents.provider_repair import Repaired
 from agents.core.dataset.cid import digest_of
-from agents.core.dataset.erasure import rebuild
+from agents.core.dataset.erasure import code_across
 from agents.core.dataset.manifest import Manifest, block_list, check_bought
 from agents.core.errors import BadData, Corrupt, PeerError, QuotaExceeded, StorageTrouble
 from agents.core.market.view import MarketView
@@ -147,11 +147,11 @@ class Repairs:
         self, hosts: Sequence[HostedSlot], manifest: Manifest, main: "_Making", spares: list["_Making"], tally: Tally
     ) -> None:
         """Every block of all of them, each stripe fetched and decoded once. A spare that fails is given up alone."""
-        k, m = manifest.data_slots, manifest.parity_slots
+        code = code_across(manifest)
         place = 0 if spares else main.held
 
         def keep(stripe: Stripe) -> None:
-            block, *others = rebuild(dict(stripe), k, m, [main.index, *(spare.index for spare in spares)])
+            block, *others = code.rebuild(dict(stripe), [main.index, *(spare.index for spare in spares)])
             main.put(place, block)
             for spare, other in zip(list(spares), others, strict=True):
                 try:

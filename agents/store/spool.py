@@ -16,7 +16,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -27,12 +27,12 @@ import numpy as np
 
 from agents.core.dataset.cid import digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES, Header, chunks_of, cipher_for, sealed_size
-from agents.core.dataset.erasure import parity_block
+from agents.core.dataset.erasure import Gf16Code
 from agents.core.dataset.layout import Layout, layout_for
 from agents.core.dataset.manifest import Manifest, SlotEntry, block_list, parse_block_list, parse_manifest
 from agents.core.dataset.slot_code import SlotCode
 from agents.core.dataset.slots import SlotTree
-from agents.core.errors import FileRejected, ManifestInvalid, NotFound, StorageTrouble
+from agents.core.errors import Corrupt, FileRejected, ManifestInvalid, NotFound, StorageTrouble
 from agents.core.proofs.profiles import Profile
 from agents.core.proofs.trees import block_roots, dataset_tree, root
 from agents.kernels.limbs import Limbs
@@ -41,6 +41,8 @@ from agents.store.files import storage_errors, sync_folder, write_whole
 
 BATCH_BLOCKS = 128
 """Blocks sealed, coded and hashed at a time: 8 MiB a slot's share."""
+CODED_BYTES = 32 << 20
+"""Of all slots together, coded at a time."""
 
 _MAKING = "making-"
 
@@ -254,25 +256,27 @@ class _Making:
             raise FileRejected("The file grew while it was read", "", "Store it again once nobody writes to it.")
 
     def parity(self) -> None:
-        """Write the parity slots from the data slots, stripe by stripe."""
+        """Write the parity slots from the data slots, some stripes at a time."""
         k, m, count = self._layout.data_slots, self._layout.parity_slots, self._layout.data_blocks
+        if m == 0:
+            return
+        code, step = Gf16Code(k, m), max(1, CODED_BYTES // (k + m) // BLOCK_BYTES)
+        with storage_errors(self.folder), ExitStack() as stack:
+            sources = [stack.enter_context((self.folder / f"slot-{index}").open("rb")) for index in range(k)]
+            targets = [stack.enter_context((self.folder / f"slot-{k + extra}").open("wb")) for extra in range(m)]
+            for stripe in range(0, count, step):
+                data = np.empty((k, min(step, count - stripe) * BLOCK_BYTES), dtype=np.uint8)
+                for source, row in zip(sources, data, strict=True):
+                    if source.readinto(row.data) != len(row):
+                        raise Corrupt(f"{source.name} ends before its last block", "", "Store the file again.")
+                for target, row in zip(targets, code.parity(data), strict=True):
+                    target.write(row.data)
+                self._advance("coding", min(stripe + step, count) * BLOCK_BYTES, count * BLOCK_BYTES)
         for extra in range(m):
+            self._slot(k + extra)
 
-            def blocks(extra: int = extra) -> Iterator[bytes]:
-                sources = [(self.folder / f"slot-{index}").open("rb") for index in range(k)]
-                try:
-                    for stripe in range(count):
-                        data = [source.read(BLOCK_BYTES) for source in sources]
-                        yield parity_block(data, m, extra)
-                        self._advance("coding", extra * count + stripe + 1, m * count)
-                finally:
-                    for source in sources:
-                        source.close()
-
-            self._slot(k + extra, blocks())
-
-    def _slot(self, index: int, blocks: Iterator[bytes]) -> None:
-        """Write the data blocks of a slot, and list and hash them with the parity that its host will make of them."""
+    def _slot(self, index: int, blocks: Iterator[bytes] | None = None) -> None:
+        """Write the data blocks of a slot, unless they are there; list and hash them with the parity its host will make."""
         digests: list[bytes] = []
         roots: list[Limbs] = []
         data = self._layout.data_blocks
@@ -281,9 +285,10 @@ class _Making:
             digests.extend(map(digest_of, batch))
             roots.append(block_roots(b"".join(batch), self._profile.cell_bytes, BLOCK_BYTES))
 
-        with storage_errors(self.folder), (self.folder / f"slot-{index}").open("wb+") as file:
-            for batch in _batches(blocks):
-                file.writelines(batch)
+        with storage_errors(self.folder), (self.folder / f"slot-{index}").open("wb+" if blocks else "rb+") as file:
+            for batch in _batches(blocks or (file.read(BLOCK_BYTES) for _ in range(data))):
+                if blocks:
+                    file.writelines(batch)
                 hashed(batch)
             file.flush()
             make_parity(file.fileno(), self._code, self._pause)

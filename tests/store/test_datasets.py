@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.core.dataset.cid import digest_of
-from agents.core.dataset.erasure import rebuild
+from agents.core.dataset.erasure import Gf16Code
 from agents.core.dataset.manifest import SlotEntry, block_list
 from agents.core.dataset.reading import FileReader
 from agents.core.errors import (
@@ -85,7 +85,10 @@ def test_a_rebuilt_slot_has_the_root_the_manifest_names(tmp_path: Path) -> None:
     store = SlotStore(tmp_path / "agent", 1 << 30)
     stripes = range(dataset.manifest.data_blocks)
     sources = {index: list(dataset.blocks(index)) for index in (0, 2, 4)}
-    lost = [rebuild({index: blocks[stripe] for index, blocks in sources.items()}, 3, 2, [1])[0] for stripe in stripes]
+    lost = [
+        Gf16Code(3, 2).rebuild({index: blocks[stripe] for index, blocks in sources.items()}, [1])[0]
+        for stripe in stripes
+    ]
     name = SlotName(dataset.manifest.digest, 1)
     slot = put_all(store, name, dataset.manifest_bytes, dataset.block_list(1), lost)
     assert slot.facts.slot_root == dataset.manifest.slots[1].root

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from agents.core.dataset.cipher import BLOCK_BYTES, Header
-from agents.core.dataset.erasure import parity_of
+from agents.core.dataset.erasure import Gf8Code
 from agents.store.spool import SpooledDataset
 
 VECTOR = Path(__file__).parents[1] / "vectors" / "manifest_v1.json"
@@ -21,7 +21,7 @@ def old_dataset(folder: Path) -> SpooledDataset:
     sealed = (Header(len(DATA), "old.bin").to_bytes() + DATA).ljust(4 * BLOCK_BYTES, b"\0")
     blocks = [sealed[start : start + BLOCK_BYTES] for start in range(0, len(sealed), BLOCK_BYTES)]
     slots = [blocks[:2], blocks[2:]]
-    slots.append([parity_of([slot[stripe] for slot in slots], 1)[0] for stripe in range(2)])
+    slots.append([Gf8Code(2, 1).encode([slot[stripe] for slot in slots], [2])[0] for stripe in range(2)])
     (folder / "manifest").write_bytes(bytes.fromhex(told["manifest"]))
     for index, slot in enumerate(slots):
         (folder / f"slot-{index}").write_bytes(b"".join(slot))

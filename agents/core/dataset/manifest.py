@@ -17,10 +17,10 @@ from agents.core.proofs.field import SCALAR_ORDER
 from agents.core.proofs.profiles import PROFILES, Profile
 from agents.core.proofs.trees import dataset_tree, root
 
-SLOT_CODE = "rs16"
-"""The code within a slot: cells and codewords as in agents/core/dataset/slot_code.py, symbols as in agents/kernels/gf16.py."""
+CODE = "rs16"
+"""The code across slots (erasure.py here) and within them (slot_code.py), its symbols as in agents/kernels/gf16.py."""
 UNCODED, CODED = 1, 2
-"""Versions: slots of data alone; slots with parity of their own."""
+"""Versions: slots of data alone, and zfec across them; slots with parity of their own."""
 MAX_MANIFEST_BYTES = 64 * 1024
 MAX_BLOCKS_PER_SLOT = 1 << 20
 """64 GiB a slot: a block list of 32 MiB."""
@@ -58,6 +58,11 @@ class Manifest:
     dataset_root: int
 
     @property
+    def version(self) -> int:
+        """It says which codes the slots are made with."""
+        return CODED if self.parity_blocks else UNCODED
+
+    @property
     def blocks_per_slot(self) -> int:
         """All blocks of a slot: its root and its block list are of all of them."""
         return self.data_blocks + self.parity_blocks
@@ -74,11 +79,11 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """dag-cbor."""
-        coded = {"parity": self.parity_blocks, "code": SLOT_CODE} if self.parity_blocks else {}
+        coded = {"parity": self.parity_blocks, "code": CODE} if self.parity_blocks else {}
         return bytes(
             dag_cbor.encode(
                 {
-                    "version": CODED if self.parity_blocks else UNCODED,
+                    "version": self.version,
                     "profile": self.profile,
                     "k": self.data_slots,
                     "m": self.parity_slots,
@@ -110,7 +115,7 @@ def parse_manifest(data: bytes) -> Manifest:
     version = fields.get("version")
     if type(version) is not int or version not in (UNCODED, CODED):
         raise _invalid(f"its version is {version!r}; this program reads versions {UNCODED} and {CODED}")
-    if version == CODED and fields.get("code") != SLOT_CODE:
+    if version == CODED and fields.get("code") != CODE:
         raise _invalid(f"its code within a slot, {fields.get('code')!r}, is not known here")
     manifest = Manifest(
         profile=_typed(fields, "profile", str),

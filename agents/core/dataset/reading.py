@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from agents.core.dataset.cipher import BLOCK_BYTES, Header, cipher_for, read_header
-from agents.core.dataset.erasure import data_of
+from agents.core.dataset.erasure import code_across
 from agents.core.dataset.manifest import Manifest
 from agents.core.errors import CapabilityInvalid, Corrupt
 
@@ -43,6 +43,6 @@ class FileReader:
     def open_stripe(self, stripe: int, blocks: Mapping[int, bytes]) -> list[tuple[int, bytes]]:
         """The pieces of the file in stripe ``stripe``, from any k of its blocks by slot index."""
         manifest = self.manifest
-        data = data_of(blocks, manifest.data_slots, manifest.parity_slots)
+        data = code_across(manifest).data(blocks)
         indices = (slot * manifest.data_blocks + stripe for slot in range(manifest.data_slots))
         return [piece for piece in map(self.open, indices, data) if piece[1]]

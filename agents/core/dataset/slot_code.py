@@ -4,7 +4,8 @@ A slot is its data blocks and, behind them, parity blocks that are made of them.
 are symbols of codeword i mod c: there are as many codewords as keep each within the field. They all have the same length, that
 of the first: a shorter one is thought to go on with cells of zeros, and parity beyond the slot's end is not kept.
 
-A manifest names this arrangement (SLOT_CODE). Any part of a cell is coded with the same part of the others, so a slot is worked on in parts that fit in memory.
+A manifest of version 2 says so. Any part of a cell is coded with the same part of the others, so a slot is worked on in parts
+that fit in memory.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
