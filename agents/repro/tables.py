@@ -128,7 +128,7 @@ def difference(value: Value) -> str:
         case Measure.BELOW:
             return ""
         case Measure.ABSOLUTE | Measure.RANGE:
-            return f"{found:+.0f}" if found == int(found) else f"{found:+.3g}"
+            return f"{found:+.0f}" if found == int(found) else f"{found:+.{2 if abs(found) > 1 / 2 else 4}f}"
 
 
 def _signed(found: float, unit: str) -> str:
