@@ -26,7 +26,7 @@ def test_a_figure_goes_by_several_names(paper: str | None, figure: str | None, n
 @pytest.mark.parametrize(
     ("paper", "figure", "says"),
     [
-        ("vault", "9", "there are vault: 4a, 4b, 5, 6a, 6b, selection-rule"),
+        ("vault", "9", "there are 4a, 4b, 5, 6a, 6b, selection-rule"),
         (None, "7", "there are codex: table1, 3, 9, 10; vault: 4a"),
         (None, "", "there is no figure ''"),
         ("picolo", None, "there are codex and vault"),
