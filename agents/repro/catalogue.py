@@ -51,11 +51,8 @@ def chosen(paper: str | None = None, figure: str | None = None) -> tuple[Entry, 
     found = [entry for entry in there if _called(entry.name, asked)]
     if not found:
         whose = f" of {paper.lower()}" if paper else ""
-        names = "; ".join(
-            f"{each}: {', '.join(entry.name for entry in there if entry.paper == each)}"
-            for each in papers
-            if any(entry.paper == each for entry in there)
-        )
+        rows = {each: ", ".join(entry.name for entry in there if entry.paper == each) for each in papers}
+        names = rows[paper.lower()] if paper else "; ".join(f"{each}: {row}" for each, row in rows.items())
         raise Misuse(
             f"there is no figure {figure!r}{whose}", f"there are {names}", "Name one of these, or none for all."
         )
