@@ -69,7 +69,7 @@ def test_a_worker_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_pa
     silent = tmp_path / "silent.cjs"
     silent.write_text("process.stdout.write('{\"ready\": true}\\n'); process.stdin.resume();")
     monkeypatch.setattr(node, "WORKER", silent)
-    monkeypatch.setattr(node, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(node, "ANSWER_SECONDS", 2.0)  # time enough to start
 
     async def run() -> None:
         worker = node.NodeWorker()
