@@ -116,7 +116,7 @@ class SlotCode:
     def encode(self, shards: Cells) -> None:
         """Make the parity of a part from its data."""
         k, m = self.length
-        shards[k:] = gf16.encode(shards[:k], m)
+        gf16.rebuild(shards, np.arange(k + m) < k, k)
 
     def rebuild(self, part: Part, shards: Cells, damaged: Iterable[int]) -> None:
         """Make a part's cells of ``damaged`` blocks from the others. Raises Corrupt for too many."""
