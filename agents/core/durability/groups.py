@@ -5,14 +5,16 @@ leave at rate churn / (1 - f); whoever leaves is replaced at once by a random no
 next in order is due: if its node is still there, it is evicted and replaced. The chunk is lost once fewer than k_in fragments
 are on honest nodes, the one being replaced not counted.
 
-The state is how many of the R are honest and how many fragments have been made since the one that is due (`Group`): the due one
-is Byzantine as often as any of those, exactly. One thing is approximated: if it is honest, it is still there with the chance
-that fits how many of the other honest ones are, had they been made at even intervals (as the first R were not: their age is
-the time).
+The state is how many of the R are honest and how many fragments have been made since the one that is due. Without rotation that
+is exact. With it the order of the fragments would have to be known too, and two things are approximated: the chance that the
+due fragment is Byzantine, and, if it is honest, that it is still there. Repairs come out within 1 % of a simulation; losses
+are up to a third too low where they are likely, and up to a half where they are not (the simulation is exact).
 """
 
+from collections import deque
 from dataclasses import dataclass, replace
-from math import ceil, comb, exp, isfinite, sqrt
+from functools import lru_cache
+from math import ceil, comb, exp, expm1, isfinite, sqrt
 
 import numpy as np
 
@@ -128,6 +130,12 @@ class GroupLife:
 def life(setting: GroupSetting, duration: float) -> GroupLife:
     """One group over ``duration`` seconds. Raises Misuse."""
     positive("The duration", duration)
+    return GroupLife(setting, *_steps(replace(setting, cache=0.0, chunks=1, chunks_needed=1), duration))
+
+
+@lru_cache(maxsize=32)
+def _steps(setting: GroupSetting, duration: float) -> tuple[float, Floats, Floats, int, Floats]:
+    """What a `GroupLife` holds, which neither the cache nor the other chunks change."""
     group = _Group(setting, duration)
     fatal, honest, evicted = [group.start()], [], []
     for number in range(max(1, round(duration / group.step))):
@@ -143,7 +151,7 @@ def life(setting: GroupSetting, duration: float) -> GroupLife:
         if group.parts == 1 and _settled((fatal, honest, evicted), setting.members):
             break
     turns = np.repeat(evicted[group.parts - 1 :: group.parts] or [0.0], group.parts)
-    return GroupLife(setting, group.step, np.array(fatal), np.array(honest or [0.0]), group.parts, turns)
+    return group.step, np.array(fatal), np.array(honest or [0.0]), group.parts, turns
 
 
 def _settled(series: tuple[list[float], ...], back: int) -> bool:
@@ -161,7 +169,7 @@ class _Group:
         self.setting = setting
         self.byzantine = round(setting.byzantine * setting.nodes)
         least = setting.needed if self.byzantine else setting.members
-        self.honest = np.arange(least, setting.members + 1)[:, None]
+        self.honest: Floats = np.arange(least, setting.members + 1, dtype=np.float64)[:, None]
         # Departures of a group of honest members only: no state has more of them.
         self.busiest = setting.members * setting.leaving
         self.rotates = isfinite(setting.rotation)
@@ -173,6 +181,8 @@ class _Group:
         self.first = setting.members
         """Fragments made since the due one, in the first column."""
         self.lost = 0.0
+        self.made_by: deque[tuple[float, float]] = deque()
+        """(time, fragments made by then on average), from the due one on."""
         self.chances = np.zeros((len(self.honest), 1))
         others = setting.nodes - setting.members + 1
         self.replaced = (self.byzantine - (setting.members - self.honest)) / others if self.byzantine else 0.0
@@ -192,7 +202,7 @@ class _Group:
     def start(self) -> float:
         """Members drawn at random: hypergeometric. Returns the probability that the chunk is lost at once."""
         setting = self.setting
-        for row, honest in enumerate(self.honest[:, 0]):
+        for row, honest in enumerate(map(int, self.honest[:, 0])):
             self.chances[row, 0] = _hypergeometric(
                 setting.nodes, self.byzantine, setting.members, setting.members - honest
             )
@@ -225,10 +235,10 @@ class _Group:
         if not self.rotates or (number + 1) % self.parts:
             return 0.0
         setting = self.setting
-        made = self.first + np.arange(self.chances.shape[1])[None, :]
-        byzantine = setting.members - self.honest
-        due = self.chances * (byzantine / made)
-        there = self._still_there(made - byzantine, (number + 1) * self.step, (number + 1) // self.parts)
+        made = self._made()
+        turn = (number + 1) // self.parts
+        due = self.chances * self._due_byzantine(made, turn)
+        there = self._still_there(made - (setting.members - self.honest), turn)
         honest = self.chances - due
         leaving = honest * there
         evicted = float(due.sum() + leaving.sum())
@@ -244,11 +254,48 @@ class _Group:
         self.chances = following
         return evicted
 
-    def _still_there(self, made: Floats, time: float, turn: int) -> Floats:
+    def _made(self) -> Floats:
+        """(1, columns): fragments made since the due one."""
+        return self.first + np.arange(self.chances.shape[1], dtype=np.float64)[None, :]
+
+    def _age(self, made: Floats, turn: int) -> float:
+        """Seconds since the due fragment was made, if as many had been made at each time as are on average."""
+        now = turn * self.setting.rotation
+        self.made_by.append((now, turn - 1 + float((self.chances * made).sum()) / self.alive))
+        if turn <= self.setting.members:
+            return now
+        while self.made_by[0][1] < turn:
+            self.made_by.popleft()
+        return now - self.made_by[0][0]
+
+    def _due_byzantine(self, made: Floats, turn: int) -> Floats:
+        """Chance that the due fragment is Byzantine, by state: f on average, and linear in the state.
+
+        Had it been honest, its place would have been lost and filled anew in its time, by a Byzantine node with probability
+        1 - exp(-f x), x departures at one honest node's rate, and (1 - exp(-f x)) / f times on average. That gives its
+        covariances with the members that are Byzantine and with the fragments made; of these, the variances are taken as
+        binomial over R members, and as their excess over R.
+        """
+        share, members = self.setting.byzantine, self.setting.members
+        byzantine = members - self.honest
+        plain = byzantine / made
+        if self.alive <= 0 or not self.byzantine:
+            return plain
+        part = self.chances / self.alive
+        mean_byzantine, mean_made = float((part * byzantine).sum()), float((part * made).sum())
+        refilled = -expm1(-share * self.setting.leaving * self._age(made, turn))
+        spread = mean_byzantine * (1 - mean_byzantine / members)
+        by_byzantine = share * (1 - share) * (1 - refilled) / spread - 1 / mean_made
+        excess = mean_made - members
+        by_made = (mean_byzantine / mean_made**2 - (1 - share) * refilled / excess) if excess > 0.5 else 0.0
+        found = plain + by_byzantine * (byzantine - mean_byzantine) + by_made * (made - mean_made)
+        return np.where(byzantine > 0, np.clip(found, 0.0, 1.0), 0.0)
+
+    def _still_there(self, made: Floats, turn: int) -> Floats:
         """Chance that the due fragment is on its node, if that is honest, by state; ``made`` on honest nodes since."""
         if turn <= self.setting.members:
-            return np.full(made.shape, exp(-self.setting.leaving * time))
-        return _oldest(np.minimum(1.0, self.honest / np.maximum(made, self.honest)))
+            return np.where(made > self.honest, exp(-self.setting.leaving * turn * self.setting.rotation), 1.0)
+        return _oldest(self.honest, np.maximum(made, self.honest), self._made())
 
     def take_lost(self) -> float:
         """Probability of the losses since it was last asked for."""
@@ -282,11 +329,14 @@ _AGES = np.concatenate([[0.0], np.geomspace(1e-6, 60, 4_000)])
 _ALIVE = np.concatenate([[1.0], -np.expm1(-_AGES[1:]) / _AGES[1:]])
 
 
-def _oldest(share: Floats) -> Floats:
-    """Chance that the oldest is there if ``share`` of all are, made at even intervals.
+def _oldest(there: Floats, made: Floats, spread: Floats) -> Floats:
+    """Chance that the oldest is there if ``there`` of ``made`` are, all made at even intervals among ``spread``.
 
-    It is exp(-x), where (1 - exp(-x)) / x is the share.
+    With n of these and exp(-x) for the oldest, their mean is (1 - exp(-x)) (1 / x - 1 / 2n).
     """
+    share = there / made
+    ages = np.interp(-share, -_ALIVE, _AGES)
+    share = np.minimum(1.0, share / (1 - np.minimum(ages / (2 * spread), 0.5)))
     return np.asarray(np.exp(-np.interp(-share, -_ALIVE, _AGES)))
 
 
