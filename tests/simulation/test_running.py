@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -163,16 +164,21 @@ def _die(_: int) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_workers_end_in_the_middle_of_a_piece_with_whoever_started_them(number: signal.Signals) -> None:
     """Ctrl-C goes to all processes of the terminal's group; whoever is killed cannot say good-bye."""
+    # As from a terminal, though whatever runs the tests may be in the background, where SIGINT is ignored.
+    hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(
-        [sys.executable, "-m", endless.__name__], cwd=ROOT, start_new_session=True,
+        [sys.executable, "-m", endless.__name__], cwd=ROOT, start_new_session=True, preexec_fn=hearing,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert process.stdout is not None and process.stdout.readline() == "begun\n"
-    below = children(process.pid)
-    assert len(below) >= 2
-    time.sleep(0.3)  # they are amid a piece that takes hours
-    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
-    out, err = process.communicate(timeout=PATIENCE)
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "begun\n"
+        below = children(process.pid)
+        assert len(below) >= 2
+        time.sleep(0.3)  # they are amid a piece that takes hours
+        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+        out, err = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()  # its workers end with it
     assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
     assert (out, err) == ("interrupted\n", "") or (number == signal.SIGKILL and not out)
     until(lambda: not any(alive(pid) for pid in below))
