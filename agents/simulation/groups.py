@@ -157,20 +157,12 @@ class ObjectLoss:
         chunks' share, carried over.
         """
         chunks = intervals.share(self.chunks_lost, self.objects * self.setting.chunks)
-        return Interval(*(_object_loss(self.setting, loss) for loss in (chunks.value, chunks.low, chunks.high)))
+        return Interval(*map(self.setting.object_loss, (chunks.value, chunks.low, chunks.high)))
 
     @property
     def counted(self) -> Interval:
         """The same from the objects lost."""
         return intervals.share(self.lost, self.objects)
-
-
-def _object_loss(setting: GroupSetting, loss: float) -> float:
-    """The probability that more than n_out - k_out chunks are lost, each with probability ``loss``."""
-    fatal = range(setting.chunks - setting.chunks_needed + 1, setting.chunks + 1)
-    return math.fsum(
-        math.comb(setting.chunks, lost) * loss**lost * (1.0 - loss) ** (setting.chunks - lost) for lost in fatal
-    )
 
 
 def object_losses(

@@ -1,7 +1,7 @@
 """A network whose nodes keep chunks in groups, as Vault's evaluation sets it up (§6.1)."""
 
 from dataclasses import dataclass
-from math import inf
+from math import comb, fsum, inf
 
 from agents.core.durability.hazards import YEAR_SECONDS
 from agents.core.errors import Misuse
@@ -52,6 +52,13 @@ class GroupSetting:
     def leaving(self) -> float:
         """Rate per second at which an honest node leaves."""
         return self.churn / (1.0 - self.byzantine) / YEAR_SECONDS
+
+    def object_loss(self, chunk_loss: float) -> float:
+        """Probability that more than n_out - k_out chunks of an object are lost, each by itself with ``chunk_loss``."""
+        fatal = range(self.chunks - self.chunks_needed + 1, self.chunks + 1)
+        return fsum(
+            comb(self.chunks, lost) * chunk_loss**lost * (1.0 - chunk_loss) ** (self.chunks - lost) for lost in fatal
+        )
 
 
 REPLICATED = GroupSetting(members=3, needed=1, chunks=1, chunks_needed=1)

@@ -34,9 +34,7 @@ def chunk_loss(setting: GroupSetting, duration: float) -> float:
 
 def object_loss(setting: GroupSetting, duration: float) -> float:
     """Probability that more than n_out - k_out of an object's chunks are, each by itself. Raises Misuse."""
-    lost = chunk_loss(setting, duration)
-    fatal = range(setting.chunks - setting.chunks_needed + 1, setting.chunks + 1)
-    return sum(comb(setting.chunks, hit) * lost**hit * (1 - lost) ** (setting.chunks - hit) for hit in fatal)
+    return setting.object_loss(chunk_loss(setting, duration))
 
 
 def fraction_losing(setting: GroupSetting, duration: float, share: float = 0.5, precision: float = 1e-3) -> float:
