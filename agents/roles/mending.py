@@ -12,7 +12,7 @@ from agents.core.errors import Corrupt, HoldfastError, PeerError
 from agents.core.market.view import MarketView
 from agents.net.client import PeerClient
 from agents.net.errors import TRY_ANOTHER
-from agents.net.fetch import SlotSource
+from agents.net.fetch import SlotSource, Stripe
 from agents.roles.lapses import Rests
 from agents.roles.reading import hosts_of, sources_of, stripes_of
 from agents.roles.rebuilding import patience
@@ -106,10 +106,15 @@ class Mending:
         self, slot: HeldSlot, judge: Judge, sources: Sequence[SlotSource], start: int, stop: int
     ) -> None:
         manifest, place = slot.manifest, start
+        code = code_across(manifest)
+
+        def keep(stripe: Stripe) -> None:
+            (block,) = code.rebuild(dict(stripe), [slot.name.index])
+            put_back(slot, judge, place, block)
+
         async with aclosing(stripes_of(sources, manifest, start, stop)) as stripes:
             async for stripe in stripes:
-                (block,) = code_across(manifest).rebuild(dict(stripe), [slot.name.index])
-                await asyncio.to_thread(put_back, slot, judge, place, block)
+                await asyncio.to_thread(keep, stripe)
                 place += 1
 
 
