@@ -1,0 +1,1 @@
+"""Who has what: signed summaries of caches, and which cache to ask."""
