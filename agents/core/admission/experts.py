@@ -1,0 +1,35 @@
+"""Darwin's experts: the thresholds (f, s) among which a cache learns to choose (Darwin, section 4)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from agents.core.errors import Misuse
+
+KB = 1_000
+SEGMENT_BYTES = 1 << 20
+"""The largest object of a cache."""
+
+
+@dataclass(frozen=True)
+class Expert:
+    """Objects go into memory from their ``frequency``-th request on, if they are smaller than ``size`` bytes."""
+
+    frequency: int
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.frequency < 1 or self.size < 1:
+            raise Misuse("An expert's thresholds are too low", "both are 1 or more", "Choose like static:2,100000.")
+
+    @cached_property
+    def name(self) -> str:
+        """Like f2s100: the second request, and less than 100 KB."""
+        return f"f{self.frequency}s{self.size // KB}"
+
+
+FREQUENCIES = (2, 3, 4, 5, 6, 7)
+SIZES = (10 * KB, 20 * KB, 50 * KB, 100 * KB, 500 * KB, SEGMENT_BYTES + 1)
+"""The paper's last is 1,000 KB; here it lets a whole segment in."""
+
+EXPERTS = tuple(Expert(frequency, size) for frequency in FREQUENCIES for size in SIZES)
+"""Those of the paper, in the order of every array that has an entry an expert."""
