@@ -10,6 +10,9 @@ from typing import IO
 
 from agents.core.errors import DataDirInUse, DiskFull, StorageTrouble
 
+UNREADABLE = (errno.EIO, errno.ENOENT)
+"""What the system says where a disk has lost a part of a file, or all of it."""
+
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:

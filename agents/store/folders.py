@@ -1,6 +1,5 @@
 """One slot's folder on disk: held whole and read at random, or arriving block by block; see agents/store/slots.py."""
 
-import errno
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,14 +18,12 @@ from agents.core.proofs.inputs import Opening, SlotFacts
 from agents.core.proofs.profiles import profile_named
 from agents.core.proofs.trees import block_roots
 from agents.store.coding import make_parity
-from agents.store.files import storage_errors, write_at, write_whole
+from agents.store.files import UNREADABLE, storage_errors, write_at, write_whole
 
 BATCH_BLOCKS = 128
 """Blocks hashed at a time: 8 MiB."""
 NODE_BYTES = 32
 """One block's root in the file ``tree``."""
-UNREADABLE = (errno.EIO, errno.ENOENT)
-"""What the system says where a disk has lost a part of a file, or all of it."""
 
 
 @dataclass(frozen=True, order=True)

@@ -21,8 +21,8 @@ from agents.core.errors import BadData, Corrupt, StorageTrouble
 from agents.core.proofs.trees import block_roots
 from agents.kernels.limbs import to_ints
 from agents.store.coding import Pause, restored
-from agents.store.files import storage_errors, write_at, write_whole
-from agents.store.folders import UNREADABLE, HeldSlot
+from agents.store.files import UNREADABLE, storage_errors, write_at, write_whole
+from agents.store.folders import HeldSlot
 
 HEALTH = "health"
 """The file in a slot's folder that tells what was found in it last."""
