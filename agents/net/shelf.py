@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 from agents.core.dataset.cid import Cid
 from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.dataset.unixfs import FileTree
 from agents.core.errors import NotEnough, NotFound
 
 SEGMENT_BLOCKS = 16
@@ -52,6 +53,9 @@ class Shelf(Protocol):
 
     async def digests(self, dataset: bytes, first: int, count: int) -> Sequence[bytes]:
         """sha2-256 digests of the sealed file's blocks from ``first``, as listed: that of the last is of the padded block."""
+
+    async def tree(self, dataset: bytes) -> FileTree:
+        """The UnixFS tree of a public dataset, compared with its manifest. Worth keeping: 32 bytes a block."""
 
 
 class PaymentRequired(NotEnough):

@@ -1,0 +1,152 @@
+"""The UnixFS tree over a public file's blocks: what ordinary IPFS clients know the file by.
+
+It is the tree that ``ipfs add --cid-version=1 --raw-leaves --chunker=size-65536`` makes: leaves are the file's blocks as they
+are, the last one as short as the file; inner nodes are dag-pb of at most 174 links, balanced. A file of one block is that
+block. Nobody stores inner nodes: sizes and digests of the leaves give every byte of them.
+
+dag-pb:  PBNode { repeated PBLink Links = 2; bytes Data = 1 }   PBLink { bytes Hash = 1; string Name = 2; uint64 Tsize = 3 }
+UnixFS:  Data { DataType Type = 1 (2: a file); uint64 filesize = 3; repeated uint64 blocksizes = 4 }
+Fields stand in this order; Tsize counts the bytes of all blocks below a link.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from agents.core.dataset.cid import CID_BYTES, Cid, digest_of
+from agents.core.dataset.cipher import BLOCK_BYTES
+
+LINKS = 174
+"""Of a node at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf met on the way through a tree."""
+
+    index: int
+    cid: Cid
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """An inner node met on the way through a tree."""
+
+    cid: Cid
+    data: bytes
+
+
+class FileTree:
+    """The tree over ``leaves``, sha2-256 digests of a file's blocks: all whole but the last. An empty file has one leaf.
+
+    It keeps 32 bytes a node; blocks of inner nodes are made when they are asked for. Takes 0.3 us a leaf.
+    """
+
+    def __init__(self, leaves: Sequence[bytes], size: int) -> None:
+        if len(leaves) != max(1, -(-size // BLOCK_BYTES)):
+            raise ValueError(f"{len(leaves)} leaves for {size} bytes")
+        self.size = size
+        self._levels: list[Sequence[bytes]] = [leaves]
+        self._weights = [(BLOCK_BYTES, size - (len(leaves) - 1) * BLOCK_BYTES)]
+        """Tsize of each level's nodes: of all but the last, of the last."""
+        while len(self._levels[-1]) > 1:
+            self._grow()
+
+    def _grow(self) -> None:
+        level, below = len(self._levels), self._levels[-1]
+        count = -(-len(below) // LINKS)
+        full, last = self._weights[-1]
+        nodes = [self._node(level, index) for index in range(count)]
+        alone = len(below) - (count - 1) * LINKS
+        self._weights.append((len(nodes[0]) + LINKS * full, len(nodes[-1]) + (alone - 1) * full + last))
+        self._levels.append([digest_of(node) for node in nodes])
+
+    @property
+    def leaves(self) -> Sequence[bytes]:
+        """Digests of the leaves."""
+        return self._levels[0]
+
+    @property
+    def root(self) -> Cid:
+        """What IPFS knows the file by."""
+        return self._cid(len(self._levels) - 1, 0)
+
+    def block(self, digest: bytes) -> bytes | None:
+        """The inner node of that digest."""
+        place = self._places.get(digest)
+        return None if place is None else self._node(*place)
+
+    @property
+    def inner(self) -> Iterator[Inner]:
+        """Every inner node, from the bottom to the root."""
+        for level in range(1, len(self._levels)):
+            for index in range(len(self._levels[level])):
+                yield Inner(self._cid(level, index), self._node(level, index))
+
+    def walk(self, first: int = 0, last: int | None = None) -> Iterator[Leaf | Inner]:
+        """What verifies leaves ``first`` to ``last`` (to the end), depth first, parents before their children."""
+        end = len(self.leaves) - 1 if last is None else last
+        yield from self._walk(len(self._levels) - 1, 0, first, end)
+
+    def _walk(self, level: int, index: int, first: int, last: int) -> Iterator[Leaf | Inner]:
+        if level == 0:
+            yield Leaf(index, self._cid(0, index))
+            return
+        yield Inner(self._cid(level, index), self._node(level, index))
+        reach = LINKS ** (level - 1)
+        for child in self._children(level, index):
+            if child * reach <= last and first < (child + 1) * reach:
+                yield from self._walk(level - 1, child, first, last)
+
+    @cached_property
+    def _places(self) -> dict[bytes, tuple[int, int]]:
+        return {
+            digest: (level, index)
+            for level in range(1, len(self._levels))
+            for index, digest in enumerate(self._levels[level])
+        }
+
+    def _cid(self, level: int, index: int) -> Cid:
+        return Cid("dag-pb" if level else "raw", self._levels[level][index])
+
+    def _children(self, level: int, index: int) -> range:
+        return range(index * LINKS, min((index + 1) * LINKS, len(self._levels[level - 1])))
+
+    def _node(self, level: int, index: int) -> bytes:
+        below, children = self._levels[level - 1], self._children(level, index)
+        full, last = self._weights[level - 1]
+        reach = BLOCK_BYTES * LINKS ** (level - 1)
+        prefix = Cid("raw" if level == 1 else "dag-pb", b"").to_bytes()
+        ends = children.stop == len(below)
+        whole = children[:-1] if ends else children
+        links = _links(prefix, full, [below[child] for child in whole])
+        sizes = _number(4, reach) * len(whole)
+        if ends:
+            links += _links(prefix, last, [below[-1]])
+            sizes += _number(4, self.size - (len(below) - 1) * reach)
+        size = min(self.size, children.stop * reach) - children.start * reach
+        return links + _bytes(1, b"\x08\x02" + _number(3, size) + sizes)
+
+
+def _links(prefix: bytes, weight: int, digests: Sequence[bytes]) -> bytes:
+    """PBLinks to CIDs of one prefix and one Tsize."""
+    end = b"\x12\x00" + _number(3, weight)
+    start = b"\x12" + _varint(2 + CID_BYTES + len(end)) + b"\x0a" + _varint(CID_BYTES) + prefix
+    return b"".join(start + digest + end for digest in digests)
+
+
+def _bytes(field: int, data: bytes) -> bytes:
+    return bytes((field << 3 | 2,)) + _varint(len(data)) + data
+
+
+def _number(field: int, value: int) -> bytes:
+    return bytes((field << 3,)) + _varint(value)
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
