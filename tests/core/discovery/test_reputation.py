@@ -1,13 +1,13 @@
 """Which cache is asked first, and what becomes of one that fails."""
 
-from agents.core.discovery.standing import LIE_PAUSE, LONGEST_PAUSE, STALL_PAUSE, Candidate, Standing, ranked
+from agents.core.discovery.reputation import LIE_PAUSE, LONGEST_PAUSE, STALL_PAUSE, Candidate, Reputation, ranked
 
 MIB = 1 << 20
 NOW = 1000.0
 
 
-def candidate(name: str, price: int = 10, held: float = 1.0, standing: Standing | None = None) -> Candidate:
-    return Candidate(name, price, held, standing or Standing())
+def candidate(name: str, price: int = 10, held: float = 1.0, reputation: Reputation | None = None) -> Candidate:
+    return Candidate(name, price, held, reputation or Reputation())
 
 
 def order(*candidates: Candidate, worth: float = 0.0, most: int = 100) -> str:
@@ -15,13 +15,13 @@ def order(*candidates: Candidate, worth: float = 0.0, most: int = 100) -> str:
 
 
 def test_the_cheapest_comes_first_where_time_is_worth_nothing() -> None:
-    slow = Standing(latency=9.0)
-    assert order(candidate("a", 11), candidate("b", 10, standing=slow), candidate("c", 12)) == "bac"
+    slow = Reputation(latency=9.0)
+    assert order(candidate("a", 11), candidate("b", 10, reputation=slow), candidate("c", 12)) == "bac"
 
 
 def test_time_is_weighed_against_price() -> None:
-    slow, quick = Standing(latency=2.0), Standing(latency=0.01)
-    pair = candidate("a", 11, standing=quick), candidate("b", 10, standing=slow)
+    slow, quick = Reputation(latency=2.0), Reputation(latency=0.01)
+    pair = candidate("a", 11, reputation=quick), candidate("b", 10, reputation=slow)
     assert order(*pair, worth=0.4 * MIB) == "ba"
     assert order(*pair, worth=0.6 * MIB) == "ab"
 
@@ -39,15 +39,15 @@ def test_ties_are_in_order_of_address() -> None:
 
 
 def test_measurements_move_the_estimate() -> None:
-    seen = Standing()
+    seen = Reputation()
     for _ in range(30):
         seen = seen.served(0.05, 10 * MIB, 0.1)
     assert abs(seen.latency - 0.05) < 0.001 and abs(seen.rate / (100 * MIB) - 1) < 0.001
-    assert order(candidate("a"), candidate("b", standing=seen), worth=1.0) == "ba"
+    assert order(candidate("a"), candidate("b", reputation=seen), worth=1.0) == "ba"
 
 
 def test_a_cache_that_stalls_is_left_alone_for_longer_and_longer() -> None:
-    once = Standing().stalled(NOW, "silence")
+    once = Reputation().stalled(NOW, "silence")
     assert not once.welcome(NOW + STALL_PAUSE - 1) and once.welcome(NOW + STALL_PAUSE)
     twice = once.stalled(NOW, "silence")
     assert not twice.welcome(NOW + 2 * STALL_PAUSE - 1) and twice.welcome(NOW + 2 * STALL_PAUSE)
@@ -59,6 +59,6 @@ def test_a_cache_that_stalls_is_left_alone_for_longer_and_longer() -> None:
 
 
 def test_a_liar_is_remembered_and_stalling_does_not_shorten_it() -> None:
-    liar = Standing().lied(NOW, "block 3 has another digest").stalled(NOW, "silence")
+    liar = Reputation().lied(NOW, "block 3 has another digest").stalled(NOW, "silence")
     assert not liar.welcome(NOW + LIE_PAUSE - 1) and liar.welcome(NOW + LIE_PAUSE)
-    assert order(candidate("a", standing=liar), candidate("b", 99)) == "b"
+    assert order(candidate("a", reputation=liar), candidate("b", 99)) == "b"

@@ -22,7 +22,7 @@ LIE_PAUSE = 30 * 86_400.0
 
 
 @dataclass(frozen=True)
-class Standing:
+class Reputation:
     """One cache, as its reader knows it. Times are unix seconds."""
 
     latency: float = FIRST_GUESS
@@ -32,7 +32,7 @@ class Standing:
     shunned_until: float = 0.0
     why: str = ""
 
-    def served(self, latency: float, size: int, seconds: float) -> "Standing":
+    def served(self, latency: float, size: int, seconds: float) -> "Reputation":
         """After an answer: its first byte after ``latency`` seconds, its ``size`` bytes in ``seconds`` more."""
         rate = size / max(seconds, 1e-6)
         return replace(
@@ -42,14 +42,14 @@ class Standing:
             stalls=0,
         )
 
-    def stalled(self, now: float, why: str) -> "Standing":
+    def stalled(self, now: float, why: str) -> "Reputation":
         """After silence, a cut, or a refusal."""
         pause = min(STALL_PAUSE * 2.0**self.stalls, LONGEST_PAUSE)
         return replace(
             self, stalls=min(self.stalls + 1, 32), shunned_until=max(self.shunned_until, now + pause), why=why
         )
 
-    def lied(self, now: float, why: str) -> "Standing":
+    def lied(self, now: float, why: str) -> "Reputation":
         """After bytes that do not match their CID, or a payment that bought nothing."""
         return replace(self, shunned_until=now + LIE_PAUSE, why=why)
 
@@ -67,11 +67,11 @@ class Candidate:
     """Base units per byte."""
     held: float
     """Share of the segments that its summary says it has."""
-    standing: Standing
+    reputation: Reputation
 
     def seconds(self, size: int) -> float:
         """How long ``size`` bytes should take."""
-        return self.standing.latency + (1 - self.held) * MISS + size / self.standing.rate
+        return self.reputation.latency + (1 - self.held) * MISS + size / self.reputation.rate
 
 
 def ranked(candidates: Iterable[Candidate], size: int, worth: float, most: int, now: float) -> list[Candidate]:
@@ -80,5 +80,5 @@ def ranked(candidates: Iterable[Candidate], size: int, worth: float, most: int, 
     A second of waiting is as bad as ``worth`` base units: price and time in one sum, so that neither the cheapest nor the
     fastest wins whatever the other costs. Ties are in order of address.
     """
-    asked = [each for each in candidates if each.price <= most and each.standing.welcome(now)]
+    asked = [each for each in candidates if each.price <= most and each.reputation.welcome(now)]
     return sorted(asked, key=lambda each: (each.price * size + worth * each.seconds(size), each.cache))
