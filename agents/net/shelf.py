@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from agents.core.dataset.cid import Cid
-from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.dataset.segments import SEGMENT_BLOCKS as SEGMENT_BLOCKS
+from agents.core.dataset.segments import SEGMENT_BYTES as SEGMENT_BYTES
 from agents.core.dataset.unixfs import FileTree
 from agents.core.errors import NotEnough, NotFound
-
-SEGMENT_BLOCKS = 16
-"""Blocks of a sealed file that are fetched, cached and admitted together."""
-SEGMENT_BYTES = SEGMENT_BLOCKS * BLOCK_BYTES
 
 
 class Gone(NotFound):
