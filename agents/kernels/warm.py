@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agents.kernels import fixed_base, gf16, lives, ntt, poseidon2, sparse, vectors
+from agents.kernels import caches, fixed_base, gf16, lives, ntt, poseidon2, sparse, vectors
 from agents.kernels.forms import FORMS
 from agents.kernels.group import group
 from agents.kernels.limbs import from_ints
@@ -16,6 +16,7 @@ def warm() -> list[str]:
     gf16.warm()
     lives.slot_lives()
     lives.group_lives()
+    caches.warm()
     names = [name for name, form in FORMS.items() if form.supported()]
     scalars = from_ints(range(1, 65))
     for name in names:
