@@ -11,8 +11,9 @@ from typing import Any, Self
 
 import aiohttp
 
+from agents.net.answers import bounded, check, faults, opened
 from agents.net.endpoint import Peer, checked_endpoint
-from agents.net.errors import PeerBusy, PeerCorrupt, PeerDown, PeerLied, PeerRefused, PeerSlow
+from agents.net.errors import PeerCorrupt, PeerLied, PeerSlow
 from agents.net.messages import (
     MAX_ANSWER,
     MAX_BLOCK_LIST,
@@ -20,7 +21,6 @@ from agents.net.messages import (
     VERSION,
     UploadStatus,
     manifest_path,
-    reason_of,
     slot_path,
     upload_path,
 )
@@ -111,7 +111,7 @@ class PeerClient:
                     peer.endpoint, "sends a wrong length", f"{response.content_length}, not {count * block_bytes} bytes"
                 )
             for index in range(start, start + count):
-                async with self._faults(peer, f"block {index}", self.patience.block):
+                async with faults(peer.endpoint, f"block {index}", self.patience.block):
                     block = await response.content.readexactly(block_bytes)
                 if hashlib.sha256(block).digest() != digests[index]:
                     raise PeerCorrupt(
@@ -121,7 +121,7 @@ class PeerClient:
 
     async def _document(self, peer: Peer, path: str, most: int, digest: bytes) -> bytes:
         async with self._asked(peer, "GET", path, sign=self._signer is not None) as response:
-            document = await self._bounded(peer, response, most, self.patience.document)
+            document = await bounded(peer.endpoint, response, most, self.patience.document)
         if hashlib.sha256(document).digest() != digest:
             raise PeerCorrupt(peer.endpoint, "sends corrupt data", "the document has another digest")
         return document
@@ -193,12 +193,12 @@ class PeerClient:
         if sign:
             headers |= await self._signed(peer, method, target, digest)
         wait = self.patience.answer if within == 0.0 else within
-        async with self._faults(peer, "an answer", wait):
+        async with faults(peer.endpoint, "an answer", wait):
             response = await self._open().request(
                 method, endpoint + target, headers=headers, data=data, allow_redirects=False
             )
         try:
-            await self._check(peer, response)
+            await check(peer.endpoint, response, self.patience.answer)
             yield response
         finally:
             response.close()
@@ -221,65 +221,14 @@ class PeerClient:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.patience.connect)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, force_close=True),
-                timeout=timeout,
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-            )
+            self._session = opened(self.patience.connect, keep_alive=False)
         return self._session
-
-    async def _check(self, peer: Peer, response: aiohttp.ClientResponse) -> None:
-        if 300 <= response.status < 400:
-            raise PeerLied(peer.endpoint, "redirects elsewhere", "a provider answers at its own endpoint")
-        if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise PeerLied(peer.endpoint, "sends a compressed answer", "nobody asked for one")
-        if response.status == 200:
-            return
-        reason = reason_of(await self._bounded(peer, response, MAX_ANSWER, self.patience.answer))
-        kind = PeerBusy if response.status in (429, 503) else PeerRefused
-        raise kind(peer.endpoint, response.status, reason)
 
     async def _json(self, peer: Peer, response: aiohttp.ClientResponse) -> Any:
         try:
-            return json.loads(await self._bounded(peer, response, MAX_ANSWER, self.patience.answer))
+            return json.loads(await bounded(peer.endpoint, response, MAX_ANSWER, self.patience.answer))
         except (ValueError, RecursionError) as error:
             raise PeerLied(peer.endpoint, "does not answer in JSON") from error
-
-    async def _bounded(self, peer: Peer, response: aiohttp.ClientResponse, most: int, within: float) -> bytes:
-        """The whole body, if it ends within ``most`` bytes."""
-        body = bytearray()
-        async with self._faults(peer, "the rest of an answer", within):
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > most:
-                    raise PeerLied(peer.endpoint, "does not stop sending", f"more than {most} bytes")
-        return bytes(body)
-
-    @contextlib.asynccontextmanager
-    async def _faults(self, peer: Peer, what: str, within: float | None) -> AsyncIterator[None]:
-        """Turns what goes wrong on the wire into a PeerFault."""
-        try:
-            async with asyncio.timeout(within):
-                yield
-        except aiohttp.ServerTimeoutError as error:
-            raise PeerSlow(peer.endpoint, "does not answer", "connecting took too long") from error
-        except TimeoutError as error:
-            raise PeerSlow(peer.endpoint, "is too slow", f"{what} did not come in {within} s") from error
-        except aiohttp.ClientConnectorError as error:
-            raise PeerDown(peer.endpoint, "cannot be reached", error.strerror or str(error)) from error
-        except aiohttp.ClientPayloadError as error:
-            raise PeerDown(peer.endpoint, "stopped in the middle", f"{what} came short") from error
-        except asyncio.IncompleteReadError as error:
-            raise PeerDown(peer.endpoint, "stopped in the middle", f"{what} came short") from error
-        except aiohttp.ClientResponseError as error:
-            raise PeerLied(peer.endpoint, "does not speak HTTP", "its answer cannot be read") from error  # nor shown
-        except (aiohttp.ClientError, ConnectionError) as error:
-            raise PeerDown(peer.endpoint, "cut the connection", str(error)) from error
-        except (ValueError, OSError) as error:  # a name that no resolver takes (UnicodeError), or no socket for it
-            raise PeerDown(peer.endpoint, "cannot be reached", str(error)) from error
 
 
 class _Progress:
