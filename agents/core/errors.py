@@ -11,10 +11,11 @@
     │   └── ExecutorUnavailable             a cluster for simulations, or worker processes that died
     ├── BadData                         4   the bytes are not what they should be
     │   ├── FileRejected                    empty, unreadable, or changed while read
-    │   ├── Malformed                       a proving key, witness or constraint system that breaks its format
+    │   ├── Malformed                       a proving key, witness, constraint system or CAR that breaks its format
     │   ├── CodeParameters                  k or m out of range
     │   ├── CapabilityInvalid               a typo in a capability or a CID
     │   ├── ManifestInvalid                 absurd, inconsistent or unknown
+    │   ├── VoucherInvalid                  a payment that is malformed, or of another chain, lane or signer
     │   └── Corrupt                         bytes that do not match their digest, tag or root
     ├── ChainError                      5   the chain cannot be reached or believed
     │   ├── ChainUnavailable                nobody answers, or too late
@@ -24,7 +25,8 @@
     ├── NotEnough                       6   tokens, gas money, or a limit the user set
     │   ├── NotEnoughTokens
     │   ├── NotEnoughGas
-    │   └── TooDear                         above --max-cost
+    │   ├── TooDear                         above --max-cost
+    │   └── PaymentDue                      a cache serves no further before it is paid
     ├── KeyTrouble                      7   no key, wrong password
     ├── NotFound                        8   nobody has it
     │   └── PeerError                       a provider that is down, lies, or sends bad bytes
@@ -100,7 +102,7 @@ class FileRejected(BadData):
 
 
 class Malformed(BadData):
-    """A proving key, witness or constraint system that breaks its format."""
+    """A proving key, witness, constraint system or CAR that breaks its format."""
 
 
 class CodeParameters(BadData):
@@ -113,6 +115,10 @@ class CapabilityInvalid(BadData):
 
 class ManifestInvalid(BadData):
     """A manifest that is malformed, inconsistent, absurdly large, or of an unknown version."""
+
+
+class VoucherInvalid(BadData):
+    """A voucher, opening, grant or offer that is malformed, or of another chain, lane or signer."""
 
 
 class Corrupt(BadData):
@@ -159,6 +165,10 @@ class NotEnoughGas(NotEnough):
 
 class TooDear(NotEnough):
     """The price is above what the user said to pay at most."""
+
+
+class PaymentDue(NotEnough):
+    """A cache serves no further before a voucher is signed, a lane opened or a deposit made."""
 
 
 class KeyTrouble(HoldfastError):

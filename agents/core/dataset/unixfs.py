@@ -15,6 +15,7 @@ from functools import cached_property
 
 from agents.core.dataset.cid import CID_BYTES, Cid, digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.dataset.varint import varint
 
 LINKS = 174
 """Of a node at most."""
@@ -131,22 +132,13 @@ class FileTree:
 def _links(prefix: bytes, weight: int, digests: Sequence[bytes]) -> bytes:
     """PBLinks to CIDs of one prefix and one Tsize."""
     end = b"\x12\x00" + _number(3, weight)
-    start = b"\x12" + _varint(2 + CID_BYTES + len(end)) + b"\x0a" + _varint(CID_BYTES) + prefix
+    start = b"\x12" + varint(2 + CID_BYTES + len(end)) + b"\x0a" + varint(CID_BYTES) + prefix
     return b"".join(start + digest + end for digest in digests)
 
 
 def _bytes(field: int, data: bytes) -> bytes:
-    return bytes((field << 3 | 2,)) + _varint(len(data)) + data
+    return bytes((field << 3 | 2,)) + varint(len(data)) + data
 
 
 def _number(field: int, value: int) -> bytes:
-    return bytes((field << 3,)) + _varint(value)
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return bytes((field << 3,)) + varint(value)
