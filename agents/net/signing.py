@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from agents.core.channels.lanes import SIGNATURE_BYTES, checksummed_address
+
 LIFETIME = 120
 """Seconds a signature is good for."""
 SKEW = 60
@@ -27,6 +29,9 @@ EXPIRES = "Holdfast-Expires"
 NONCE = "Holdfast-Nonce"
 BODY = "Holdfast-Body"
 SIGNATURE = "Holdfast-Signature"
+
+_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+"""Half the order of secp256k1's group: of a signature's two values of s the lower one counts."""
 
 _SHAPES = {
     SIGNER: re.compile(r"0x[0-9a-fA-F]{40}\Z"),
@@ -48,6 +53,17 @@ class Signer(Protocol):
         """65 bytes over the EIP-191 message of ``text``."""
 
 
+class DigestSigner(Protocol):
+    """Whoever holds a key: an address and a way to sign 32 bytes, as payments are signed."""
+
+    @property
+    def address(self) -> str:
+        """The checksummed address."""
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """65 bytes, r, s and v, over ``digest`` itself."""
+
+
 class AccountSigner:
     """Signs with an eth_account LocalAccount."""
 
@@ -65,6 +81,10 @@ class AccountSigner:
 
         return bytes(self._account.sign_message(encode_defunct(text=text)).signature)
 
+    def sign_digest(self, digest: bytes) -> bytes:
+        """65 bytes, r, s and v, over ``digest`` itself."""
+        return signed_digest(bytes(self._account.key), digest)
+
 
 def recovered_address(text: str, signature: bytes) -> str:
     """The address that signed ``text`` (EIP-191). Raises ValueError for a signature that is none."""
@@ -77,6 +97,33 @@ def recovered_address(text: str, signature: bytes) -> str:
         return str(Account.recover_message(encode_defunct(text=text), signature=signature))
     except (BadSignature, ValidationError, TypeError, ValueError) as error:
         raise ValueError("the signature is malformed") from error
+
+
+def signed_digest(key: bytes, digest: bytes) -> bytes:
+    """65 bytes, r, s (the lower of two) and v (27 or 28), by private ``key`` over 32 bytes."""
+    from coincurve import PrivateKey
+
+    signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
+    return signature[:64] + bytes([27 + signature[64]])
+
+
+def digest_signer(digest: bytes, signature: bytes) -> str:
+    """The checksummed address that signed 32 bytes, by the contracts' rules: one form, 65 bytes, the lower s, v 27 or 28.
+
+    Raises ValueError for a signature that is none.
+    """
+    from coincurve import PublicKey
+    from eth_utils.crypto import keccak
+
+    if len(signature) != SIGNATURE_BYTES or signature[64] not in (27, 28):
+        raise ValueError("the signature is not 65 bytes that end in 27 or 28")
+    if int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
+        raise ValueError("the signature's s is the higher one")
+    try:
+        key = PublicKey.from_signature_and_message(signature[:64] + bytes([signature[64] - 27]), digest, hasher=None)
+    except Exception as error:  # the library raises bare Exceptions for points that are none
+        raise ValueError("the signature is malformed") from error
+    return checksummed_address(keccak(key.format(compressed=False)[1:])[12:])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,82 @@
+"""The reader's account of one lane: what it verified, what it signed, and what it signs next.
+
+A reader signs for bytes it verified and for nothing else, but for what a broken connection lost on the way: that it may
+concede, up to one first interval in the whole life of a lane. So a cache that lies takes no more than that.
+"""
+
+from dataclasses import dataclass, replace
+
+from agents.core.channels.lanes import Lane, Voucher
+from agents.core.channels.terms import Terms
+from agents.core.errors import NotEnough, PeerError
+
+
+@dataclass(frozen=True)
+class Purse:
+    """One lane at its reader. Amounts are cumulative base units."""
+
+    lane: Lane
+    terms: Terms
+    limit: int
+    """The most it signs: what the lane keeps, or what the user said to pay at most."""
+    verified: int = 0
+    """Bytes of block content that matched their digests."""
+    earned: int = 0
+    """For them, at the prices of the time."""
+    conceded: int = 0
+    """Beyond them: for bytes that were lost on the way."""
+    signed: int = 0
+    """The highest voucher's amount."""
+
+    @property
+    def owed(self) -> int:
+        """What the reader holds to be due."""
+        return self.earned + self.conceded
+
+    @property
+    def short(self) -> int:
+        """By how much the limit is too low for what is owed."""
+        return max(0, self.owed - self.limit)
+
+    def verify(self, size: int) -> "Purse":
+        """The purse after ``size`` more bytes matched."""
+        return replace(self, verified=self.verified + size, earned=self.earned + self.terms.cost(size))
+
+    def next(self, *, last: bool = False) -> tuple["Purse", Voucher | None]:
+        """The voucher to sign now, if one is due, and the purse once it is signed.
+
+        One is due when half of what the cache serves ahead is verified, so that the bytes do not stop while it travels, and
+        at the ``last`` block. Raises NotEnough when the limit is reached.
+        """
+        if self.owed <= self.signed:
+            return self, None
+        half = self.terms.cost(self.terms.window(self.signed)) // 2
+        if not last and self.owed - self.signed < half:
+            return self, None
+        amount = min(self.owed, self.limit)
+        if amount <= self.signed:
+            raise NotEnough(
+                "The lane is used up",
+                f"{self.owed} base units are due, and it keeps {self.limit}",
+                "Keep more of the deposit for it, or deposit more.",
+            )
+        return replace(self, signed=amount), Voucher(self.lane, amount)
+
+    def concede(self, owed: int) -> "Purse":
+        """The purse of a reader that grants the cache's word for what is owed. Raises PeerError when it claims too much."""
+        lost = owed - self.owed
+        if lost <= 0:
+            return self
+        allowed = self.terms.cost(self.terms.interval)
+        if self.conceded + lost > allowed:
+            raise PeerError(
+                "The cache claims more than it sent",
+                f"{owed} base units where {self.owed} are due; {allowed - self.conceded} may be lost on the way",
+                "Read from another one.",
+            )
+        return replace(self, conceded=self.conceded + lost)
+
+
+def resumed(lane: Lane, terms: Terms, limit: int, signed: int) -> Purse:
+    """The purse of a lane used before, whose highest voucher was for ``signed``: all of it counts as verified."""
+    return Purse(lane, terms, limit, verified=signed // max(terms.price, 1), earned=signed, signed=signed)

@@ -1,0 +1,170 @@
+"""The cache's account of one lane: what was served, what is paid and secured, and what may be served next.
+
+A cache is never more than one interval ahead of what it can be sure of: the lower of what the reader signed and what
+the chain keeps for the lane. Whether a signature is the reader's is found out by whoever calls (agents/net/signing.py).
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from agents.core.channels.lanes import Lane, SignedVoucher, invalid
+from agents.core.channels.terms import Terms
+from agents.core.errors import PaymentDue
+
+
+class Halt(StrEnum):
+    """Why a lane is served no further, and so what the reader has to do."""
+
+    DEPOSIT = "deposit"
+    """The payer's deposit is below what a first interval takes: deposit."""
+    OPENING = "opening"
+    """The chain keeps no more for the lane: open it, or keep more for it."""
+    VOUCHER = "voucher"
+    """What was served is not paid: sign."""
+    DEBT = "debt"
+    """This reader left another lane unpaid, so nothing is served ahead: sign before, or pay there."""
+    CLOSING = "closing"
+    """The payer is taking its deposit out: use another payer's lane."""
+    EXPIRED = "expired"
+    """The lane has ended or ends before a voucher could be redeemed: begin another."""
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What the chain shows of a lane and of its payer's account."""
+
+    epoch: int = 0
+    """Of the payer's account now."""
+    pool: int = 0
+    """The payer's deposit that no lane keeps."""
+    closes_at: int = 0
+    """UNIX seconds at which the payer may take everything out; 0 while it does not want to."""
+    reserved: int = 0
+    """Kept for the lane and not yet redeemed."""
+    redeemed: int = 0
+    """Paid in the lane."""
+
+    @property
+    def secured(self) -> int:
+        """The cumulative amount up to which a voucher on the lane is sure to be paid."""
+        return self.redeemed + self.reserved
+
+
+@dataclass(frozen=True)
+class Till:
+    """One lane at its cache. Amounts are cumulative base units."""
+
+    lane: Lane
+    terms: Terms
+    cover: Cover = field(default_factory=Cover)
+    served: int = 0
+    """Bytes of block content sent."""
+    owed: int = 0
+    """For them, at the prices of the time."""
+    voucher: SignedVoucher | None = None
+    """The highest one: all that is kept of a lane when a cache stops."""
+    trusted: bool = True
+    """Whether anything is served ahead; not to readers that left another lane unpaid."""
+
+    def __post_init__(self) -> None:
+        if self.terms.price == 0:
+            raise invalid("the price is zero", "Serve free reads without a till.")
+
+    @property
+    def paid(self) -> int:
+        """What the reader signed for."""
+        return self.voucher.voucher.amount if self.voucher else 0
+
+    @property
+    def sure(self) -> int:
+        """What the cache can redeem whatever anybody does."""
+        return min(self.paid, self.cover.secured)
+
+    @property
+    def unpaid(self) -> int:
+        """What a reader that left now would have left unpaid."""
+        return max(0, self.owed - self.paid)
+
+    @property
+    def window(self) -> int:
+        """Bytes served ahead."""
+        return self.terms.window(self.sure)
+
+    def accept(self, signed: SignedVoucher, signer: str) -> "Till":
+        """The till with a voucher that ``signer`` signed. The one it has already changes nothing.
+
+        Raises VoucherInvalid for another lane's, another signer's (as a voucher for another chain or contract is, whose
+        digest differs), or a lower one. One above what the lane keeps is taken; `room` counts what is kept.
+        """
+        if signed.voucher.lane != self.lane:
+            raise invalid("the voucher is another lane's", "Sign for the lane the cache names.")
+        if signer != self.lane.reader:
+            raise invalid("the voucher is not signed by the lane's reader for this chain and contract", "Sign it anew.")
+        if signed.voucher.amount == self.paid:
+            return self
+        if signed.voucher.amount < self.paid:
+            raise invalid(
+                f"the voucher is for {signed.voucher.amount}, less than the {self.paid} signed before",
+                "Amounts are of the whole lane: add to the last one.",
+            )
+        return replace(self, voucher=signed)
+
+    def seen(self, cover: Cover) -> "Till":
+        """The till with what the chain shows now."""
+        return replace(self, cover=cover)
+
+    def halt(self, now: int) -> Halt | None:
+        """Why no byte may be served at ``now``; None if some may."""
+        if self._ended(now):
+            return Halt.EXPIRED
+        if self.room(now) > 0:
+            return None
+        if self.cover.closes_at:
+            return Halt.CLOSING
+        if self.owed + self.terms.price > self._ceiling():
+            return Halt.OPENING if self.cover.secured or self._deposited() else Halt.DEPOSIT
+        return Halt.VOUCHER if self.trusted else Halt.DEBT
+
+    def room(self, now: int) -> int:
+        """Bytes that may be served at ``now``."""
+        if self._ended(now):
+            return 0
+        ahead = self.terms.cost(self.window) if self.trusted and not self.cover.closes_at else 0
+        limit = min(self.sure + ahead, self._ceiling())
+        return max(0, limit - self.owed) // self.terms.price
+
+    def take(self, size: int, now: int) -> "Till":
+        """The till after ``size`` bytes are served. Raises PaymentDue when that is more than may be served."""
+        if size > self.room(now):
+            raise PaymentDue(
+                "The cache stops here",
+                f"{self.unpaid} base units are unpaid ({self.halt(now) or 'voucher'})",
+                "Pay as its offer says.",
+            )
+        return replace(self, served=self.served + size, owed=self.owed + self.terms.cost(size))
+
+    def claim(self) -> int:
+        """What redeeming the voucher pays now: from what the lane keeps, and a reader's own deposit."""
+        behind = 0 if self.lane.sponsored else self.cover.pool
+        if self.lane.epoch != self.cover.epoch:
+            return 0
+        return max(0, min(self.paid, self.cover.secured + behind) - self.cover.redeemed)
+
+    def redeemable(self, now: int, worth: int) -> bool:
+        """Whether to redeem at ``now``: ``worth`` the transaction, or it will soon be too late."""
+        claim = self.claim()
+        if claim == 0 or now >= self.lane.expiry:
+            return False
+        return claim >= worth or bool(self.cover.closes_at) or now + 2 * self.terms.margin >= self.lane.expiry
+
+    def _ended(self, now: int) -> bool:
+        ends = min(self.lane.expiry, self.cover.closes_at or self.lane.expiry)
+        return self.lane.epoch != self.cover.epoch or now + self.terms.margin >= ends
+
+    def _ceiling(self) -> int:
+        """What the chain can be expected to pay: what the lane keeps, or a first interval on the strength of a deposit."""
+        first = self.terms.cost(self.terms.interval) if self._deposited() else 0
+        return max(self.cover.secured, first)
+
+    def _deposited(self) -> bool:
+        return self.cover.pool > 0 and self.cover.pool >= self.terms.minimal_deposit
