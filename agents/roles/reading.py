@@ -73,23 +73,41 @@ async def fetch_manifest(client: PeerClient, hosts: Sequence[HostedSlot], digest
     return found[1]
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A slot's block list and who gave it."""
+
+    peer: Peer
+    data: bytes
+    digests: list[bytes]
+
+
+async def fetch_block_list(
+    client: PeerClient, peers: Sequence[Peer], manifest: Manifest, index: int, faults: list[str]
+) -> Listed | None:
+    """The block list of a slot from the first of ``peers`` that gives it; ``faults`` takes what became of the others."""
+    entry = manifest.slots[index]
+
+    async def listed(peer: Peer) -> Listed:
+        data = await client.fetch_block_list(peer, manifest.digest, index, entry.blocks)
+        return Listed(peer, data, parse_block_list(data, entry, manifest.blocks_per_slot))
+
+    found = await _first(peers, listed, faults)
+    return None if found is None else found[1]
+
+
 async def sources_of(client: PeerClient, hosts: Sequence[HostedSlot], manifest: Manifest) -> list[ReplicatedSlot]:
     """The slots of which some host has the block list; whoever gave it is read first, then the slot's other hosts."""
 
     async def source(index: int) -> ReplicatedSlot | None:
         peers = [host.peer for host in fitting if host.index == index]
-        entry = manifest.slots[index]
-
-        async def digests(peer: Peer) -> list[bytes]:
-            data = await client.fetch_block_list(peer, manifest.digest, index, entry.blocks)
-            return parse_block_list(data, entry, manifest.blocks_per_slot)
-
-        found = await _first(peers, digests, [])
-        if found is None:
+        listed = await fetch_block_list(client, peers, manifest, index, [])
+        if listed is None:
             return None
-        first, listed = found
-        order = dict.fromkeys([first, *peers])
-        return ReplicatedSlot([PeerSlot(client, peer, manifest.digest, index, listed, BLOCK_BYTES) for peer in order])
+        order = dict.fromkeys([listed.peer, *peers])
+        return ReplicatedSlot(
+            [PeerSlot(client, peer, manifest.digest, index, listed.digests, BLOCK_BYTES) for peer in order]
+        )
 
     fitting = [host for host in hosts if host.fits(manifest)]
     found = await asyncio.gather(*(source(index) for index in sorted({host.index for host in fitting})))
