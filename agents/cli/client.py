@@ -108,6 +108,7 @@ def store(
     facts = {
         "request": stored.request,
         "cid": stored.cid,
+        "ipfs": stored.ipfs,
         "capability": stored.capability,
         "price": str(stored.price),
         "endsAt": stored.ends_at,
@@ -122,6 +123,8 @@ def store(
             output.note(f"It is stored already, until {until} (request {stored.request[:12]}); nothing was paid now.")
         else:
             output.note(f"Stored until {until} for {paid} (request {stored.request[:12]}).")
+        if stored.ipfs:
+            output.note(f"IPFS knows it as {stored.ipfs}.")
         if order.encrypt:
             output.note("Keep the line above: whoever has it can read the file, and nobody can without it.")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.artefacts.files import verification_key
-from agents.core.dataset.cipher import Header, cipher_for, sealed_size
+from agents.core.dataset.cipher import sealed_bytes
 from agents.core.dataset.layout import Layout, layout_for
 from agents.core.market.types import MarketConfig
 from agents.core.proofs.profiles import Profile
@@ -101,8 +101,7 @@ class Terms:
 def terms(file: Path, profile: Profile, config: MarketConfig, proof: float) -> Terms:
     """Terms for ``file`` that leave time for the whole story: placement, losses that take two missed periods, repairs."""
     size = file.stat().st_size
-    plain = len(Header(size, file.name).to_bytes()) + size
-    layout = layout_for(sealed_size(plain, cipher_for(bytes(32))), DATA, PARITY, profile)
+    layout = layout_for(sealed_bytes(size, file.name, encrypt=True), DATA, PARITY, profile)
     period = config.period_seconds
     # A slot on its way to its host: hashed by the client, sent, hashed by the host; 10 MiB/s is slow.
     moving = layout.slot_bytes * layout.slots // (10 << 20)

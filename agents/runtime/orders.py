@@ -35,6 +35,9 @@ class Order:
     chosen: str = ""
     """The parameters that were chosen for its target, as JSON; empty where they were typed."""
 
+    ipfs: str = ""
+    """What IPFS knows a public file by; empty for encrypted files, and for orders of before there was such a name."""
+
     @property
     def parameters(self) -> Parameters | None:
         """What was chosen for its target; None where it was typed."""

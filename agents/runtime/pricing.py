@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.core.dataset.cipher import Header, cipher_for, sealed_size
+from agents.core.dataset.cipher import sealed_bytes
 from agents.core.dataset.layout import Layout, layout_for
 from agents.core.errors import FileRejected, Refused, TooDear
 from agents.core.market.types import BPS, Ask, MarketConfig, RequestState, StakeConfig
@@ -46,7 +46,7 @@ def terms_of(
     """The terms of ``order`` with ``parameters``. Raises FileRejected, Refused, CodeParameters."""
     facts = look_at(order.file)
     check_times(order, market)
-    layout = layout_for(sealed_bytes(order, facts.st_size), parameters.slots, parameters.parity, profile)
+    layout = layout_for(ordered_bytes(order, facts.st_size), parameters.slots, parameters.parity, profile)
     return Terms(parameters, _ask(order, parameters, layout, stake), profile, facts)
 
 
@@ -66,10 +66,9 @@ def check_times(order: StoreOrder, market: MarketConfig) -> None:
         )
 
 
-def sealed_bytes(order: StoreOrder, size: int) -> int:
+def ordered_bytes(order: StoreOrder, size: int) -> int:
     """Bytes of the sealed file, of one of ``size`` bytes."""
-    plain = len(Header(size, order.file.name).to_bytes()) + size
-    return sealed_size(plain, cipher_for(bytes(32) if order.encrypt else None))
+    return sealed_bytes(size, order.file.name, order.encrypt)
 
 
 def _ask(order: StoreOrder, parameters: Parameters, layout: Layout, stake: StakeConfig) -> Ask:

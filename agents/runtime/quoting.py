@@ -9,7 +9,7 @@ from agents.core.errors import CodeParameters, OutOfReach, TooDear
 from agents.core.proofs.profiles import Profile, profile_named
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.network import network
-from agents.runtime.pricing import MarketPrice, collateral_of, look_at, market_price, sealed_bytes, takers
+from agents.runtime.pricing import MarketPrice, collateral_of, look_at, market_price, ordered_bytes, takers
 from agents.runtime.settings import DEFAULT_PRICE, Parameters, Place, StoreOrder, Target
 
 PROOF_GAS = 250_000
@@ -69,7 +69,7 @@ def parameters_of(order: StoreOrder, profile: Profile, moment: Moment) -> Parame
 
 def _choice(order: StoreOrder, target: Target, profile: Profile, moment: Moment) -> Choice:
     """The best with the hosts there are or, where these are too few, with as many as are needed."""
-    size = sealed_bytes(order, look_at(order.file).st_size)
+    size = ordered_bytes(order, look_at(order.file).st_size)
     need = Need(size, order.duration, target.nines, float(target.mttf), float(target.mttr))
     price = market_price(moment).price if target.price is None else target.price
     unlimited = Offer(

@@ -35,6 +35,8 @@ class Stored:
     price: int
     ends_at: int
     parameters: Parameters
+    ipfs: str | None
+    """What IPFS knows it by, where it is a public file: the CID of its UnixFS root."""
     again: bool = False
     """It was stored before, and nothing was paid this time."""
 
@@ -131,7 +133,8 @@ class _Storing:
         hide(capability)
         request = self._request(dataset, nonce)
         chosen = json.dumps(asdict(self._terms.parameters)) if isinstance(self._order.parameters, Target) else ""
-        kept = Order(request.id.hex(), str(self._order.file.resolve()), self._mark, nonce, capability, chosen)
+        ipfs = str(dataset.manifest.ipfs or "")
+        kept = Order(request.id.hex(), str(self._order.file.resolve()), self._mark, nonce, capability, chosen, ipfs)
         self._book.add(kept)
         return kept, dataset
 
@@ -200,4 +203,5 @@ class _Storing:
         cid = cid_text(parse_capability(kept.capability).manifest)
         request = moment.view.requests[bytes.fromhex(kept.request)]
         parameters = self._terms.parameters
-        return Stored(kept.request, cid, kept.capability, request.deposit, request.ends_at, parameters, again)
+        ends_at, ipfs = request.ends_at, kept.ipfs or None
+        return Stored(kept.request, cid, kept.capability, request.deposit, ends_at, parameters, ipfs, again)

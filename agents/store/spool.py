@@ -26,12 +26,13 @@ from typing import BinaryIO
 import numpy as np
 
 from agents.core.dataset.cid import digest_of
-from agents.core.dataset.cipher import BLOCK_BYTES, Header, chunks_of, cipher_for, sealed_size
+from agents.core.dataset.cipher import BLOCK_BYTES, Header, chunks_of, cipher_for, public_name, sealed_bytes
 from agents.core.dataset.erasure import Gf16Code
 from agents.core.dataset.layout import Layout, layout_for
 from agents.core.dataset.manifest import Manifest, SlotEntry, block_list, parse_block_list, parse_manifest
 from agents.core.dataset.slot_code import SlotCode
 from agents.core.dataset.slots import SlotTree
+from agents.core.dataset.unixfs import FileTree
 from agents.core.errors import Corrupt, FileRejected, ManifestInvalid, NotFound, StorageTrouble
 from agents.core.proofs.profiles import Profile
 from agents.core.proofs.trees import block_roots, dataset_tree, root
@@ -139,11 +140,11 @@ class Spool:
         """
         with _opened(file) as source, self._making() as folder:
             size = os.fstat(source.fileno()).st_size
-            layout = layout_for(sealed_size(_plain_size(file, size), cipher_for(key)), k, m, profile)
+            layout = layout_for(sealed_bytes(size, file.name, key is not None), k, m, profile)
             making = _Making(folder, layout, profile, advance)
             making.data(_sealed(source, file, size, key))
             making.parity()
-            manifest = making.manifest(encrypted=key is not None)
+            manifest = making.manifest(None if key else public_name(file.name))
             target = self._folder / manifest.digest.hex()
             with storage_errors(self._folder):
                 if not SpooledDataset(target).whole:
@@ -191,21 +192,18 @@ def _opened(file: Path) -> BinaryIO:
     return source
 
 
-def _plain_size(file: Path, size: int) -> int:
-    return len(Header(size, file.name).to_bytes()) + size
-
-
 def _sealed(source: BinaryIO, file: Path, size: int, key: bytes | None) -> Iterator[bytes]:
     """The sealed file, block by block; the last may be short."""
     cipher = cipher_for(key)
+    header = Header(size, file.name).to_bytes() if key else b""
     before = os.fstat(source.fileno())
 
     def pieces() -> Iterator[bytes]:
-        yield Header(size, file.name).to_bytes()
+        yield header
         while piece := source.read(1 << 20):
             yield piece
 
-    plain = _plain_size(file, size)
+    plain = len(header) + size
     count, done = max(1, -(-plain // cipher.chunk_bytes)), 0
     for index, chunk in enumerate(chunks_of(pieces(), cipher.chunk_bytes)):
         done += len(chunk)
@@ -230,6 +228,10 @@ class _Making:
         self._told = ("coding", 0, layout.size)
         self._code = SlotCode(layout.data_blocks, layout.parity_blocks, profile.cells_per_block, profile.cell_bytes)
         self._entries: list[SlotEntry] = []
+        self._listed: list[bytes] = []
+        """Digests of the data slots' data blocks."""
+        self._last = b""
+        """The sealed file's last block, as short as it is."""
 
     def _advance(self, what: str, done: int, total: int) -> None:
         self._told = (what, done, total)
@@ -247,7 +249,9 @@ class _Making:
             def blocks() -> Iterator[bytes]:
                 nonlocal done
                 for _ in range(self._layout.data_blocks):
-                    yield next(sealed, b"").ljust(BLOCK_BYTES, b"\0")
+                    block = next(sealed, b"")
+                    self._last = block or self._last
+                    yield block.ljust(BLOCK_BYTES, b"\0")
                     done += BLOCK_BYTES
                     self._advance("encrypting", min(done, self._layout.size), self._layout.size)
 
@@ -297,13 +301,15 @@ class _Making:
                 hashed(batch)
             file.truncate(data * BLOCK_BYTES)
             os.fsync(file.fileno())
+        if blocks:
+            self._listed += digests[:data]
         listed = block_list(digests)
         write_whole(self.folder / f"blocks-{index}", listed)
         tree = SlotTree(self._profile, np.concatenate(roots))
         self._entries.append(SlotEntry(digest_of(listed), tree.root))
 
-    def manifest(self, encrypted: bool) -> Manifest:
-        """Write the manifest over all slots."""
+    def manifest(self, public: str | None) -> Manifest:
+        """Write the manifest over all slots; ``public``: a public file's name."""
         manifest = Manifest(
             profile=self._profile.name,
             data_slots=self._layout.data_slots,
@@ -311,12 +317,17 @@ class _Making:
             data_blocks=self._layout.data_blocks,
             parity_blocks=self._layout.parity_blocks,
             size=self._layout.size,
-            encrypted=encrypted,
+            encrypted=public is None,
             slots=tuple(self._entries),
             dataset_root=root(dataset_tree([entry.root for entry in self._entries])),
+            name=public or "",
+            unixfs=b"" if public is None else self._tree().root.digest,
         )
         write_whole(self.folder / "manifest", manifest.to_bytes())
         return manifest
+
+    def _tree(self) -> FileTree:
+        return FileTree([*self._listed[: self._layout.blocks - 1], digest_of(self._last)], self._layout.size)
 
 
 def _batches(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:

@@ -12,14 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.core.dataset.cid import digest_of
+from agents.core.dataset.cipher import Header
 from agents.core.dataset.erasure import Gf16Code
 from agents.core.dataset.manifest import SlotEntry, block_list
 from agents.core.dataset.reading import FileReader
+from agents.core.dataset.unixfs import FileTree, tree_of
 from agents.core.errors import (
     CapabilityInvalid,
     CodeParameters,
     Corrupt,
     FileRejected,
+    ManifestInvalid,
     NotFound,
     QuotaExceeded,
     StorageTrouble,
@@ -180,6 +183,45 @@ def test_a_public_dataset_half_removed_is_made_again(tmp_path: Path) -> None:
     again.remove()
     with pytest.raises(NotFound, match="not in the spool"):
         Spool(tmp_path / "spool").find(dataset.manifest.digest)
+
+
+@pytest.mark.parametrize("size", [1, 65_536, 65_537, 3 * 65_536, 400_001])
+def test_a_public_file_is_stored_as_it_is_and_named_as_ipfs_names_it(tmp_path: Path, size: int) -> None:
+    data = os.urandom(size)
+    dataset = spooled(tmp_path, data, key=None)
+    manifest = dataset.manifest
+    assert (manifest.version, manifest.encrypted, manifest.size, manifest.name) == (3, False, size, "some file.bin")
+    sealed = b"".join(b"".join(dataset.blocks(index)) for index in range(3))
+    assert (sealed[:size], set(sealed[size:]) | {0}) == (data, {0})
+    leaves = [digest_of(data[start : start + 65_536]) for start in range(0, size, 65_536)]
+    tree = FileTree(leaves, size)
+    assert manifest.ipfs == tree.root
+    listed = [digest for index in range(3) for digest in dataset.digests(index)[: manifest.data_blocks]]
+    last = sealed[(manifest.blocks - 1) * 65_536 : manifest.blocks * 65_536]
+    assert tree_of(manifest, listed, last).leaves == tree.leaves
+    if size % 65_536:
+        assert listed[manifest.blocks - 1] != leaves[-1]
+
+
+def test_a_public_file_with_the_ipfs_name_of_another_is_not_handed_over(tmp_path: Path) -> None:
+    dataset = spooled(tmp_path, os.urandom(400_001), key=None)
+    lie = replace(dataset.manifest, unixfs=digest_of(b"another file"))
+    reader = FileReader(lie, None)
+    stripes = [dict(enumerate(stripe)) for stripe in zip(*map(dataset.blocks, range(3)), strict=True)]
+    for number, stripe in enumerate(stripes[:-1]):
+        assert reader.open_stripe(number, stripe)
+        assert reader.open_stripe(number, stripe)
+    with pytest.raises(ManifestInvalid, match="IPFS knows the file as"):
+        reader.open_stripe(len(stripes) - 1, stripes[-1])
+
+
+def test_a_public_file_of_version_2_is_read(tmp_path: Path) -> None:
+    data = os.urandom(200_000)
+    dataset = spooled(tmp_path, Header(len(data), "old.bin").to_bytes() + data, key=None)
+    (dataset.path / "manifest").write_bytes(replace(dataset.manifest, name="", unixfs=b"").to_bytes())
+    old = SpooledDataset(dataset.path)
+    assert (old.manifest.version, old.manifest.ipfs) == (2, None)
+    assert read_back(old, (1, 3, 4), None, "old.bin") == data
 
 
 def test_slots_of_version_1_are_read_held_and_proven(tmp_path: Path) -> None:

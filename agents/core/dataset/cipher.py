@@ -5,7 +5,8 @@ last one, so chunks cannot be cut off, repeated or reordered unnoticed. A key en
 counting nonces safe. The plaintext begins with a header that carries the file's name and size, so nobody without the key
 learns either.
 
-Public files have the same layout, with the plaintext in place and no tag: see `Plain`.
+Public files are their bytes alone: no tags, and no header, for name and size stand in the manifest. (Before version 3 of
+the manifest they had the header too: see `Plain`.)
 """
 
 import struct
@@ -34,9 +35,17 @@ class Header:
 
     def to_bytes(self) -> bytes:
         """Size, length of the name, name in UTF-8: cut between characters, ``?`` for bytes that are no character."""
-        cut = self.name.encode(errors="replace")[:MAX_NAME_BYTES]
-        name = cut.decode(errors="ignore").encode()
+        name = _cut(self.name).encode()
         return _HEADER.pack(self.size, len(name)) + name
+
+
+def _cut(name: str) -> str:
+    return name.encode(errors="replace")[:MAX_NAME_BYTES].decode(errors="ignore")
+
+
+def public_name(name: str) -> str:
+    """The name that a public file's manifest carries: harmless to whoever reads it, and 1 to 255 bytes long."""
+    return _harmless(_cut(name))
 
 
 def _harmless(name: str) -> str:
@@ -121,6 +130,13 @@ def sealed_size(plain: int, cipher: Cipher) -> int:
     """Bytes of all blocks of ``plain`` bytes of plaintext, header included; at least one chunk."""
     chunks = max(1, -(-plain // cipher.chunk_bytes))
     return plain + chunks * (BLOCK_BYTES - cipher.chunk_bytes)
+
+
+def sealed_bytes(size: int, name: str, encrypt: bool) -> int:
+    """Bytes of the sealed file of one of ``size`` bytes: a public file's are its own."""
+    if not encrypt:
+        return size
+    return sealed_size(len(Header(size, name).to_bytes()) + size, cipher_for(bytes(32)))
 
 
 def chunks_of(pieces: Iterator[bytes], chunk_bytes: int) -> Iterator[bytes]:

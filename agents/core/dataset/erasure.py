@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import zfec
 
-from agents.core.dataset.manifest import CODED, Manifest
+from agents.core.dataset.manifest import UNCODED, Manifest
 from agents.core.errors import CodeParameters, Corrupt
 from agents.core.market.types import MAX_SLOTS
 from agents.kernels import gf16
@@ -43,7 +43,7 @@ class StripeCode(Protocol):
 
 def code_across(manifest: Manifest) -> StripeCode:
     """The code across the slots of a dataset."""
-    kind = Gf16Code if manifest.version == CODED else Gf8Code
+    kind = Gf8Code if manifest.version == UNCODED else Gf16Code
     return kind(manifest.data_slots, manifest.parity_slots)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import dag_cbor
 
-from agents.core.dataset.cid import DIGEST_BYTES, digest_of
-from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.dataset.cid import DIGEST_BYTES, Cid, digest_of
+from agents.core.dataset.cipher import BLOCK_BYTES, public_name
 from agents.core.errors import ManifestInvalid
 from agents.core.market.types import MAX_SLOTS, Ask, Content
 from agents.core.proofs.field import SCALAR_ORDER
@@ -19,8 +19,11 @@ from agents.core.proofs.trees import dataset_tree, root
 
 CODE = "rs16"
 """The code across slots (erasure.py here) and within them (slot_code.py), its symbols as in agents/kernels/gf16.py."""
-UNCODED, CODED = 1, 2
-"""Versions: slots of data alone, and zfec across them; slots with parity of their own."""
+UNCODED, CODED, PUBLIC = 1, 2, 3
+"""Versions: slots of data alone, and zfec across them; slots with parity of their own; and the same for a public file, whose
+name and UnixFS root the manifest carries and whose sealed bytes are its own. Whoever wrote a manifest chose its name and root:
+reading.py compares the root with the blocks."""
+_FIELDS = {UNCODED: 9, CODED: 11, PUBLIC: 13}
 MAX_MANIFEST_BYTES = 64 * 1024
 MAX_BLOCKS_PER_SLOT = 1 << 20
 """64 GiB a slot: a block list of 32 MiB."""
@@ -56,11 +59,29 @@ class Manifest:
     encrypted: bool
     slots: tuple[SlotEntry, ...]
     dataset_root: int
+    name: str = ""
+    """Of a public file of version 3, harmless; of others it is in the sealed file."""
+    unixfs: bytes = b""
+    """sha2-256 digest of a public file's UnixFS root (unixfs.py); empty before version 3, and for encrypted files."""
 
     @property
     def version(self) -> int:
-        """It says which codes the slots are made with."""
+        """It says which codes the slots are made with, and what the sealed file is."""
+        if self.unixfs:
+            return PUBLIC
         return CODED if self.parity_blocks else UNCODED
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of the sealed file."""
+        return -(-self.size // BLOCK_BYTES)
+
+    @property
+    def ipfs(self) -> Cid | None:
+        """What IPFS knows a public file by."""
+        if not self.unixfs:
+            return None
+        return Cid("raw" if self.blocks == 1 else "dag-pb", self.unixfs)
 
     @property
     def blocks_per_slot(self) -> int:
@@ -80,6 +101,7 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """dag-cbor."""
         coded = {"parity": self.parity_blocks, "code": CODE} if self.parity_blocks else {}
+        public = {"name": self.name, "unixfs": self.unixfs} if self.unixfs else {}
         return bytes(
             dag_cbor.encode(
                 {
@@ -89,6 +111,7 @@ class Manifest:
                     "m": self.parity_slots,
                     "blocks": self.data_blocks,
                     **coded,
+                    **public,
                     "size": self.size,
                     "encrypted": self.encrypted,
                     "slots": [[slot.blocks, slot.root.to_bytes(32, "big")] for slot in self.slots],
@@ -113,25 +136,29 @@ def parse_manifest(data: bytes) -> Manifest:
         raise _invalid(f"it has {len(data)} bytes, more than {MAX_MANIFEST_BYTES}")
     fields = _decoded(data)
     version = fields.get("version")
-    if type(version) is not int or version not in (UNCODED, CODED):
-        raise _invalid(f"its version is {version!r}; this program reads versions {UNCODED} and {CODED}")
-    if version == CODED and fields.get("code") != CODE:
+    if type(version) is not int or version not in _FIELDS:
+        raise _invalid(f"its version is {version!r}; this program reads versions {UNCODED} to {PUBLIC}")
+    if version != UNCODED and fields.get("code") != CODE:
         raise _invalid(f"its code within a slot, {fields.get('code')!r}, is not known here")
     manifest = Manifest(
         profile=_typed(fields, "profile", str),
         data_slots=_typed(fields, "k", int),
         parity_slots=_typed(fields, "m", int),
         data_blocks=_typed(fields, "blocks", int),
-        parity_blocks=_typed(fields, "parity", int) if version == CODED else 0,
+        parity_blocks=_typed(fields, "parity", int) if version != UNCODED else 0,
         size=_typed(fields, "size", int),
         encrypted=_typed(fields, "encrypted", bool),
         slots=tuple(_entry(entry) for entry in _typed(fields, "slots", list)),
         dataset_root=_root(_typed(fields, "root", bytes)),
+        name=_typed(fields, "name", str) if version == PUBLIC else "",
+        unixfs=_typed(fields, "unixfs", bytes) if version == PUBLIC else b"",
     )
-    if len(fields) != (11 if version == CODED else 9):
+    if len(fields) != _FIELDS[version]:
         raise _invalid("it has fields nobody knows")
-    if version == CODED and manifest.parity_blocks < 1:
+    if version != UNCODED and manifest.parity_blocks < 1:
         raise _invalid(f"its slots have {manifest.parity_blocks} blocks of parity")
+    if version == PUBLIC:
+        _check_public(manifest)
     _check(manifest)
     if manifest.to_bytes() != data:
         raise _invalid("it is not in canonical form")
@@ -170,6 +197,15 @@ def _entry(entry: object) -> SlotEntry:
     ):
         raise _invalid("a slot in it has no digest")
     return SlotEntry(entry[0], _root(entry[1]))
+
+
+def _check_public(manifest: Manifest) -> None:
+    if manifest.encrypted:
+        raise _invalid("it is of a public file and says that it is encrypted")
+    if manifest.name != public_name(manifest.name):
+        raise _invalid("the file's name in it is empty, too long, or could do harm")
+    if len(manifest.unixfs) != DIGEST_BYTES:
+        raise _invalid("its UnixFS root is no digest")
 
 
 def _check(manifest: Manifest) -> None:

@@ -15,7 +15,9 @@ from functools import cached_property
 
 from agents.core.dataset.cid import CID_BYTES, Cid, digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.dataset.manifest import Manifest
 from agents.core.dataset.varint import varint
+from agents.core.errors import ManifestInvalid
 
 LINKS = 174
 """Of a node at most."""
@@ -127,6 +129,28 @@ class FileTree:
             sizes += _number(4, self.size - (len(below) - 1) * reach)
         size = min(self.size, children.stop * reach) - children.start * reach
         return links + _bytes(1, b"\x08\x02" + _number(3, size) + sizes)
+
+
+def tree_of(manifest: Manifest, listed: Sequence[bytes], last: bytes | memoryview) -> FileTree:
+    """The tree of a public file, from the digests of its blocks as the data slots list them, and its last block.
+
+    That block is listed with the zeros behind the file; the leaf ends where the file ends. Raises ManifestInvalid where the
+    root is not the one that the manifest names.
+    """
+    rest = manifest.size - (manifest.blocks - 1) * BLOCK_BYTES
+    return checked_tree(manifest, [*listed[: manifest.blocks - 1], digest_of(last[:rest])])
+
+
+def checked_tree(manifest: Manifest, leaves: Sequence[bytes]) -> FileTree:
+    """The tree over ``leaves``. Raises ManifestInvalid as `tree_of` does."""
+    tree = FileTree(leaves, manifest.size)
+    if tree.root != manifest.ipfs:
+        raise ManifestInvalid(
+            "The manifest is not valid",
+            f"it says that IPFS knows the file as {manifest.ipfs}; by its blocks it is {tree.root}",
+            "Whoever stored the file lies or is broken: what it is called is not to be believed.",
+        )
+    return tree
 
 
 def _links(prefix: bytes, weight: int, digests: Sequence[bytes]) -> bytes:

@@ -30,9 +30,10 @@ MANIFEST = Manifest(
     tuple(SlotEntry(digest_of(bytes([value])), value) for value in ROOTS), root(dataset_tree(ROOTS)),
 )  # fmt: skip
 UNCODED = replace(MANIFEST, parity_blocks=0)
+PUBLIC = replace(MANIFEST, encrypted=False, name="a file.txt", unixfs=digest_of(b"root"))
 
 
-@pytest.mark.parametrize(("manifest", "version", "blocks"), [(MANIFEST, 2, 6), (UNCODED, 1, 4)])
+@pytest.mark.parametrize(("manifest", "version", "blocks"), [(MANIFEST, 2, 6), (UNCODED, 1, 4), (PUBLIC, 3, 6)])
 def test_a_manifest_survives(manifest: Manifest, version: int, blocks: int) -> None:
     assert parse_manifest(manifest.to_bytes()) == manifest
     assert manifest.digest == digest_of(manifest.to_bytes())
@@ -40,7 +41,10 @@ def test_a_manifest_survives(manifest: Manifest, version: int, blocks: int) -> N
     fields = dag_cbor.decode(manifest.to_bytes())
     assert isinstance(fields, dict)
     assert fields["version"] == version
-    assert [fields.get(name) for name in ("parity", "code")] == ([2, "rs16"] if version == 2 else [None, None])
+    assert [fields.get(name) for name in ("parity", "code")] == ([None, None] if version == 1 else [2, "rs16"])
+    assert [fields.get(name) for name in ("name", "unixfs")] == (
+        ["a file.txt", digest_of(b"root")] if version == 3 else [None, None]
+    )
 
 
 def changed(manifest: Manifest = MANIFEST, **fields: Any) -> bytes:
@@ -59,7 +63,21 @@ ATTACKS = {
     "no cbor": (b"\xff\xff", "not dag-cbor"),
     "a list": (bytes(dag_cbor.encode([1])), "not a map"),
     "too large": (bytes(MAX_MANIFEST_BYTES + 1), "more than"),
-    "version": (changed(version=3), "version is 3"),
+    "version": (changed(version=4), "version is 4"),
+    "version 3 without a name": (changed(version=3, encrypted=False), "'name' is missing"),
+    "a name in version 2": (changed(PUBLIC, version=2, unixfs=None), "nobody knows"),
+    "public and encrypted": (changed(PUBLIC, encrypted=True), "says that it is encrypted"),
+    "no UnixFS root": (changed(PUBLIC, unixfs=None), "'unixfs' is missing"),
+    "a UnixFS root as text": (changed(PUBLIC, unixfs="bafy"), "wrong type"),
+    "an empty UnixFS root": (changed(PUBLIC, unixfs=b""), "is no digest"),
+    "a long UnixFS root": (changed(PUBLIC, unixfs=bytes(33)), "is no digest"),
+    "name as bytes": (changed(PUBLIC, name=b"x"), "wrong type"),
+    "public without parity": (changed(PUBLIC, parity=0), "0 blocks of parity"),
+    "a public file with another code": (changed(PUBLIC, code="rs8"), "'rs8', is not known"),
+    **{
+        f"the name {name[:9]!r}": (changed(PUBLIC, name=name), "could do harm")
+        for name in ("", ".", "..", "../x", "/etc/passwd", "a/b", "a\0b", "a\x1b[2Jb", "a\nb", "x" * 256, "é" * 128)
+    },
     "version as boolean": (changed(UNCODED, version=True), "version is True"),
     "version as fraction": (changed(version=2.0), "version is 2.0"),
     "version 1 with parity": (changed(version=1), "nobody knows"),
@@ -99,13 +117,13 @@ def test_hostile_manifests_are_refused(name: str) -> None:
         parse_manifest(data)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.integers(0, len(MANIFEST.to_bytes()) - 1), st.integers(1, 255))
-def test_no_byte_can_be_changed_unnoticed(place: int, change: int) -> None:
-    data = bytearray(MANIFEST.to_bytes())
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from([MANIFEST, PUBLIC]), st.integers(0, len(MANIFEST.to_bytes()) - 1), st.integers(1, 255))
+def test_no_byte_can_be_changed_unnoticed(manifest: Manifest, place: int, change: int) -> None:
+    data = bytearray(manifest.to_bytes())
     data[place] ^= change
     with contextlib.suppress(ManifestInvalid):
-        assert parse_manifest(bytes(data)).digest != MANIFEST.digest
+        assert parse_manifest(bytes(data)).digest != manifest.digest
 
 
 @settings(max_examples=100)
