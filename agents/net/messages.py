@@ -94,6 +94,20 @@ def slot_path(digest: bytes, slot_index: int, part: str) -> str:
     return f"{manifest_path(digest)}/slots/{slot_index}/{part}"
 
 
+SUMMARY_PATH, OFFER_PATH, VOUCHERS_PATH = "/v1/summary", "/v1/offer", "/v1/vouchers"
+"""What a cache says of itself, what it asks, and where vouchers go while an answer streams."""
+
+
+def sealed_path(manifest: str) -> str:
+    """Path of the sealed file of a manifest at a cache, whose bytes are read by range."""
+    return f"/v1/sealed/{manifest}"
+
+
+def block_path(cid: str) -> str:
+    """Path of one block at a cache, as at any IPFS gateway."""
+    return f"/ipfs/{cid}?format=raw"
+
+
 def whole_number(text: str | None) -> int | None:
     """A plain decimal number of at most twelve digits, or None."""
     return int(text) if text is not None and _NUMBER.fullmatch(text) else None
