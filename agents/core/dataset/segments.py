@@ -43,11 +43,6 @@ class Digests(Sequence[bytes]):
         return self.data[start : start + DIGEST_BYTES]
 
 
-def blocks_of_file(manifest: Manifest) -> int:
-    """Blocks of the sealed file."""
-    return -(-manifest.size // BLOCK_BYTES)
-
-
 def segments_of_file(manifest: Manifest) -> int:
     """Segments of the sealed file."""
     return -(-manifest.size // SEGMENT_BYTES)
@@ -70,7 +65,7 @@ class Piece:
 def pieces_of(manifest: Manifest, number: int) -> Iterator[Piece]:
     """Where segment ``number`` stands in the slots, in order."""
     first = number * SEGMENT_BLOCKS
-    end = min(first + SEGMENT_BLOCKS, blocks_of_file(manifest))
+    end = min(first + SEGMENT_BLOCKS, manifest.blocks)
     while first < end:
         slot, start = divmod(first, manifest.data_blocks)
         count = min(end - first, manifest.data_blocks - start)

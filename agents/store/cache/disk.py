@@ -16,13 +16,14 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from agents.core.admission.eviction import Eviction, Lru
-from agents.core.errors import StorageTrouble
+from agents.core.errors import QuotaExceeded, StorageTrouble
 from agents.store.files import UNREADABLE, lock_folder, storage_errors, write_at
 
 log = logging.getLogger(__name__)
@@ -114,6 +115,8 @@ class DiskCache:
         try:
             data = _read(path, entry.size)
         except OSError as error:
+            if self._entries.get(name) is not entry:
+                return None  # evicted meanwhile
             if error.errno in UNREADABLE:
                 self._lost(name, error.strerror or str(error))
                 return None
@@ -159,6 +162,30 @@ class DiskCache:
                 self._order.removed(name)
                 with storage_errors(self._folder):
                     self._drop(name)
+
+    @contextmanager
+    def scratch(self, size: int) -> Iterator[int]:
+        """A file of at most ``size`` bytes to work in, gone afterwards. Raises QuotaExceeded, DiskFull, StorageTrouble."""
+        need = _rounded(size) + SLACK
+        with self._changing:
+            with storage_errors(self._folder):
+                if not self._make_room(need):
+                    raise QuotaExceeded(
+                        f"{size} bytes do not fit", f"the cache may take {self.budget} bytes of the disk"
+                    )
+            self._promised += need
+        partial = self._folder / f"{_PARTIAL}{next(self._numbers)}"
+        try:
+            with storage_errors(partial):
+                handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+                try:
+                    yield handle
+                finally:
+                    os.close(handle)
+                    partial.unlink(missing_ok=True)
+        finally:
+            with self._changing:
+                self._promised -= need
 
     # ---- under the lock
 

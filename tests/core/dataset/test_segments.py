@@ -15,7 +15,6 @@ from agents.core.dataset.segments import (
     SEGMENT_BYTES,
     Digests,
     are_sound,
-    blocks_of_file,
     pieces_of,
     segment_size,
     segments_of_file,
@@ -27,14 +26,14 @@ BLANK = Manifest("devnet", 1, 1, 1, 1, 1, False, (), 1)
 @given(k=st.integers(1, 9), size=st.integers(1, 12 * SEGMENT_BYTES))
 def test_segments_cover_every_block_of_a_file_once_and_in_order(k: int, size: int) -> None:
     manifest = replace(BLANK, data_slots=k, data_blocks=-(-size // BLOCK_BYTES // k) or 1, size=size)
-    manifest = replace(manifest, data_blocks=-(-blocks_of_file(manifest) // k))
+    manifest = replace(manifest, data_blocks=-(-manifest.blocks // k))
     covered = [
         piece.slot * manifest.data_blocks + place
         for number in range(segments_of_file(manifest))
         for piece in pieces_of(manifest, number)
         for place in range(piece.start, piece.start + piece.count)
     ]
-    assert covered == list(range(blocks_of_file(manifest)))
+    assert covered == list(range(manifest.blocks))
     assert sum(segment_size(manifest, number) for number in range(segments_of_file(manifest))) == size
     assert all(piece.start + piece.count <= manifest.data_blocks for piece in pieces_of(manifest, 0))
     assert list(pieces_of(manifest, segments_of_file(manifest))) == []

@@ -1,0 +1,146 @@
+"""The hosts of slots as a cache knows them: who has what, and who can be relied on."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.dataset.manifest import Manifest
+from agents.core.discovery.reputation import Reputation
+from agents.core.errors import NotFound, PeerError
+from agents.core.market.view import MarketView
+from agents.net.client import PeerClient
+from agents.net.endpoint import Peer
+from agents.net.errors import PeerLied
+from agents.net.fetch import PeerSlot, ReplicatedSlot, SlotSource
+from agents.roles.reading import HostedSlot, fetch_block_list, fetch_manifest, hosts_of
+
+Value = TypeVar("Value")
+
+
+class Reputations:
+    """What became of requests to endpoints. ``clock`` gives seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._known: dict[str, Reputation] = {}
+
+    def welcome(self, endpoint: str) -> bool:
+        """Whether it is to be asked before others are."""
+        known = self._known.get(endpoint)
+        return known is None or known.welcome(self._clock())
+
+    def failed(self, endpoint: str, fault: PeerError) -> None:
+        """It answered wrongly, or not at all."""
+        known = self._known.get(endpoint, Reputation())
+        judged = known.lied if isinstance(fault, PeerLied) else known.stalled
+        self._known[endpoint] = judged(self._clock(), str(fault))
+
+    def served(self, endpoint: str) -> None:
+        """It answered well: what it failed in is forgotten, lies too, for it may have mended what was damaged."""
+        self._known.pop(endpoint, None)
+
+
+@dataclass(frozen=True)
+class WatchedSlot:
+    """A slot at one peer, whose answers are remembered."""
+
+    source: PeerSlot
+    reputations: Reputations
+
+    @property
+    def slot_index(self) -> int:
+        """Which slot."""
+        return self.source.slot_index
+
+    async def blocks(self, start: int, count: int) -> AsyncGenerator[bytes, None]:
+        """Verified blocks; raises PeerError."""
+        endpoint = self.source.peer.endpoint
+        try:
+            async for block in self.source.blocks(start, count):
+                yield block
+        except PeerError as fault:
+            self.reputations.failed(endpoint, fault)
+            raise
+        self.reputations.served(endpoint)
+
+
+class SlotHosts:
+    """Slots of datasets at the hosts that a market's view names."""
+
+    def __init__(self, peers: PeerClient, view: Callable[[], MarketView], clock: Callable[[], float]) -> None:
+        self._peers = peers
+        self._view = view
+        self.reputations = Reputations(clock)
+        self._seen: MarketView | None = None
+        self._hosts: dict[bytes, list[HostedSlot]] = {}
+
+    def of(self, digest: bytes) -> list[HostedSlot]:
+        """Every host of every slot of the dataset; some may lie."""
+        view = self._view()
+        if view is not self._seen:
+            self._seen, self._hosts = view, {}
+        if digest not in self._hosts:
+            self._hosts[digest] = hosts_of(view, digest)
+        return self._hosts[digest]
+
+    async def manifest(self, digest: bytes) -> Manifest:
+        """The manifest. Raises NotFound."""
+        hosts = self.of(digest)
+        return await fetch_manifest(self._peers, hosts, digest)
+
+    async def block_list(self, manifest: Manifest, index: int) -> bytes:
+        """The block list of a slot, verified. Raises NotFound."""
+        faults: list[str] = []
+        listed = await fetch_block_list(self._peers, self._peers_of(manifest, index), manifest, index, faults)
+        if listed is None:
+            why = "; ".join(faults) or "nobody hosts it"
+            raise NotFound(f"Nobody has the block list of slot {index}", why, "Try again when it is repaired.")
+        return listed.data
+
+    def source(self, manifest: Manifest, index: int, digests: Sequence[bytes]) -> SlotSource | None:
+        """The slot at all its hosts, those that can be relied on first; None without any."""
+        peers = self._peers_of(manifest, index)
+        if not peers:
+            return None
+        slots = [PeerSlot(self._peers, peer, manifest.digest, index, digests, BLOCK_BYTES) for peer in peers]
+        return ReplicatedSlot([WatchedSlot(slot, self.reputations) for slot in slots])
+
+    def reliable(self, manifest: Manifest, index: int) -> bool:
+        """Whether any host of the slot has not failed lately."""
+        return any(self.reputations.welcome(peer.endpoint) for peer in self._peers_of(manifest, index))
+
+    def hosted(self, manifest: Manifest) -> list[int]:
+        """Slots that have hosts: those of reliable ones first, each kind in order."""
+        indices = sorted({host.index for host in self.of(manifest.digest) if host.fits(manifest)})
+        return sorted(indices, key=lambda index: not self.reliable(manifest, index))
+
+    def stalled(self, manifest: Manifest, index: int) -> None:
+        """The slot's hosts kept a reader waiting for longer than others took."""
+        for peer in self._peers_of(manifest, index):
+            self.reputations.failed(peer.endpoint, PeerError(f"{peer.endpoint} was slower than others"))
+
+    def _peers_of(self, manifest: Manifest, index: int) -> list[Peer]:
+        hosts = self.of(manifest.digest)
+        peers = dict.fromkeys(host.peer for host in hosts if host.index == index and host.fits(manifest))
+        return sorted(peers, key=lambda peer: not self.reputations.welcome(peer.endpoint))
+
+
+async def first_good(tasks: Iterable["asyncio.Task[Value]"]) -> "asyncio.Task[Value]":
+    """The first task that succeeds; the others are cancelled. Raises the last one's error where all fail."""
+    pending = set(tasks)
+    try:
+        while True:
+            ended, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                fault = task.exception()
+                if fault is None:
+                    return task
+            if not pending:
+                assert fault is not None
+                raise fault
+    finally:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)

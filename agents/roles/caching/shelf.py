@@ -1,0 +1,223 @@
+"""What a cache serves from: memory, disk, origin, in that order. Nothing that was not verified leaves it."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from agents.core.admission.eviction import Eviction
+from agents.core.admission.policy import Admission, Found
+from agents.core.admission.seen import Seen
+from agents.core.dataset.cid import Cid
+from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.dataset.segments import SEGMENT_BLOCKS, SEGMENT_BYTES, are_sound, segment_size, segments_of_file
+from agents.core.dataset.unixfs import FileTree
+from agents.core.errors import NotFound, StorageTrouble
+from agents.net.shelf import Item
+from agents.roles.caching.catalogue import Dataset, Place
+from agents.roles.caching.flight import SingleFlight
+from agents.roles.caching.hot import HotCache
+from agents.roles.caching.origin import Origin
+from agents.store.cache.disk import DiskCache, Name
+
+log = logging.getLogger(__name__)
+
+FETCHES = 8
+"""Segments that are read from disk or fetched at the same time; the others wait."""
+WRITES = 8
+"""Segments waiting to be written; what comes while there are so many is kept off the disk until it is requested again."""
+RECENT = 8
+"""Segments read last that are kept in memory even if not admitted: whoever reads them block by block reads them once."""
+
+Key = tuple[bytes, int]
+"""(manifest digest, segment number)."""
+
+
+@dataclass
+class Figures:
+    """What became of requests for segments, since the start."""
+
+    hot: int = 0
+    disk: int = 0
+    origin: int = 0
+    hot_bytes: int = 0
+    disk_bytes: int = 0
+    origin_bytes: int = 0
+    written_bytes: int = 0
+
+    def count(self, found: Found, size: int) -> None:
+        """One more request."""
+        name = found.value
+        setattr(self, name, getattr(self, name) + 1)
+        setattr(self, f"{name}_bytes", getattr(self, f"{name}_bytes") + size)
+
+
+class CachingShelf:
+    """A shelf (agents/net/shelf.py) over hot objects, a disk cache and an origin. ``memory`` bytes are for segments."""
+
+    def __init__(
+        self, origin: Origin, disk: DiskCache, memory: int, policy: Admission, order: Eviction | None = None
+    ) -> None:
+        self._origin = origin
+        self._catalogue = origin.catalogue
+        self._disk = disk
+        self._policy = policy
+        recent = min(RECENT * SEGMENT_BYTES, memory // 4)
+        self._recent = HotCache(recent)
+        self._hot = HotCache(memory - recent, order)
+        self._seen = Seen()
+        self._loading: SingleFlight[Key, tuple[memoryview, Found]] = SingleFlight()
+        self._free = asyncio.Semaphore(FETCHES)
+        self._writing: dict[Key, asyncio.Task[None]] = {}
+        self._disk_failed = False
+        self.figures = Figures()
+
+    async def close(self) -> None:
+        """Finish what is being written, and stop."""
+        await asyncio.gather(*self._writing.values(), return_exceptions=True)
+        await self._origin.close()
+
+    @property
+    def memory_used(self) -> int:
+        """Bytes of segments in memory, and of what it takes to find them."""
+        return self._hot.used + self._recent.used
+
+    def held(self) -> Iterator[Key]:
+        """The segments that are here."""
+        for name in self._disk.names:
+            if name.part.isdecimal():
+                yield name.digest, int(name.part)
+        yield from cast("list[Key]", self._hot.keys)
+
+    # ---- Shelf
+
+    async def find(self, cid: Cid) -> Item | None:
+        """As Shelf."""
+        place = await self._catalogue.find(cid)
+        if place is None:
+            return None
+        dataset, manifest = place.dataset.digest, place.dataset.manifest
+        if place.kind in ("manifest", "root"):
+            return Item("file", manifest.size, dataset, manifest.name or None)
+        return Item("block", await self._size(place), dataset)
+
+    async def _size(self, place: Place) -> int:
+        if place.kind == "leaf":
+            return BLOCK_BYTES
+        if place.kind == "last":
+            return place.dataset.manifest.size - place.number * BLOCK_BYTES
+        return len(await self._document(place))
+
+    async def block(self, cid: Cid) -> bytes:
+        """As Shelf."""
+        place = await self._catalogue.find(cid)
+        if place is None:
+            raise NotFound(f"{cid} is not known here", "no dataset of the market has such a block")
+        if place.kind == "root" and cid.codec == "raw":
+            place = Place(place.dataset, "last", 0)
+        if place.kind in ("leaf", "last"):
+            return await self._leaf(place)
+        return await self._document(place, cid.digest)
+
+    async def segment(self, dataset: bytes, number: int) -> memoryview:
+        """As Shelf."""
+        data, found = await self._get((dataset, number))
+        self._admit((dataset, number), data, found)
+        return data
+
+    async def digests(self, dataset: bytes, first: int, count: int) -> Sequence[bytes]:
+        """As Shelf."""
+        return await self._catalogue.digests(await self._catalogue.dataset(dataset), first, count)
+
+    async def tree(self, dataset: bytes) -> FileTree:
+        """As Shelf."""
+        return await self._catalogue.tree(await self._catalogue.dataset(dataset))
+
+    # ---- blocks
+
+    async def _document(self, place: Place, digest: bytes = b"") -> bytes:
+        manifest = place.dataset.manifest
+        if place.kind == "manifest":
+            return manifest.to_bytes()
+        if place.kind == "list":
+            return await self._catalogue.block_list(place.dataset, place.number)
+        tree = await self._catalogue.tree(place.dataset)
+        block = tree.block(digest or tree.root.digest)
+        if block is None:
+            raise NotFound("The block is not known here any more", "", "Ask for the file's root first.")
+        return block
+
+    async def _leaf(self, place: Place) -> bytes:
+        number, within = divmod(place.number, SEGMENT_BLOCKS)
+        key = (place.dataset.digest, number)
+        data = self._recent.get(key)
+        if data is None:  # whoever reads a segment block by block requests it once
+            data = await self.segment(*key)
+            self._recent.put(key, data)
+        block = bytes(data[within * BLOCK_BYTES : (within + 1) * BLOCK_BYTES])
+        return block if place.kind == "last" else block.ljust(BLOCK_BYTES, b"\0")
+
+    # ---- segments
+
+    async def _get(self, key: Key) -> tuple[memoryview, Found]:
+        data = self._hot.get(key)
+        if data is not None:
+            return data, Found.HOT
+        data = self._recent.get(key)
+        if data is not None:
+            return data, Found.DISK if _name(key) in self._disk else Found.ORIGIN
+        return await self._loading.run(key, lambda: self._load(key))
+
+    async def _load(self, key: Key) -> tuple[memoryview, Found]:
+        dataset = await self._catalogue.dataset(key[0])
+        if not 0 <= key[1] < segments_of_file(dataset.manifest):
+            raise NotFound(f"The file has no segment {key[1]}", f"it has {segments_of_file(dataset.manifest)}")
+        async with self._free:
+            data, found = await self._from_disk(dataset, key), Found.DISK
+            if data is None:
+                data, found = await self._origin.segment(dataset, key[1]), Found.ORIGIN
+        self._recent.put(key, data)
+        return data, found
+
+    async def _from_disk(self, dataset: Dataset, key: Key) -> memoryview | None:
+        if _name(key) not in self._disk:
+            return None
+        digests = await self._catalogue.digests(dataset, key[1] * SEGMENT_BLOCKS, SEGMENT_BLOCKS)
+        size = segment_size(dataset.manifest, key[1])
+        try:
+            return await asyncio.to_thread(
+                self._disk.read, _name(key), lambda data: len(data) == size and are_sound(data, digests)
+            )
+        except StorageTrouble as error:
+            log.warning("%s", error)
+            return None
+
+    def _admit(self, key: Key, data: memoryview, found: Found) -> None:
+        self.figures.count(found, len(data))
+        decision = self._policy.request(key, len(data), found)
+        if decision.hot and found is not Found.HOT:
+            self._hot.put(key, data)
+        if _name(key) in self._disk or key in self._writing:
+            return
+        known = self._seen.add(key[0] + key[1].to_bytes(4, "big"))
+        if decision.disk and known and len(self._writing) < WRITES:
+            self._writing[key] = asyncio.create_task(self._write(key, data))
+
+    async def _write(self, key: Key, data: memoryview) -> None:
+        try:
+            if await asyncio.to_thread(self._disk.write, _name(key), data):
+                self.figures.written_bytes += len(data)
+            if self._disk_failed:
+                log.info("segments are written to disk again")
+            self._disk_failed = False
+        except StorageTrouble as error:
+            if not self._disk_failed:  # told once, not a thousand times
+                log.warning("segments are not kept on disk: %s", error)
+            self._disk_failed = True
+        finally:
+            del self._writing[key]
+
+
+def _name(key: Key) -> Name:
+    return Name(key[0], str(key[1]))

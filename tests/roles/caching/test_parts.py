@@ -1,0 +1,73 @@
+"""Hot objects, single flights and the index of blocks, each by itself."""
+
+import asyncio
+import random
+
+import pytest
+
+from agents.core.dataset.segments import Digests
+from agents.roles.caching.flight import SingleFlight
+from agents.roles.caching.hot import OVERHEAD, HotCache
+from agents.roles.caching.places import BlockIndex
+
+
+def test_hot_objects_stay_within_their_budget_and_what_is_lent_stays_as_it_is() -> None:
+    cache = HotCache(3 * (1000 + OVERHEAD))
+    for number in range(5):
+        assert cache.put(("a", number), memoryview(bytes([number]) * 1000))
+        lent = cache.get(("a", 0))
+        assert cache.used <= cache.budget
+    assert lent is not None and bytes(lent) == bytes(1000)
+    assert sorted(cache.keys) == [("a", 0), ("a", 3), ("a", 4)] and cache.evicted == 2
+    assert not cache.put("too large", memoryview(bytes(cache.budget)))
+    assert len(cache) == 3
+
+
+def test_a_flight_is_shared_its_error_too_and_ends_when_nobody_waits() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    begun = ended = 0
+
+    async def work() -> int:
+        nonlocal begun, ended
+        begun += 1
+        try:
+            await asyncio.sleep(3600 if begun == 2 else 0)
+        finally:
+            ended += 1
+        raise LookupError(str(begun))
+
+    async def story() -> None:
+        results = await asyncio.gather(*(flights.run("a", work) for _ in range(5)), return_exceptions=True)
+        assert begun == 1 and [str(error) for error in results] == ["1"] * 5
+        waiting = [asyncio.create_task(flights.run("a", work)) for _ in range(3)]
+        await asyncio.sleep(0)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.sleep(0)
+        assert (begun, ended, len(flights)) == (2, 2, 0)
+        with pytest.raises(LookupError, match="3"):
+            await flights.run("a", work)
+
+    asyncio.run(story())
+
+
+def test_blocks_are_found_where_they_stand_until_their_dataset_is_forgotten() -> None:
+    source, index = random.Random(5), BlockIndex()
+    datasets = {source.randbytes(32): [source.randbytes(32) for _ in range(source.randrange(1, 90))] for _ in range(40)}
+    for name, digests in datasets.items():
+        half = len(digests) // 2
+        index.add(name, half, Digests.of(digests[half:]))
+        index.add(name, 0, Digests.of(digests[:half]))
+    both = source.randbytes(32)
+    index.add(b"x", 7, Digests.of([both]))
+    index.add(b"y", 9, Digests.of([both]))
+    for name, digests in datasets.items():
+        assert all(index.find(digest) == [(name, place)] for place, digest in enumerate(digests))
+    assert sorted(index.find(both)) == [(b"x", 7), (b"y", 9)]
+    assert index.find(bytes(32)) == []
+    index.forget(b"x")
+    gone, *others = datasets
+    index.forget(gone)
+    assert index.find(both) == [(b"y", 9)] and index.find(datasets[gone][0]) == []
+    assert all(index.find(datasets[name][-1]) for name in others)
