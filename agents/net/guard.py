@@ -1,4 +1,8 @@
-"""Connections of the server: capped in number, and cut when a request's headers dawdle (slow-loris)."""
+"""Connections of a server: capped in number, and cut when a request's headers dawdle (slow-loris).
+
+Where one more connection is more than there may be, the one that has waited longest for a request's headers makes room:
+whoever opens thousands and says nothing pushes out its own, while a reader that asks at once is heard.
+"""
 
 import asyncio
 import json
@@ -11,6 +15,9 @@ from aiohttp.web_protocol import RequestHandler
 from agents.net.limits import Limits
 from agents.net.messages import error_json
 
+MAX_HEADERS = 64
+"""Of a request; each, and its line, has 8,190 bytes at most."""
+
 _FULL_BODY = json.dumps(error_json("busy", "too many connections are open")).encode()
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n"
@@ -19,13 +26,13 @@ _FULL = (
 
 
 class GuardedConnection(RequestHandler):
-    """One connection, one request."""
+    """One connection. Whoever answers requests on it tells it when a request's headers came and when it was answered."""
 
     def __init__(self, guard: "GuardedServer", **options: Any) -> None:
         super().__init__(guard, **options)
         self._guard = guard
         self._host = ""
-        self._admitted = False
+        self._admitted = self._left = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -38,8 +45,17 @@ class GuardedConnection(RequestHandler):
             transport.close()
             return
         self._admitted = True
-        self._deadline = asyncio.get_running_loop().call_later(self._guard.limits.header_seconds, transport.abort)
         super().connection_made(transport)
+        self._await(self._guard.limits.header_seconds)
+
+    def _await(self, seconds: float) -> None:
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self.cut)
+        self._guard.waiting[self] = None
+
+    def cut(self) -> None:
+        """Ends the connection at once."""
+        if self.transport is not None:
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a refused connection are dropped."""
@@ -54,15 +70,31 @@ class GuardedConnection(RequestHandler):
     def connection_lost(self, error: BaseException | None) -> None:
         """Gives the place back."""
         if self._admitted:
-            self.headers_came()
-            self._guard.release(self._host)
+            self._leave()
             super().connection_lost(error)
+
+    def make_room(self) -> None:
+        """Ends the connection for another; its place is free at once, before the loop has heard of its end."""
+        self._leave()
+        self.cut()
+
+    def _leave(self) -> None:
+        self.headers_came()
+        if not self._left:
+            self._left = True
+            self._guard.release(self._host)
 
     def headers_came(self) -> None:
         """The request's headers are complete: from now on its handler keeps the time."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+            del self._guard.waiting[self]
+
+    def answered(self) -> None:
+        """The answer was written: the headers of the next request, if any, must come within ``idle_seconds``."""
+        if self._deadline is None and not self._left:
+            self._await(self._guard.limits.idle_seconds)
 
 
 class GuardedServer(web.Server):
@@ -71,7 +103,10 @@ class GuardedServer(web.Server):
     def __init__(self, handler: Any, limits: Limits) -> None:
         super().__init__(handler)
         self.limits = limits
+        self.waiting: dict[GuardedConnection, None] = {}
+        """Connections on which a request's headers are awaited, the longest awaited first."""
         self._open: Counter[str] = Counter()
+        self._total = 0
 
     def __call__(self) -> GuardedConnection:
         """The protocol of a new connection. Bodies are never decompressed."""
@@ -80,18 +115,26 @@ class GuardedServer(web.Server):
             loop=asyncio.get_running_loop(),
             access_log=None,
             auto_decompress=False,
+            max_headers=MAX_HEADERS,
             lingering_time=self.limits.linger_seconds,
+            keepalive_timeout=0,  # the deadline above is the one that counts
         )
 
     def admit(self, host: str) -> bool:
         """Whether one more connection of ``host`` is welcome; counts it if so."""
-        if self._open.total() >= self.limits.connections or self._open[host] >= self.limits.connections_per_host:
+        if self._open[host] >= self.limits.connections_per_host:
             return False
+        if self._total >= self.limits.connections:
+            if not self.waiting:
+                return False
+            next(iter(self.waiting)).make_room()
         self._open[host] += 1
+        self._total += 1
         return True
 
     def release(self, host: str) -> None:
         """A connection of ``host`` is gone."""
+        self._total -= 1
         self._open[host] -= 1
         if self._open[host] <= 0:
             del self._open[host]

@@ -15,6 +15,8 @@ class Limits:
     connections_per_host: int = 64
     header_seconds: float = 10.0
     """From accepting a connection to the end of its request's headers."""
+    idle_seconds: float = 30.0
+    """From an answer to the end of the next request's headers, on a connection that is kept."""
     document_seconds: float = 60.0
     """For a whole manifest or block list."""
     block_seconds: float = 30.0

@@ -3,19 +3,18 @@
 import asyncio
 import contextlib
 import hashlib
-import json
 import logging
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from aiohttp import web
 
 from agents.core.errors import BadData, HoldfastError, NotFound, StorageTrouble
-from agents.net.guard import GuardedConnection, GuardedServer
+from agents.net.guard import GuardedConnection
 from agents.net.host import Denied, Host, Later, SlotPlan
 from agents.net.limits import Buckets, Limits
+from agents.net.listening import Listener, Refusal, json_answer
 from agents.net.messages import (
     HELD,
     MAX_BLOCK_LIST,
@@ -36,17 +35,6 @@ BATCH = 16
 """Blocks read from the store at a time."""
 
 
-class Refusal(Exception):
-    """An HTTP status and the reason that goes with it."""
-
-    def __init__(self, status: int, kind: str, reason: str, headers: Mapping[str, str] | None = None) -> None:
-        self.status = status
-        self.kind = kind
-        self.reason = reason
-        self.headers = headers
-        super().__init__(reason)
-
-
 class PeerServer:
     """Serves one Host on one socket."""
 
@@ -60,7 +48,7 @@ class PeerServer:
         self._requests = Buckets(self._limits.requests_per_second, self._limits.requests_burst)
         self._bytes = Buckets(self._limits.bytes_per_second, self._limits.bytes_per_second)
         self._uploads: dict[tuple[bytes, int], asyncio.Task[Any]] = {}
-        self._runner: web.ServerRunner | None = None
+        self._listener = Listener(self._answer, self._limits)
         self._routes: dict[tuple[str, str], Callable[[web.BaseRequest, Route], Any]] = {
             ("GET", "status"): self._status,
             ("GET", "upload"): self._upload_status,
@@ -75,24 +63,11 @@ class PeerServer:
 
     async def start(self, listen: str = "127.0.0.1", port: int = 0) -> int:
         """Listens; returns the port (a free one for 0). Raises HoldfastError when the port is taken."""
-        self._runner = web.ServerRunner(GuardedServer(self._answer, self._limits), shutdown_timeout=5.0)
-        await self._runner.setup()
-        try:
-            family = socket.AF_INET6 if ":" in listen else socket.AF_INET
-            listener = socket.create_server((listen, port), family=family, backlog=self._limits.connections)
-        except OSError as error:
-            await self._runner.cleanup()
-            raise HoldfastError(
-                f"cannot listen on {listen}:{port}", str(error), "Choose another address or port with --listen"
-            ) from error
-        await web.SockSite(self._runner, listener).start()
-        return int(listener.getsockname()[1])
+        return await self._listener.start(listen, port)
 
     async def stop(self) -> None:
         """Closes the socket and the connections."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        await self._listener.stop()
 
     # ---- one request
 
@@ -103,27 +78,27 @@ class PeerServer:
         try:
             response = await self._routed(request)
         except Refusal as refusal:
-            response = _json(error_json(refusal.kind, refusal.reason), refusal.status, refusal.headers)
+            response = refusal.answer()
         except Unauthenticated as error:
-            response = _json(error_json("unauthenticated", str(error)), 401)
+            response = json_answer(error_json("unauthenticated", str(error)), 401)
         except Denied as error:
-            response = _json(error_json("denied", str(error)), 403)
+            response = json_answer(error_json("denied", str(error)), 403)
         except Later as error:
-            response = _json(error_json("busy", str(error)), 503, {"Retry-After": "2"})
+            response = json_answer(error_json("busy", str(error)), 503, {"Retry-After": "2"})
         except NotFound as error:
-            response = _json(error_json("not found", str(error)), 404)
+            response = json_answer(error_json("not found", str(error)), 404)
         except BadData as error:
-            response = _json(error_json("bad data", str(error)), 422)
+            response = json_answer(error_json("bad data", str(error)), 422)
         except StorageTrouble as error:
-            response = _json(error_json("storage", str(error)), 507)
+            response = json_answer(error_json("storage", str(error)), 507)
         except HoldfastError as error:
-            response = _json(error_json("failed", str(error)), 500)
+            response = json_answer(error_json("failed", str(error)), 500)
         except (ConnectionError, asyncio.IncompleteReadError, web.RequestPayloadError) as error:
             log.debug("%s went away: %s", request.remote, type(error).__name__)
-            response = _json(error_json("cut", "the request ended early"), 400)
+            response = json_answer(error_json("cut", "the request ended early"), 400)
         except Exception:
             log.exception("a request of %s failed", request.remote)
-            response = _json(error_json("failed", "an internal error; the host's log says more"), 500)
+            response = json_answer(error_json("failed", "an internal error; the host's log says more"), 500)
         response.force_close()
         return response
 
@@ -141,7 +116,7 @@ class PeerServer:
         return response
 
     async def _status(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
-        return _json({"version": VERSION, "address": self._host.address, "market": self._market})
+        return json_answer({"version": VERSION, "address": self._host.address, "market": self._market})
 
     # ---- uploads
 
@@ -164,7 +139,7 @@ class PeerServer:
             total=plan.uploaded if plan else None,
             done=await self._host.is_finished(*place),
         )
-        return _json(status.to_json(), headers={HELD: str(status.held)})
+        return json_answer(status.to_json(), headers={HELD: str(status.held)})
 
     async def _put_manifest(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
         signed = await self._client(request, route)
@@ -328,7 +303,3 @@ def _content_length(request: web.BaseRequest) -> int:
     if request.content_length is None:
         raise Refusal(411, "length", "Content-Length must be given")
     return request.content_length
-
-
-def _json(body: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(body=json.dumps(body).encode(), status=status, headers=headers, content_type="application/json")
