@@ -74,6 +74,11 @@ class ReplicatedSlot:
             raise ValueError("sources of several slots")
         self._sources = list(sources)
 
+    @property
+    def sources(self) -> Sequence[SlotSource]:
+        """The peers, whoever is asked next first."""
+        return tuple(self._sources)
+
     async def blocks(self, start: int, count: int) -> AsyncGenerator[bytes, None]:
         """Verified blocks; raises PeerError once every peer has failed: one that may recover, if there is any."""
         faults: list[PeerError] = []

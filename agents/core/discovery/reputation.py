@@ -35,12 +35,11 @@ class Reputation:
     def served(self, latency: float, size: int, seconds: float) -> "Reputation":
         """After an answer: its first byte after ``latency`` seconds, its ``size`` bytes in ``seconds`` more."""
         rate = size / max(seconds, 1e-6)
-        return replace(
-            self,
-            latency=self.latency + WEIGHT * (latency - self.latency),
-            rate=self.rate + WEIGHT * (rate - self.rate),
-            stalls=0,
-        )
+        return replace(self.answered(latency), rate=self.rate + WEIGHT * (rate - self.rate))
+
+    def answered(self, latency: float) -> "Reputation":
+        """After an answer so short that it says nothing of the rate."""
+        return replace(self, latency=self.latency + WEIGHT * (latency - self.latency), stalls=0)
 
     def stalled(self, now: float, why: str) -> "Reputation":
         """After silence, a cut, or a refusal."""

@@ -1,0 +1,267 @@
+"""A reader's lanes, one a cache: opened as they are needed, and paid on as bytes are verified."""
+
+import asyncio
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Protocol
+
+from agents.core.channels.lanes import Domain, Lane, Opening, SignedGrant, SignedOpening, SignedVoucher, Voucher
+from agents.core.channels.offers import Offer, Standing
+from agents.core.channels.purse import Purse, resumed
+from agents.core.channels.till import Halt
+from agents.core.channels.wire import Payment, payment_text
+from agents.core.errors import HoldfastError, NotEnough
+from agents.net.caches import CacheClient
+from agents.net.endpoint import Peer
+from agents.net.errors import PeerLied, PeerRefused
+from agents.net.signing import DigestSigner, digest_signer
+from agents.store.state import StateStore
+
+log = logging.getLogger(__name__)
+
+KIND = "lane"
+LIFE = 7 * 86_400
+"""Seconds a new lane lives: what it keeps comes back then at the latest."""
+DEPOSIT_MORE = "Deposit more: `agent client channel deposit`."
+LAG = 0.5
+"""Seconds before a cache is asked again that has not seen a transaction yet."""
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """A payer's account on chain."""
+
+    pool: int
+    """Base units no lane keeps."""
+    epoch: int
+    closing: bool
+
+
+class Funds(Protocol):
+    """Where the money is: a reader's own deposit, or a sponsor's."""
+
+    @property
+    def domain(self) -> Domain:
+        """The contract."""
+
+    @property
+    def token(self) -> str:
+        """Its token."""
+
+    @property
+    def payer(self) -> str:
+        """Whose deposit it is."""
+
+    @property
+    def grant(self) -> SignedGrant | None:
+        """What lets the reader use it, where the payer is another."""
+
+    async def deposit(self) -> Deposit:
+        """The account as the chain shows it. Raises ChainError."""
+
+    async def open(self, lane: Lane, amount: int) -> None:
+        """Have ``amount`` kept for ``lane``, all in all; returns once it is mined. Raises Refused, NotEnough, ChainError."""
+
+
+class Budget:
+    """What the user said to pay at most, in all lanes together."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+    def spend(self, amount: int) -> None:
+        """A voucher for ``amount`` more was signed."""
+        self.left -= amount
+
+
+class Lanes:
+    """A reader's lanes. ``clock`` gives unix seconds, ``most`` the highest price of a byte."""
+
+    def __init__(
+        self, client: CacheClient, state: StateStore, signer: DigestSigner, funds: Funds, budget: Budget,
+        most: int, clock: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._client = client
+        self._state = state
+        self._signer = signer
+        self._funds = funds
+        self._budget = budget
+        self._most = most
+        self._clock = clock
+        self._payers: dict[str, LanePayer | None] = {}
+        self._meeting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def payer(self, cache: Peer, size: int) -> "LanePayer | None":
+        """Who pays ``cache`` for about ``size`` bytes; None where reading is free. Raises PeerError, NotEnough, ChainError."""
+        async with self._meeting[cache.address]:
+            if cache.address not in self._payers:
+                self._payers[cache.address] = await self._meet(cache, size)
+        return self._payers[cache.address]
+
+    async def close(self) -> None:
+        """Wait for what was sent."""
+        for payer in self._payers.values():
+            if payer is not None:
+                await payer.close()
+
+    async def _meet(self, cache: Peer, size: int) -> "LanePayer | None":
+        deposit = await self._funds.deposit()
+        lane = self._lane(cache.address, deposit.epoch)
+        offer = await self._client.vouch(cache, payment_text(Payment(lane)))
+        if offer is None:
+            return None
+        self._check(cache, offer, lane)
+        if deposit.closing:
+            raise NotEnough("The deposit is being taken out", "no cache is paid from it", "Read with another account.")
+        payer = LanePayer(cache, lane, offer, self._signer, self._funds, self._budget)
+        payer.begin(min(size, self._budget.left // max(offer.terms.price, 1)), deposit.pool)
+        self._keep(lane)
+        return payer
+
+    def _lane(self, cache: str, epoch: int) -> Lane:
+        """The lane used before, unless it ends soon: a cache serves none it could not redeem any more."""
+        record = self._state.load(KIND).get(cache)
+        now = int(self._clock())
+        if record is not None:
+            kept = Lane(**json.loads(record))
+            same = (kept.payer, kept.reader, kept.epoch) == (self._funds.payer, self._signer.address, epoch)
+            if same and kept.expiry > now + LIFE // 7:
+                return kept
+        grant = self._funds.grant
+        expiry = min(now + LIFE, grant.grant.expiry) if grant else now + LIFE
+        return Lane(self._funds.payer, self._signer.address, cache, epoch, expiry)
+
+    def _keep(self, lane: Lane) -> None:
+        self._state.save(KIND, lane.cache, json.dumps(asdict(lane)).encode())
+
+    def _check(self, cache: Peer, offer: Offer, lane: Lane) -> None:
+        """Raises PeerLied for an offer to pay on another contract, to another account or for another lane."""
+        if (offer.domain, offer.token) != (self._funds.domain, self._funds.token) or offer.cache != cache.address:
+            raise PeerLied(cache.endpoint, "wants to be paid elsewhere", "on another contract, or to another account")
+        if offer.standing is None or offer.standing.lane != lane.id:
+            raise PeerLied(cache.endpoint, "does not say how the lane stands", "")
+        if offer.terms.price > self._most:
+            raise PeerRefused(cache.endpoint, 402, f"it asks {offer.terms.price} a byte, more than {self._most}")
+
+
+class LanePayer:
+    """One lane in use: what `agents.net.caches.Payer` asks."""
+
+    def __init__(
+        self, cache: Peer, lane: Lane, offer: Offer, signer: DigestSigner, funds: Funds, budget: Budget
+    ) -> None:
+        assert offer.standing is not None
+        self._cache = cache
+        self._lane = lane
+        self._signer = signer
+        self._funds = funds
+        self._budget = budget
+        self._voucher = self._remembered(offer.standing)
+        signed = self._voucher.voucher.amount if self._voucher else 0
+        self._purse: Purse = resumed(lane, offer.terms, signed + budget.left, signed)
+        self._secured = offer.standing.secured
+        self._opening: asyncio.Task[None] | None = None
+        self._signed_opening: SignedOpening | None = None
+
+    def begin(self, size: int, pool: int) -> None:
+        """Have the lane keep what ``size`` bytes cost, as far as ``pool`` has it; the first interval does not wait for it."""
+        wanted = self._purse.signed + self._purse.terms.cost(size)
+        missing = min(wanted - self._secured, pool)
+        if missing > 0:
+            self._open(self._secured + missing)
+
+    def payment(self) -> str:
+        """The lane, the highest voucher, and what opens the lane where a sponsor pays."""
+        grant = self._funds.grant if self._signed_opening else None
+        return payment_text(Payment(self._lane, self._voucher, self._signed_opening, grant))
+
+    async def verified(self, size: int) -> str | None:
+        """``size`` more bytes matched; the voucher to send now, if one is due. Raises NotEnough."""
+        self._purse = self._purse.verify(size)
+        return self._sign(last=False)
+
+    async def paid(self) -> str | None:
+        """The voucher for everything that matched, if that is not signed yet. Raises NotEnough."""
+        return self._sign(last=True)
+
+    async def settle(self, offer: Offer) -> None:
+        """Do what the cache asks for. Raises NotEnough, PeerError."""
+        standing = offer.standing
+        if standing is None or standing.lane != self._lane.id or offer.terms.price != self._purse.terms.price:
+            raise PeerLied(self._cache.endpoint, "changes its offer while it is read from", "")
+        self._secured = standing.secured
+        match standing.halt:
+            case Halt.VOUCHER | Halt.DEBT:
+                await self._pay_up(standing)
+            case Halt.OPENING:
+                await self._keep_more(standing)
+            case Halt.DEPOSIT:
+                raise NotEnough(
+                    "The deposit is too small for this cache",
+                    f"it asks for {offer.terms.minimal_deposit} base units at least",
+                    DEPOSIT_MORE,
+                )
+            case Halt.CLOSING | Halt.EXPIRED:
+                raise PeerRefused(self._cache.endpoint, 402, f"the lane is over ({standing.halt})")
+
+    async def close(self) -> None:
+        """Wait for the transaction under way, if there is one."""
+        if self._opening is not None:
+            try:
+                await self._opening
+            except HoldfastError as error:
+                log.warning("the lane to %s was not opened: %s", self._cache.address, error)
+
+    async def _pay_up(self, standing: Standing) -> None:
+        before = self._voucher
+        if standing.owed > self._purse.owed:
+            self._purse = self._purse.concede(standing.owed)
+        if self._sign(last=True) is None and self._voucher is before and standing.paid >= self._purse.signed:
+            raise PeerRefused(self._cache.endpoint, 402, "it is paid for all it sent and sends no more")
+
+    async def _keep_more(self, standing: Standing) -> None:
+        if self._opening is None:
+            more = self._purse.terms.cost(self._purse.terms.window(self._purse.signed))
+            pool = (await self._funds.deposit()).pool
+            if pool == 0:
+                raise NotEnough(
+                    "The deposit is used up", "no lane can keep more", "Deposit more: `agent client channel deposit`."
+                )
+            self._open(standing.secured + min(more, pool))
+        opening, self._opening = self._opening, None
+        assert opening is not None
+        await opening
+        await asyncio.sleep(LAG)
+
+    def _open(self, amount: int) -> None:
+        if self._funds.grant is None:
+            self._opening = asyncio.create_task(self._funds.open(self._lane, amount))
+            return
+        opening = Opening(self._lane, amount)
+        self._signed_opening = SignedOpening(opening, self._signer.sign_digest(opening.digest(self._funds.domain)))
+
+    def _sign(self, *, last: bool) -> str | None:
+        before = self._purse.signed
+        # The budget is of all lanes together, and another may have spent of it meanwhile.
+        self._purse, voucher = replace(self._purse, limit=before + self._budget.left).next(last=last)
+        if voucher is None:
+            return None
+        self._budget.spend(voucher.amount - before)
+        self._voucher = SignedVoucher(voucher, self._signer.sign_digest(voucher.digest(self._funds.domain)))
+        return self.payment()
+
+    def _remembered(self, standing: Standing) -> SignedVoucher | None:
+        """The highest voucher as the cache shows it: it has the reader's own signature, so the reader need keep none."""
+        if standing.paid == 0 or standing.signature is None:
+            return None
+        voucher = Voucher(self._lane, standing.paid)
+        try:
+            signer = digest_signer(voucher.digest(self._funds.domain), standing.signature)
+        except ValueError:
+            signer = ""
+        if signer != self._signer.address:
+            raise PeerLied(self._cache.endpoint, "shows a voucher that was never signed", "")
+        return SignedVoucher(voucher, standing.signature)

@@ -1,0 +1,97 @@
+"""Caches in front of the hosts of slots: a read tries the best of them first and falls back to whoever is left."""
+
+import logging
+from collections.abc import Sequence
+
+from agents.core.dataset.cid import Cid
+from agents.core.dataset.manifest import Manifest, parse_block_list, parse_manifest
+from agents.core.dataset.segments import segments_of_file
+from agents.core.discovery.holdings import segment_key
+from agents.core.errors import HoldfastError, NotFound
+from agents.net.caches import CacheClient, Payer
+from agents.net.endpoint import Peer
+from agents.net.errors import PeerLied
+from agents.net.fetch import PeerSlot, ReplicatedSlot, SlotSource
+from agents.roles.buying.caches import Caches
+from agents.roles.buying.lanes import Lanes
+from agents.roles.buying.slots import CachedSlot
+
+log = logging.getLogger(__name__)
+
+TRIED = 4
+"""Caches tried for a slot before its hosts are."""
+SAMPLED = 4096
+"""Segments of a file looked up in summaries: more of a huge one would tell nothing new."""
+
+
+class Shop:
+    """Where one reader reads. ``lanes``: who pays; without, only free caches are read from.
+
+    ``most``: base units per byte; ``worth``: base units that a second of waiting is worth.
+    """
+
+    def __init__(self, client: CacheClient, caches: Caches, lanes: Lanes | None, most: int, worth: float) -> None:
+        self._client = client
+        self._caches = caches
+        self._lanes = lanes
+        self._most = most if lanes is not None else 0
+        self._worth = worth
+
+    async def manifest(self, digest: bytes) -> Manifest:
+        """The manifest from the first cache that gives it: nobody who hosts the file answers. Raises NotFound."""
+        cid = Cid("dag-cbor", digest)
+        for cache in self._caches.ranked([segment_key(digest, 0)], len(digest), self._worth, self._most)[:TRIED]:
+            data = await self._block(cache, cid)
+            if data is not None:
+                return parse_manifest(data)
+        raise NotFound("No cache has the file's manifest", "", "Check the capability, or try again later.")
+
+    async def in_front(self, manifest: Manifest, hosted: Sequence[ReplicatedSlot]) -> list[SlotSource]:
+        """``hosted``, the data slots read from caches first, and those without any host from caches alone."""
+        best = self._best(manifest)
+        if not best:
+            return list(hosted)
+        behind = {source.slot_index: source for source in hosted}
+        found: list[SlotSource] = []
+        for index in range(manifest.data_slots):
+            source = behind.pop(index, None)
+            digests = await self._digests(best, manifest, index) if source is None else _digests_of(source)
+            cached = [self._slot(cache, manifest, index, digests) for cache in best] if digests else []
+            if cached or source is not None:
+                found.append(ReplicatedSlot([*cached, *(source.sources if source else ())]))
+        return [*found, *behind.values()]
+
+    def _best(self, manifest: Manifest) -> list[Peer]:
+        segments = segments_of_file(manifest)
+        step = -(-segments // SAMPLED)
+        keys = [segment_key(manifest.digest, number) for number in range(0, segments, step)]
+        return self._caches.ranked(keys, manifest.size, self._worth, self._most)[:TRIED]
+
+    def _slot(self, cache: Peer, manifest: Manifest, index: int, digests: Sequence[bytes]) -> CachedSlot:
+        async def payer() -> Payer | None:
+            return None if self._lanes is None else await self._lanes.payer(cache, manifest.size)
+
+        return CachedSlot(self._client, self._caches, cache, manifest, index, digests, payer)
+
+    async def _digests(self, caches: Sequence[Peer], manifest: Manifest, index: int) -> list[bytes]:
+        """The block list of a slot that no host gives; empty where no cache does either."""
+        entry = manifest.slots[index]
+        for cache in caches:
+            data = await self._block(cache, Cid("dag-cbor", entry.blocks))
+            if data is not None:
+                return parse_block_list(data, entry, manifest.blocks_per_slot)
+        return []
+
+    async def _block(self, cache: Peer, cid: Cid) -> bytes | None:
+        try:
+            payer = None if self._lanes is None else await self._lanes.payer(cache, 0)
+            return await self._client.block(cache, cid, payer)
+        except HoldfastError as fault:
+            log.info("%s does not help: %s", cache.endpoint, fault)
+            if isinstance(fault, PeerLied):
+                self._caches.failed(cache.address, fault)
+            return None
+
+
+def _digests_of(source: ReplicatedSlot) -> Sequence[bytes]:
+    return next((each.digests for each in source.sources if isinstance(each, PeerSlot)), ())
