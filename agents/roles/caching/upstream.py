@@ -1,0 +1,53 @@
+"""Another cache as an origin: a free one, named by its URL."""
+
+from collections.abc import Sequence
+
+from agents.core.dataset.cid import Cid
+from agents.core.dataset.manifest import Manifest
+from agents.core.dataset.segments import SEGMENT_BLOCKS, segment_size
+from agents.core.errors import PeerError
+from agents.net.caches import CacheClient
+from agents.net.endpoint import Peer, checked_endpoint
+from agents.net.errors import PeerDown, PeerRefused
+from agents.roles.caching.hosts import Reputations
+
+
+class FreeCache:
+    """Segments and documents of a cache that asks for nothing; one that failed is left alone for a while."""
+
+    def __init__(self, client: CacheClient, url: str, reputations: Reputations) -> None:
+        self._client = client
+        self._peer = Peer(checked_endpoint(url), "")
+        self._reputations = reputations
+
+    async def document(self, digest: bytes) -> bytes:
+        """The manifest or block list with this digest, verified. Raises PeerError."""
+        self._check()
+        try:
+            data = await self._client.block(self._peer, Cid("dag-cbor", digest))
+        except PeerError as fault:
+            self._failed(fault)
+            raise
+        self._reputations.served(self._peer.endpoint)
+        return data
+
+    async def segment(self, manifest: Manifest, number: int, digests: Sequence[bytes]) -> memoryview:
+        """A segment, verified. Raises PeerError."""
+        self._check()
+        cid, first = Cid("dag-cbor", manifest.digest), number * SEGMENT_BLOCKS
+        try:
+            blocks = self._client.blocks(self._peer, cid, manifest.size, first, digests)
+            data = memoryview(b"".join([block async for block in blocks]))
+        except PeerError as fault:
+            self._failed(fault)
+            raise
+        self._reputations.served(self._peer.endpoint)
+        return data[: segment_size(manifest, number)]
+
+    def _check(self) -> None:
+        if not self._reputations.welcome(self._peer.endpoint):
+            raise PeerDown(self._peer.endpoint, "is left alone for a while", "it failed before")
+
+    def _failed(self, fault: PeerError) -> None:
+        if not isinstance(fault, PeerRefused) or fault.status != 404:  # that it lacks one thing is no fault
+            self._reputations.failed(self._peer.endpoint, fault)
