@@ -18,7 +18,7 @@ FEATURES = 2 * LAGS + 1
 INPUTS = FEATURES + len(SIZE_BOUNDS) + 1
 """What the predictors are given: the features and the share of requests in each class of sizes."""
 
-LONGEST = 8.0
+LONGEST = 32.0
 """Fillings after which an object might as well never have been requested: longer intervals and distances count as this."""
 
 LEAST = 1e-3
@@ -53,24 +53,24 @@ class Features:
         return np.concatenate((self.vector, self.classes))
 
 
-def measure(objects: Any, sizes: Any, times: Any, capacity: int, rate: float = 1.0) -> Features:
-    """Features of requests (n,), n above 0: their objects as numbers from 0, and their sizes in bytes.
+def measure(objects: Any, sizes: Any, times: Any, capacity: int, first: int = 0, rate: float = 1.0) -> Features:
+    """Features of the requests from the ``first`` on; those before only tell which objects are known.
 
-    The first third only tells which objects are known. ``times`` count requests; ``rate`` is the share of objects
-    that these are the requests of. ``capacity``: bytes of the hot cache.
+    ``objects`` (n,) are numbered from 0, ``sizes`` (n,) bytes, ``times`` (n,) count requests; ``rate`` is the share of
+    objects that these are the requests of. ``capacity``: bytes of the hot cache. ``first`` is below n.
     """
-    count = len(objects)
+    count = len(objects) - first
     sizes = np.ascontiguousarray(sizes, np.int64)
-    size = float(sizes.mean())
+    size = float(sizes[first:].mean())
     filling = capacity / size
     intervals, distances = np.zeros(LAGS), np.zeros(LAGS)
     seen = repeats()(
-        np.ascontiguousarray(objects, np.int64), sizes, np.ascontiguousarray(times, np.int64), count // 3,
+        np.ascontiguousarray(objects, np.int64), sizes, np.ascontiguousarray(times, np.int64), first,
         LONGEST * filling, LONGEST * capacity * rate, intervals, distances,
     )  # fmt: skip
     if seen == 0:
         intervals[:], distances[:], seen = LONGEST * filling, LONGEST * capacity * rate, 1
-    classes = np.bincount(np.searchsorted(SIZE_BOUNDS, sizes, side="right"), minlength=len(SIZE_BOUNDS) + 1)
+    classes = np.bincount(np.searchsorted(SIZE_BOUNDS, sizes[first:], side="right"), minlength=len(SIZE_BOUNDS) + 1)
     return Features(
         tuple((intervals / (seen * filling)).tolist()),
         tuple((distances / (seen * capacity * rate)).tolist()),
