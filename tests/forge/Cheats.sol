@@ -6,6 +6,7 @@ interface Vm {
     function prank(address sender) external;
     function roll(uint256 blockNumber) external;
     function warp(uint256 timestamp) external;
+    function chainId(uint256 id) external;
     function etch(address target, bytes calldata code) external;
     function store(address target, bytes32 slot, bytes32 value) external;
     function setBlockhash(uint256 blockNumber, bytes32 hash) external;
@@ -27,6 +28,7 @@ interface Vm {
     function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
     function parseJsonBytes32Array(string calldata json, string calldata key) external pure returns (bytes32[] memory);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
     function parseJsonStringArray(string calldata json, string calldata key) external pure returns (string[] memory);
     function parseJsonBool(string calldata json, string calldata key) external pure returns (bool);
     function pauseGasMetering() external;
