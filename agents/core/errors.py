@@ -15,6 +15,7 @@
     │   ├── CodeParameters                  k or m out of range
     │   ├── CapabilityInvalid               a typo in a capability or a CID
     │   ├── ManifestInvalid                 absurd, inconsistent or unknown
+    │   ├── TraceInvalid                    a trace of requests with a line that is none
     │   ├── VoucherInvalid                  a payment that is malformed, or of another chain, lane or signer
     │   └── Corrupt                         bytes that do not match their digest, tag or root
     ├── ChainError                      5   the chain cannot be reached or believed
@@ -119,6 +120,10 @@ class ManifestInvalid(BadData):
 
 class VoucherInvalid(BadData):
     """A voucher, opening, grant or offer that is malformed, or of another chain, lane or signer."""
+
+
+class TraceInvalid(BadData):
+    """A trace of requests with a line that is none."""
 
 
 class Corrupt(BadData):

@@ -1,0 +1,1 @@
+"""Caches of two levels replaying traces of requests under many policies."""
