@@ -252,6 +252,12 @@ def block_list(digests: Sequence[bytes]) -> bytes:
     return bytes(dag_cbor.encode(list(digests)))
 
 
+def block_list_bytes(count: int) -> int:
+    """Bytes of the list of ``count`` blocks."""
+    head = 1 if count < 24 else 2 if count < 1 << 8 else 3 if count < 1 << 16 else 5
+    return head + (2 + DIGEST_BYTES) * count
+
+
 def parse_block_list(data: bytes, entry: SlotEntry, count: int) -> list[bytes]:
     """The digests in a block list that is the manifest's and has ``count`` blocks. Raises ManifestInvalid."""
     if len(data) > MAX_BLOCK_LIST_BYTES or digest_of(data) != entry.blocks:

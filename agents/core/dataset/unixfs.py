@@ -52,6 +52,8 @@ class FileTree:
         self._levels: list[Sequence[bytes]] = [leaves]
         self._weights = [(BLOCK_BYTES, size - (len(leaves) - 1) * BLOCK_BYTES)]
         """Tsize of each level's nodes: of all but the last, of the last."""
+        self._lengths = list(self._weights)
+        """Bytes of each level's blocks: of all but the last, of the last."""
         while len(self._levels[-1]) > 1:
             self._grow()
 
@@ -61,6 +63,7 @@ class FileTree:
         full, last = self._weights[-1]
         nodes = [self._node(level, index) for index in range(count)]
         alone = len(below) - (count - 1) * LINKS
+        self._lengths.append((len(nodes[0]), len(nodes[-1])))
         self._weights.append((len(nodes[0]) + LINKS * full, len(nodes[-1]) + (alone - 1) * full + last))
         self._levels.append([digest_of(node) for node in nodes])
 
@@ -100,6 +103,18 @@ class FileTree:
         for child in self._children(level, index):
             if child * reach <= last and first < (child + 1) * reach:
                 yield from self._walk(level - 1, child, first, last)
+
+    def sizes(self, first: int = 0, last: int | None = None) -> Iterator[tuple[int, int]]:
+        """(blocks, bytes of each) of what `walk` gives, without walking: its nodes are of few sizes."""
+        end = len(self.leaves) - 1 if last is None else last
+        for level, nodes in enumerate(self._levels):
+            reach = LINKS**level
+            begin, stop = first // reach, end // reach
+            whole = stop - begin + (stop < len(nodes) - 1)
+            full, short = self._lengths[level]
+            yield whole, full
+            if stop == len(nodes) - 1:
+                yield 1, short
 
     @cached_property
     def _places(self) -> dict[bytes, tuple[int, int]]:

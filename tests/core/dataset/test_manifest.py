@@ -15,6 +15,7 @@ from agents.core.dataset.manifest import (
     Manifest,
     SlotEntry,
     block_list,
+    block_list_bytes,
     check_bought,
     parse_block_list,
     parse_manifest,
@@ -131,6 +132,11 @@ def test_no_byte_can_be_changed_unnoticed(manifest: Manifest, place: int, change
 def test_noise_is_refused_and_never_crashes(data: bytes) -> None:
     with pytest.raises(ManifestInvalid):
         parse_manifest(data)
+
+
+@pytest.mark.parametrize("count", [0, 23, 24, 255, 256, 65_535, 65_536])
+def test_how_long_a_block_list_is(count: int) -> None:
+    assert block_list_bytes(count) == len(block_list([bytes(32)] * count))
 
 
 def test_block_lists() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,14 @@ def test_a_walk_takes_what_verifies_the_leaves_and_no_more() -> None:
         if isinstance(node, Inner):
             assert node.cid == Cid("dag-pb", digest_of(node.data))
             known |= {other.cid for other in everything if other.cid.to_bytes() in node.data}
-    last = list(tree.walk(count - 1))
-    assert [node.index for node in last if isinstance(node, Leaf)] == [count - 1]
+    for first, last in ((0, None), (173, 174), (0, 0), (count - 2, None), (count - 1, count - 1), (174, 174 * 174 - 1)):
+        walked = Counter(len(node.data) if isinstance(node, Inner) else 65_536 for node in tree.walk(first, last))
+        told: Counter[int] = Counter()
+        for number, size in tree.sizes(first, last):
+            told[size] += number
+        assert +told == walked
+    end = list(tree.walk(count - 1))
+    assert [node.index for node in end if isinstance(node, Leaf)] == [count - 1]
 
 
 def test_leaves_and_size_must_agree() -> None:

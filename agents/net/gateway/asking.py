@@ -1,0 +1,161 @@
+"""What a reader asks of a gateway: a path, a query and an Accept header make one of a few questions.
+
+https://specs.ipfs.tech/http-gateways/trustless-gateway/ and /path-gateway/; of what they offer, a CAR is always of version 1,
+depth first, with every block as often as it is met, so that neither side keeps a list of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import parse_qsl
+
+from agents.core.dataset.cid import Cid, parse_cid
+from agents.core.errors import BadData
+from agents.net.gateway.ranges import Span
+from agents.net.listening import Refusal
+
+Form = Literal["file", "raw", "car"]
+"""How it is sent: a file's bytes, or one block's; one block; a CAR."""
+Scope = Literal["block", "entity", "all"]
+
+RAW, CAR = "application/vnd.ipld.raw", "application/vnd.ipld.car"
+CAR_TYPE = f"{CAR}; version=1; order=dfs; dups=y"
+EMPTY = "bafkqaaa"
+"""The identity CID of nothing: readers ask for it to see whether a gateway is there."""
+
+_PREFIX = "/ipfs/"
+_FORMATS: dict[str, Form] = {"raw": "raw", "car": "car"}
+_ELSEWHERE = {"tar", "json", "cbor", "dag-json", "dag-cbor", "ipns-record"}
+"""Forms that other gateways know."""
+_OURS: dict[str, Form] = {RAW: "raw", CAR: "car"}
+_MOST_PARAMETERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question."""
+
+    cid: Cid | None
+    """None: the empty probe."""
+    form: Form = "file"
+    negotiated: bool = False
+    """By the Accept header."""
+    scope: Scope = "all"
+    span: Span | None = None
+    """Of a CAR: the bytes to be verified with it."""
+    filename: str | None = None
+    download: bool = False
+
+    @property
+    def name(self) -> str:
+        """The CID as it is written in headers."""
+        return EMPTY if self.cid is None else str(self.cid)
+
+    @property
+    def etag(self) -> str:
+        """The same answer has the same, and another answer another: nothing here ever changes."""
+        if self.form == "file":
+            return f'"{self.name}"'
+        if self.form == "raw":
+            return f'"{self.name}.raw"'
+        return f'"{self.name}.car.{self.span or self.scope}.dfs.y"'
+
+
+def asked(target: str, accept: str) -> Asked:
+    """The question in a request's target and Accept header. Raises Refusal."""
+    path, _, query = target.partition("?")
+    parameters = _parameters(query) if query else {}
+    if not path.startswith(_PREFIX):
+        raise Refusal(404, "not found", "a gateway's paths are /ipfs/<cid>")
+    cid = _cid(path[len(_PREFIX) :])
+    form, negotiated = _form(parameters, accept)
+    if form != "car":
+        return Asked(cid, form, negotiated, filename=parameters.get("filename"), download=_flag(parameters, "download"))
+    _check_car(parameters)
+    scope = parameters.get("dag-scope", "all")
+    if scope not in ("block", "entity", "all"):
+        raise Refusal(400, "dag-scope", "dag-scope is block, entity or all")
+    # The comparison above is the proof; the checker does not take it.
+    return Asked(cid, form, negotiated, scope, _span(parameters), parameters.get("filename"))  # type: ignore[arg-type]
+
+
+def _parameters(query: str) -> dict[str, str]:
+    try:
+        found = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS, errors="strict")
+    except ValueError:
+        raise Refusal(400, "query", "the query cannot be read") from None
+    return dict(reversed(found))
+
+
+def _cid(text: str) -> Cid | None:
+    name, _, rest = text.partition("/")
+    if rest:
+        raise Refusal(404, "not found", "a file has no paths below it")
+    if name == EMPTY:
+        return None
+    try:
+        return parse_cid(name)
+    except BadData as error:
+        raise Refusal(400, "cid", f"{error.what}: {error.why}") from None
+
+
+def _flag(parameters: Mapping[str, str], name: str) -> bool:
+    return parameters.get(name) == "true"
+
+
+def _form(parameters: Mapping[str, str], accept: str) -> tuple[Form, bool]:
+    """The form, and whether it was negotiated. The query goes before the header."""
+    wanted = parameters.get("format")
+    if wanted is not None:
+        if wanted in _FORMATS:
+            return _FORMATS[wanted], False
+        raise Refusal(406 if wanted in _ELSEWHERE else 400, "format", "format is raw or car")
+    if "vnd.ip" not in accept:
+        return "file", False
+    for kind, details in _by_preference(accept):
+        form = _OURS.get(kind)
+        if form == "car" and not _car_fits(details):
+            continue
+        if form is not None:
+            return form, True
+        if not kind.startswith("application/vnd.ip"):
+            return "file", False
+    raise Refusal(406, "accept", f"served are {RAW}, {CAR_TYPE}, and files as they are")
+
+
+def _by_preference(accept: str) -> list[tuple[str, dict[str, str]]]:
+    """Media types with their parameters, the best liked first."""
+    found = []
+    for entry in accept.lower().split(",")[:_MOST_PARAMETERS]:
+        kind, *rest = (part.strip() for part in entry.split(";"))
+        details = {name.strip(): value.strip(' "') for name, _, value in (part.partition("=") for part in rest)}
+        found.append((kind, details))
+    return sorted((entry for entry in found if _weight(entry[1]) > 0), key=lambda entry: -_weight(entry[1]))
+
+
+def _weight(details: Mapping[str, str]) -> float:
+    try:
+        return float(details.get("q", "1"))
+    except ValueError:
+        return 0.0
+
+
+def _car_fits(details: Mapping[str, str]) -> bool:
+    version, order, dups = (details.get(name, "") for name in ("version", "order", "dups"))
+    return version in ("", "1") and order in ("", "dfs", "unk") and dups in ("", "y")
+
+
+def _check_car(parameters: Mapping[str, str]) -> None:
+    details = {name: parameters.get(f"car-{name}", "") for name in ("version", "order", "dups")}
+    if not _car_fits(details):
+        raise Refusal(406, "car", f"CARs are {CAR_TYPE}")
+
+
+def _span(parameters: Mapping[str, str]) -> Span | None:
+    text = parameters.get("entity-bytes")
+    if text is None:
+        return None
+    try:
+        return Span.parse(text)
+    except ValueError:
+        raise Refusal(400, "entity-bytes", "entity-bytes is from:to, numbers of bytes, or * for the end") from None

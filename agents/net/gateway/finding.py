@@ -1,0 +1,95 @@
+"""From a question to the answer's status, headers and body."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from agents.core.dataset.cid import Cid
+from agents.core.dataset.manifest import Manifest, parse_manifest
+from agents.net.gateway.asking import Asked
+from agents.net.gateway.bodies import Body, car_of_block, car_of_dataset, car_of_tree, empty_car, of_file, plain
+from agents.net.gateway.headers import headers_of
+from agents.net.gateway.ranges import Unsatisfiable, byte_range
+from agents.net.listening import Refusal
+from agents.net.shelf import Item, Shelf
+
+MANIFESTS = 64
+"""Kept as they were parsed: their roots were computed again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An answer that can be sent."""
+
+    status: int
+    headers: dict[str, str]
+    body: Body
+
+
+class Finder:
+    """Finds answers on a shelf."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._manifests: OrderedDict[bytes, Manifest] = OrderedDict()
+
+    async def find(self, asked: Asked, wanted: str | None) -> Found:
+        """The answer; ``wanted``: a Range header. Raises Refusal, and what the shelf raises."""
+        cid = asked.cid
+        if cid is None:
+            return Found(200, headers_of(asked, None), empty_car() if asked.form == "car" else plain(b""))
+        item = await self._shelf.find(cid)
+        if item is None:
+            raise Refusal(404, "not found", "nobody has this, as far as is known here")
+        headers = headers_of(asked, item.name)
+        if asked.form == "car":
+            return Found(200, headers, await self._car(asked, cid, item))
+        if asked.form == "file" and item.kind == "file" and item.dataset and cid.codec != "dag-cbor":
+            return _part(headers, item.size, wanted, partial(of_file, self._shelf, item.dataset))
+        if asked.form == "file" and cid.codec == "dag-pb":
+            raise Refusal(406, "format", "this is a node of a file's tree: ask for format=raw or format=car")
+        data = await self._shelf.block(cid)
+        return _part(headers, len(data), wanted, lambda part: plain(data[part.start : part.stop]))
+
+    async def _car(self, asked: Asked, cid: Cid, item: Item) -> Body:
+        if item.kind == "file" and item.dataset is not None:
+            part = _spanned(asked, item.size)
+            if part is not None and cid.codec == "dag-cbor":
+                return car_of_dataset(self._shelf, await self._manifest(item.dataset), part)
+            if cid.codec != "dag-cbor" and (part is not None or (asked.span is None and asked.scope != "block")):
+                return car_of_tree(self._shelf, item.dataset, await self._shelf.tree(item.dataset), part)
+        return car_of_block(cid, await self._shelf.block(cid))
+
+    async def _manifest(self, digest: bytes) -> Manifest:
+        found = self._manifests.get(digest)
+        if found is None:
+            found = await asyncio.to_thread(parse_manifest, await self._shelf.block(Cid("dag-cbor", digest)))
+            self._manifests[digest] = found
+        self._manifests.move_to_end(digest)
+        if len(self._manifests) > MANIFESTS:
+            self._manifests.popitem(last=False)
+        return found
+
+
+def _part(headers: dict[str, str], size: int, wanted: str | None, body: Callable[[range], Body]) -> Found:
+    """All of ``size`` bytes, or the range of them that is wanted."""
+    try:
+        part = byte_range(wanted, size) if wanted else None
+    except Unsatisfiable:
+        raise Refusal(416, "range", f"it has {size} bytes", {"Content-Range": f"bytes */{size}"}) from None
+    if part is None:
+        return Found(200, headers, body(range(size)))
+    headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    return Found(206, headers, body(part))
+
+
+def _spanned(asked: Asked, size: int) -> range | None:
+    """The bytes that a CAR is to verify; None: none are named, or they end before they begin."""
+    if asked.span is None:
+        return None
+    part = asked.span.within(size)
+    if part.start >= size:
+        raise Refusal(400, "entity-bytes", f"it has {size} bytes")
+    return part or None

@@ -1,0 +1,84 @@
+"""The headers of a gateway's answers."""
+
+import mimetypes
+from urllib.parse import quote
+
+from agents.core.dataset.cid import Codec
+from agents.net.gateway.asking import CAR_TYPE, RAW, Asked
+
+FOR_EVER = "public, max-age=31536000, immutable"
+"""What a CID names never changes."""
+
+_TYPES = mimetypes.MimeTypes()
+"""Python's own table: the machine's may know fewer types, or others."""
+_BLOCK_TYPES: dict[Codec, str] = {
+    "raw": "application/octet-stream",
+    "dag-cbor": "application/vnd.ipld.dag-cbor",
+    "dag-pb": "application/vnd.ipld.dag-pb",
+}
+
+OPEN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Content-Length, Content-Range, ETag, X-Ipfs-Path, X-Ipfs-Roots",
+}
+"""Anybody's page may read: nothing here depends on who asks."""
+PREFLIGHT = OPEN | {
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST",
+    "Access-Control-Allow-Headers": "Holdfast-Payer, Holdfast-Voucher, If-None-Match, Range",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+def unchanged(asked: Asked) -> dict[str, str]:
+    """Of an answer 304."""
+    return {"ETag": asked.etag, "Cache-Control": FOR_EVER, **OPEN}
+
+
+def headers_of(asked: Asked, name: str | None) -> dict[str, str]:
+    """Of an answer with a body; ``name``: the file's own."""
+    cid = asked.name
+    found = {
+        "Content-Type": _content_type(asked, name),
+        "Content-Disposition": _disposition(asked, name),
+        "X-Ipfs-Path": f"/ipfs/{cid}",
+        "X-Ipfs-Roots": cid,
+        "X-Content-Type-Options": "nosniff",
+        "Accept-Ranges": "none" if asked.form == "car" else "bytes",
+        "Vary": "Accept",
+        **unchanged(asked),
+    }
+    if asked.form == "file":
+        # A page that was stored here must not act for the gateway's site.
+        found["Content-Security-Policy"] = "sandbox"
+    if asked.negotiated:
+        found["Content-Location"] = f"/ipfs/{cid}?format={asked.form}"
+    return found
+
+
+def _content_type(asked: Asked, name: str | None) -> str:
+    if asked.form == "car":
+        return CAR_TYPE
+    if asked.form == "raw":
+        return RAW
+    named = asked.filename or name
+    if named is None:
+        return _BLOCK_TYPES[asked.cid.codec] if asked.cid is not None else _BLOCK_TYPES["raw"]
+    kind, packed = _TYPES.guess_type(named, strict=False)
+    if kind is None or packed is not None:
+        return _BLOCK_TYPES["raw"]
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+
+def _disposition(asked: Asked, name: str | None) -> str:
+    if asked.form != "file":
+        named = asked.filename or f"{asked.name}.{'car' if asked.form == 'car' else 'bin'}"
+        return _named("attachment", named)
+    named = asked.filename or name or asked.name
+    return _named("attachment" if asked.download else "inline", named)
+
+
+def _named(how: str, name: str) -> str:
+    """RFC 6266: a plain name for old readers where the true one is not plain."""
+    ascii_name = "".join(letter if " " <= letter <= "~" and letter not in '"\\%' else "_" for letter in name)
+    plain = f'{how}; filename="{ascii_name}"'
+    return plain if ascii_name == name else f"{plain}; filename*=UTF-8''{quote(name, safe='', errors='replace')}"

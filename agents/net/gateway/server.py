@@ -1,0 +1,188 @@
+"""A gateway: serves a shelf over HTTP, for free or as it is paid.
+
+==========  =================================================================  ====================================
+GET, HEAD   /ipfs/<cid>                                                        a public file, or a block
+GET, HEAD   /ipfs/<cid>?format=raw                                             one block
+GET, HEAD   /ipfs/<cid>?format=car&dag-scope=block|entity|all&entity-bytes=a:b blocks that verify themselves
+POST        /v1/vouchers                                                       a voucher, while a body streams
+==========  =================================================================  ====================================
+
+A manifest's CID with ``entity-bytes`` gives a CAR of the manifest, of the block lists that are needed, and of the sealed file's
+blocks; without, the manifest alone: its digests are no links.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from contextlib import aclosing
+from math import ceil
+
+from aiohttp import web
+
+from agents.core.errors import BadData, HoldfastError, NotFound, PeerError
+from agents.net.gateway.asking import asked
+from agents.net.gateway.bodies import stepwise
+from agents.net.gateway.finding import Finder, Found
+from agents.net.gateway.headers import OPEN, PREFLIGHT, unchanged
+from agents.net.guard import GuardedConnection
+from agents.net.host import Later
+from agents.net.limits import Buckets, Limits
+from agents.net.listening import Listener, Refusal, json_answer
+from agents.net.messages import error_json
+from agents.net.shelf import Counter, Free, Gone, PaymentRequired, Reading, Shelf, Ticket
+
+log = logging.getLogger(__name__)
+
+LIMITS = Limits(connections=1024, connections_per_host=128, requests_per_second=5000.0, requests_burst=20_000)
+"""Of a gateway by default: connections are kept, and requests are many and small."""
+PIECE = 256 << 10
+"""Bytes handed to a connection at a time, and so the most that it holds for a reader that does not read."""
+VOUCHERS = "/v1/vouchers"
+
+
+class Gateway:
+    """Serves one shelf on one socket."""
+
+    def __init__(self, shelf: Shelf, counter: Counter | None = None, limits: Limits = LIMITS) -> None:
+        self._finder = Finder(shelf)
+        self._counter: Counter = counter or Free()
+        self._limits = limits
+        self._requests = Buckets(limits.requests_per_second, limits.requests_burst)
+        self._listener = Listener(self._answer, limits)
+
+    async def start(self, listen: str = "127.0.0.1", port: int = 0) -> int:
+        """Listens; returns the port (a free one for 0). Raises HoldfastError when the port is taken."""
+        return await self._listener.start(listen, port)
+
+    async def stop(self) -> None:
+        """Closes the socket and the connections."""
+        await self._listener.stop()
+
+    # ---- one request
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
+        assert isinstance(connection, GuardedConnection)
+        connection.headers_came()
+        response = await self._refusable(request)
+        if request.can_read_body:
+            response.force_close()  # nobody has a body to send: what follows is not the next request
+        if not response.prepared:
+            response.headers.update(OPEN)
+            await self._bounded(response.prepare(request))
+            await self._bounded(response.write_eof())
+        connection.answered()
+        return response
+
+    async def _refusable(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._routed(request)
+        except Refusal as refusal:
+            return refusal.answer()
+        except PaymentRequired as required:
+            return json_answer(required.offer, 402)
+        except Gone as error:
+            return json_answer(error_json("gone", str(error)), 410)
+        except Later as error:
+            return json_answer(error_json("busy", str(error)), 503, {"Retry-After": "2"})
+        except (PeerError, TimeoutError) as error:
+            return json_answer(error_json("origin", str(error) or "nobody answered in time"), 504)
+        except NotFound as error:
+            return json_answer(error_json("not found", str(error)), 404)
+        except HoldfastError as error:
+            log.warning("a request of %s failed: %s", request.remote, error)
+            return json_answer(error_json("failed", str(error)), 500)
+        except ConnectionError:
+            raise
+        except Exception:
+            log.exception("a request of %s failed", request.remote)
+            return json_answer(error_json("failed", "an internal error; the gateway's log says more"), 500)
+
+    async def _routed(self, request: web.BaseRequest) -> web.StreamResponse:
+        wait = self._requests.try_take(request.remote or "")
+        if wait > 0:
+            raise Refusal(429, "busy", "too many requests", {"Retry-After": str(ceil(wait))})
+        target = request.raw_path
+        if target == VOUCHERS:
+            return await self._vouch(request)
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers=PREFLIGHT)
+        if request.method not in ("GET", "HEAD"):
+            raise Refusal(405, "method", f"{request.method} is no method of this path", {"Allow": "GET, HEAD, OPTIONS"})
+        headers = request.headers
+        question = asked(target, headers.get("Accept", ""))
+        if _is_known(headers.get("If-None-Match"), question.etag):
+            return web.Response(status=304, headers=unchanged(question))
+        wanted = headers.get("Range") if headers.get("If-Range", question.etag) == question.etag else None
+        async with asyncio.timeout(self._limits.document_seconds):
+            found = await self._finder.find(question, wanted)
+        return await self._sent(request, found)
+
+    async def _vouch(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method != "POST":
+            raise Refusal(405, "method", f"{request.method} is no method of this path", {"Allow": "POST"})
+        try:
+            return json_answer(await self._counter.vouch(request.remote or "", request.headers))
+        except BadData as error:
+            raise Refusal(400, "voucher", str(error)) from None
+
+    # ---- a body
+
+    async def _sent(self, request: web.BaseRequest, found: Found) -> web.StreamResponse:
+        response = web.StreamResponse(status=found.status, headers=found.headers)
+        response.content_length = found.body.length
+        if request.method == "HEAD":
+            return response
+        ticket = await self._admitted(request, found.body.content)
+        try:
+            await self._streamed(request, response, found, ticket)
+        except (HoldfastError, TimeoutError) as error:
+            if not response.prepared:
+                raise
+            log.warning("an answer to %s was cut short: %s", request.remote, error)
+            raise _cut(request) from error
+        finally:
+            ticket.close()
+        return response
+
+    async def _admitted(self, request: web.BaseRequest, size: int) -> Ticket:
+        try:
+            return await self._counter.admit(Reading(request.remote or "", request.headers, size))
+        except BadData as error:
+            raise Refusal(400, "voucher", str(error)) from None
+
+    async def _streamed(
+        self, request: web.BaseRequest, response: web.StreamResponse, found: Found, ticket: Ticket
+    ) -> None:
+        """Sends the body. Nothing is sent before its first piece is here and paid for, so that failing has a status."""
+        async with aclosing(stepwise(found.body, min(ticket.step, PIECE))) as pieces:
+            async for framing, data in pieces:
+                if data:
+                    await ticket.take(len(data))
+                if not response.prepared:
+                    await self._bounded(response.prepare(request))
+                await self._bounded(response.write(b"".join((framing, data)) if framing else data))
+        if not response.prepared:
+            await self._bounded(response.prepare(request))
+        await self._bounded(response.write_eof())
+
+    async def _bounded(self, writing: Awaitable[object]) -> None:
+        try:
+            async with asyncio.timeout(self._limits.block_seconds):
+                await writing
+        except TimeoutError:
+            raise ConnectionResetError("the reader does not read") from None
+
+
+def _cut(request: web.BaseRequest) -> ConnectionError:
+    """The connection ends in mid-body: the reader sees that something is missing."""
+    if request.transport is not None:
+        request.transport.abort()
+    return ConnectionResetError("the answer was cut short")
+
+
+def _is_known(header: str | None, etag: str) -> bool:
+    """Whether an If-None-Match names ``etag``, or everything."""
+    if header is None:
+        return False
+    return header.strip() == "*" or etag in (entry.strip().removeprefix("W/") for entry in header.split(","))
