@@ -1,0 +1,295 @@
+"""Where a cache is paid: the counter (agents/net/shelf.py) over lanes (agents/core/channels).
+
+A reader shows a lane and is served one interval ahead of what it signed for. Nothing is served in a lane before its reader
+signed something for it: a voucher of 0, or what opens the lane. A reader that leaves a lane unpaid is served ahead in no other.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from agents.core.channels.lanes import Lane, SignedGrant, SignedOpening, SignedVoucher, invalid
+from agents.core.channels.offers import Offer, offer_json, standing_of
+from agents.core.channels.till import Cover, Halt, Till
+from agents.core.channels.wire import PAYMENT_HEADER, Payment, parse_payment
+from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.dataset.segments import SEGMENT_BYTES
+from agents.core.errors import HoldfastError
+from agents.net.limits import Buckets
+from agents.net.shelf import PaymentRequired, Reading
+from agents.net.signing import digest_signer
+from agents.roles.caching.lanes import Account, LaneBook
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 10.0
+"""Seconds a response waits for a voucher."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the chain for one lane, while its reader waits."""
+NEW_LANES = 2.0
+"""Lanes a second that one host may have looked up on the chain."""
+BURST = 64
+IDLE = 4096
+"""Lanes without a voucher that are remembered."""
+
+
+class Chain(Protocol):
+    """The contract, as far as a cache needs it. Every method raises ChainError."""
+
+    async def cover(self, lane: Lane) -> Cover:
+        """What the chain shows of a lane and its payer."""
+
+    async def open(self, opening: SignedOpening, grant: SignedGrant | None) -> None:
+        """Open a lane, or have it keep more. Raises Refused."""
+
+    async def redeem(self, vouchers: Sequence[SignedVoucher]) -> None:
+        """Have vouchers paid. Raises Refused."""
+
+
+@dataclass(frozen=True)
+class Books:
+    """What a cache earned, in base units, and what for."""
+
+    earned: int
+    """Signed for by readers, all in all."""
+    redeemed: int
+    """Of it, paid out."""
+    claimable: int
+    """Of it, paid when it is redeemed now."""
+    lost: int
+    """Of it, never to be had: of lanes that ended before."""
+    unpaid: int
+    """Beyond it, served and not signed for."""
+    served: int
+    """Bytes."""
+    lanes: int
+
+
+class Selling:
+    """The counter. ``offer`` is what is asked of everybody; ``clock`` gives UNIX seconds."""
+
+    def __init__(
+        self, offer: Offer, chain: Chain, book: LaneBook, clock: Callable[[], float], patience: float = PATIENCE
+    ) -> None:
+        self._offer = offer
+        self._chain = chain
+        self._book = book
+        self._clock = clock
+        self._patience = patience
+        self._looks = Buckets(NEW_LANES, BURST, clock=clock)
+
+    async def close(self) -> None:
+        """Save what there is, and stop."""
+        for account in self._book:
+            if account.work is not None:
+                account.work.cancel()
+        await self._book.close()
+
+    # ---- Counter
+
+    async def admit(self, reading: Reading) -> "PaidTicket":
+        """As Counter."""
+        account = await self._taken(reading.host, reading.headers, late=True)
+        if account is None:
+            raise PaymentRequired(offer_json(self._offer), "no lane is named")
+        if self._room(account) == 0:
+            await self._look(account)
+        if self._room(account) == 0:
+            raise self._required(account)
+        return PaidTicket(self, account)
+
+    async def vouch(self, host: str, headers: Mapping[str, str]) -> Mapping[str, Any]:
+        """As Counter."""
+        account = await self._taken(host, headers)
+        return self._told(account) if account is not None else offer_json(self._offer)
+
+    # ---- lanes
+
+    async def _taken(self, host: str, headers: Mapping[str, str], late: bool = False) -> Account | None:
+        """The account of the lane in the headers, what came with it taken in. Raises VoucherInvalid, PaymentRequired.
+
+        ``late``: a voucher lower than one that overtook it on the way is no error.
+        """
+        text = headers.get(PAYMENT_HEADER)
+        if text is None:
+            return None
+        payment = parse_payment(text)
+        account = self._book.get(payment.lane) or await self._met(host, payment.lane)
+        self._trust(account)
+        if not (late and account.proven and payment.voucher and payment.voucher.voucher.amount < account.till.paid):
+            await self._take_voucher(account, payment)
+        self._take_opening(account, payment)
+        return account
+
+    async def _met(self, host: str, lane: Lane) -> Account:
+        if lane.cache != self._offer.cache:
+            raise invalid("the lane is another cache's", f"Name {self._offer.cache} as its cache.")
+        if self._looks.try_take(host) > 0:
+            raise PaymentRequired(offer_json(self._offer), "too many new lanes come from your address; wait a second")
+        account = Account(Till(lane, self._offer.terms))
+        await self._look(account)
+        self._tidy()
+        known = self._book.get(lane)  # by another request of the same reader
+        if known is None:
+            self._book.add(account)
+        return known or account
+
+    def _tidy(self) -> None:
+        """Forget lanes in which nothing ever happened, the oldest first."""
+        if len(self._book) > IDLE:
+            idle = [each for each in self._book if each.till.voucher is None and not each.till.owed and not each.active]
+            for account in idle[: len(self._book) - IDLE]:
+                self._book.forget(account)
+
+    def _trust(self, account: Account) -> None:
+        """Whether anything is served ahead: not to a reader, or on the word of a payer, that left another lane unpaid."""
+        lane, till = account.lane, account.till
+        debts = list(self._book.others(lane, lane.reader))
+        if lane.sponsored and not till.cover.secured:
+            debts += [other for other in self._book.others(lane, lane.payer) if not other.cover.secured]
+        account.till = replace(till, trusted=not any(other.unpaid for other in debts))
+
+    async def _take_voucher(self, account: Account, payment: Payment) -> None:
+        signed = payment.voucher
+        if signed is None or (account.proven and signed.voucher.amount == account.till.paid):
+            return
+        before = account.till.paid
+        account.till = account.till.accept(
+            signed, self._signer(signed.voucher.digest(self._offer.domain), signed.signature)
+        )
+        account.proven = True
+        if account.till.paid > before:
+            await self._book.save(account)
+        self._changed(account)
+
+    def _take_opening(self, account: Account, payment: Payment) -> None:
+        opening = payment.opening
+        if opening is not None and (account.opening is None or opening.opening.amount > account.opening.opening.amount):
+            signer = self._signer(opening.opening.digest(self._offer.domain), opening.signature)
+            if signer != account.lane.reader:
+                raise invalid("the opening is not signed by the lane's reader for this chain and contract")
+            account.opening, account.grant, account.proven = opening, payment.grant, True
+            self._changed(account)
+        self._begin_opening(account)
+
+    def _signer(self, digest: bytes, signature: bytes) -> str:
+        try:
+            return digest_signer(digest, signature)
+        except ValueError as error:
+            raise invalid(f"the signature is none ({error})") from error
+
+    def _begin_opening(self, account: Account) -> None:
+        """Open the lane for a reader that has paid half of its first interval: a transaction for strangers is too dear."""
+        opening, till = account.opening, account.till
+        wanted = opening is not None and opening.opening.amount > till.cover.secured
+        shown = 2 * till.paid >= till.terms.cost(till.terms.interval)
+        if wanted and shown and account.work is None:
+            account.work = asyncio.create_task(self._open(account))
+
+    async def _open(self, account: Account) -> None:
+        assert account.opening is not None
+        try:
+            await self._chain.open(account.opening, account.grant)
+            await self.look(account)
+        except HoldfastError as error:
+            log.info("lane %s is not opened: %s", account.lane.id.hex(), error)
+            account.opening = account.grant = None  # the reader may send another
+        finally:
+            account.work = None
+            self._changed(account)
+
+    async def look(self, account: Account) -> None:
+        """See how the lane stands on the chain. Raises ChainError."""
+        account.seen_at = self._clock()
+        account.till = account.till.seen(await self._chain.cover(account.lane))
+
+    async def _look(self, account: Account) -> None:
+        """The same, not too often; what cannot be seen is as it was."""
+        if self._clock() < account.seen_at + LOOK_EVERY:
+            return
+        try:
+            await self.look(account)
+        except HoldfastError as error:
+            log.warning("lane %s cannot be looked up: %s", account.lane.id.hex(), error)
+
+    # ---- what may be served
+
+    def _room(self, account: Account) -> int:
+        return account.till.room(int(self._clock())) if account.proven else 0
+
+    def _told(self, account: Account) -> dict[str, Any]:
+        standing = standing_of(account.till, int(self._clock()))
+        if not account.proven:
+            standing = replace(standing, room=0, halt=standing.halt or Halt.VOUCHER)
+        return offer_json(replace(self._offer, standing=standing))
+
+    def _required(self, account: Account) -> PaymentRequired:
+        told = self._told(account)
+        return PaymentRequired(told, f"the lane stands at {told['lane']['halt']}")
+
+    def _changed(self, account: Account) -> None:
+        account.changed.set()
+
+    async def take(self, account: Account, size: int) -> None:
+        """``size`` bytes are served now, or when they are paid for. Raises PaymentRequired when that takes too long."""
+        deadline = self._clock() + self._patience
+        while self._room(account) < size:
+            left = deadline - self._clock()
+            if left <= 0:
+                raise self._required(account)
+            account.changed.clear()
+            try:
+                async with asyncio.timeout(min(left, LOOK_EVERY)):
+                    await account.changed.wait()
+            except TimeoutError:
+                await self._look(account)
+        account.till = account.till.take(size, int(self._clock()))
+
+    def ended(self, account: Account) -> None:
+        """A response ended: what was served and not signed for is remembered."""
+        if account.till.unpaid:
+            self._book.save_soon(account)
+
+    # ---- books
+
+    def books(self) -> Books:
+        """What was earned so far."""
+        past, tills = self._book.past, [account.till for account in self._book]
+        return Books(
+            earned=past.redeemed + past.lost + sum(till.paid for till in tills),
+            redeemed=past.redeemed + sum(till.cover.redeemed for till in tills),
+            claimable=sum(till.claim() for till in tills),
+            lost=past.lost,
+            unpaid=past.unpaid + sum(till.unpaid for till in tills),
+            served=past.served + sum(till.served for till in tills),
+            lanes=len(tills),
+        )
+
+
+class PaidTicket:
+    """One response paid for in a lane."""
+
+    def __init__(self, selling: Selling, account: Account) -> None:
+        self._selling = selling
+        self._account = account
+        account.active += 1
+        self._open = True
+
+    @property
+    def step(self) -> int:
+        """A quarter of what is served ahead, in whole blocks: the reader signs for the half while the rest arrives."""
+        quarter = self._account.till.window // 4 // BLOCK_BYTES * BLOCK_BYTES
+        return max(BLOCK_BYTES, min(quarter, SEGMENT_BYTES))
+
+    async def take(self, size: int) -> None:
+        """As Ticket."""
+        await self._selling.take(self._account, size)
+
+    def close(self) -> None:
+        """As Ticket."""
+        if self._open:
+            self._open = False
+            self._account.active -= 1
+            self._selling.ended(self._account)

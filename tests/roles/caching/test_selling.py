@@ -1,0 +1,382 @@
+"""A cache that is paid: one interval ahead and no further, whoever the reader is and whenever the cache stops."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account as EthAccount
+
+from agents.core.channels.lanes import (
+    Domain,
+    Grant,
+    Lane,
+    Opening,
+    SignedGrant,
+    SignedOpening,
+    SignedVoucher,
+    Voucher,
+)
+from agents.core.channels.offers import Offer
+from agents.core.channels.terms import Terms
+from agents.core.channels.till import Cover
+from agents.core.channels.wire import PAYMENT_HEADER, Payment, payment_text
+from agents.core.errors import ChainUnavailable, Refused, VoucherInvalid
+from agents.net.shelf import PaymentRequired, Reading
+from agents.net.signing import AccountSigner
+from agents.roles.caching.lanes import LaneBook
+from agents.roles.caching.redeeming import Redeemer
+from agents.roles.caching.selling import PaidTicket, Selling
+from agents.store.state import StateStore
+
+KIB, MIB = 1 << 10, 1 << 20
+NOW = 1_700_000_000
+DOMAIN = Domain(31337, "0x" + "11" * 20)
+READER, OTHER, SPONSOR = (AccountSigner(EthAccount.from_key(bytes([number]) * 32)) for number in (1, 2, 3))
+CACHE = AccountSigner(EthAccount.from_key(b"\x09" * 32)).address
+TERMS = Terms(price=10, interval=MIB, growth=MIB, minimal_deposit=1000)
+OFFER = Offer(DOMAIN, "0x" + "22" * 20, CACHE, TERMS, 60)
+LANE = Lane(READER.address, READER.address, CACHE, 0, NOW + 7 * 86_400)
+INTERVAL = TERMS.cost(MIB)
+
+
+@dataclass
+class Ledger:
+    """A chain on which every payer has deposited, and what was sent to it."""
+
+    covers: dict[bytes, Cover] = field(default_factory=dict)
+    pool: int = 100 * INTERVAL
+    opened: list[SignedOpening] = field(default_factory=list)
+    redeemed: list[list[SignedVoucher]] = field(default_factory=list)
+    down: bool = False
+
+    async def cover(self, lane: Lane) -> Cover:
+        if self.down:
+            raise ChainUnavailable("The chain is down")
+        return self.covers.get(lane.id, Cover(pool=self.pool))
+
+    async def open(self, opening: SignedOpening, grant: SignedGrant | None) -> None:
+        self.opened.append(opening)
+        if grant is not None and grant.grant.limit < opening.opening.amount:
+            raise Refused("the grant is exceeded")
+        self.keep(opening.opening.lane, opening.opening.amount)
+
+    async def redeem(self, vouchers: Sequence[SignedVoucher]) -> None:
+        self.redeemed.append(list(vouchers))
+        for signed in vouchers:
+            cover = self.covers[signed.voucher.lane.id]
+            paid = min(signed.voucher.amount, cover.secured)
+            self.covers[signed.voucher.lane.id] = replace(cover, redeemed=paid, reserved=cover.secured - paid)
+
+    def keep(self, lane: Lane, amount: int) -> None:
+        """The lane keeps ``amount``."""
+        self.covers[lane.id] = Cover(pool=self.pool, reserved=amount)
+
+
+@dataclass
+class Shop:
+    """A cache that sells, and its clock."""
+
+    folder: Path
+    chain: Ledger = field(default_factory=Ledger)
+    now: float = NOW
+
+    def __post_init__(self) -> None:
+        self.open()
+
+    def open(self) -> None:
+        self.book = LaneBook(StateStore(self.folder / "lanes.db"), TERMS)
+        self.selling = Selling(OFFER, self.chain, self.book, lambda: self.now, patience=0.2)
+
+    def redeemer(self, worth: int) -> Redeemer:
+        return Redeemer(self.selling, self.chain, self.book, worth, lambda: self.now)
+
+    async def admit(self, payment: Payment | None, size: int = 8 * MIB) -> PaidTicket:
+        headers = {} if payment is None else {PAYMENT_HEADER: payment_text(payment)}
+        return await self.selling.admit(Reading("127.0.0.1", headers, size))
+
+    async def vouch(self, payment: Payment) -> dict[str, Any]:
+        return dict(await self.selling.vouch("127.0.0.1", {PAYMENT_HEADER: payment_text(payment)}))
+
+    async def drained(self, ticket: PaidTicket) -> int:
+        """Bytes served until it stops."""
+        served = 0
+        while await self._took(ticket, 64 * KIB):
+            served += 64 * KIB
+        ticket.close()
+        return served
+
+    async def _took(self, ticket: PaidTicket, size: int) -> bool:
+        taking = asyncio.create_task(ticket.take(size))
+        await asyncio.sleep(0)
+        self.now += 0 if taking.done() else 0.3  # patience is over
+        try:
+            await taking
+        except PaymentRequired:
+            return False
+        return True
+
+
+def paying(amount: int, lane: Lane = LANE, signer: AccountSigner = READER, domain: Domain = DOMAIN) -> Payment:
+    """A voucher on a lane."""
+    voucher = Voucher(lane, amount)
+    return Payment(lane, SignedVoucher(voucher, signer.sign_digest(voucher.digest(domain))))
+
+
+def told(error: pytest.ExceptionInfo[PaymentRequired]) -> tuple[str | None, int]:
+    """Why nothing is served, and how much might be."""
+    return error.value.offer["lane"]["halt"], error.value.offer["lane"]["room"]
+
+
+def test_without_a_lane_the_answer_is_the_offer(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        with pytest.raises(PaymentRequired) as found:
+            await shop.admit(None)
+        assert found.value.offer["pricePerByte"] == "10" and "lane" not in found.value.offer
+
+    asyncio.run(story())
+
+
+def test_nobody_is_served_in_a_lane_of_another(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        with pytest.raises(PaymentRequired) as found:
+            await shop.admit(Payment(LANE))
+        assert told(found) == ("voucher", 0)
+        with pytest.raises(VoucherInvalid):
+            await shop.admit(paying(0, signer=OTHER))
+        (await shop.admit(paying(0))).close()
+
+    asyncio.run(story())
+
+
+def test_a_reader_that_never_pays_is_served_one_interval_in_one_lane(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        assert await shop.drained(await shop.admit(paying(0))) == MIB
+        for lane in (LANE, replace(LANE, expiry=LANE.expiry + 1)):
+            with pytest.raises(PaymentRequired):
+                await shop.admit(paying(0, lane))
+        assert shop.selling.books().unpaid == INTERVAL
+
+    asyncio.run(story())
+
+
+def test_two_lanes_read_at_once_do_not_double_what_is_served_ahead(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        first = await shop.admit(paying(0))
+        await first.take(64 * KIB)
+        with pytest.raises(PaymentRequired) as found:
+            await shop.admit(paying(0, replace(LANE, expiry=LANE.expiry + 1)))
+        assert told(found) == ("debt", 0)
+
+    asyncio.run(story())
+
+
+def test_a_stream_waits_for_its_voucher_and_what_is_served_ahead_grows_with_what_is_paid(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        shop.chain.keep(LANE, 50 * INTERVAL)
+        ticket = await shop.admit(paying(0))
+        for _ in range(4):
+            assert ticket.step == MIB // 4
+            await ticket.take(ticket.step)
+        waiting = asyncio.create_task(ticket.take(MIB // 4))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        standing = (await shop.vouch(paying(INTERVAL)))["lane"]
+        await waiting
+        assert (standing["paid"], standing["served"]) == (str(INTERVAL), MIB)
+        assert await shop.drained(ticket) == 2 * MIB - MIB // 4, "the second interval is twice the first"
+
+    asyncio.run(story())
+
+
+def test_beyond_the_first_interval_the_lane_must_be_open(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        assert await shop.drained(await shop.admit(paying(0))) == MIB
+        with pytest.raises(PaymentRequired) as found:
+            await shop.admit(paying(INTERVAL))
+        assert told(found) == ("opening", 0)
+        shop.now += 2
+        shop.chain.keep(LANE, 3 * INTERVAL)
+        assert await shop.drained(await shop.admit(paying(INTERVAL))) == 2 * MIB
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "payment",
+    [
+        paying(INTERVAL, domain=Domain(1, DOMAIN.contract)),
+        paying(INTERVAL, domain=Domain(DOMAIN.chain_id, "0x" + "33" * 20)),
+        paying(INTERVAL, signer=OTHER),
+        paying(INTERVAL // 2 - 1),
+        paying(INTERVAL, lane=replace(LANE, cache=OTHER.address)),
+        Payment(LANE, SignedVoucher(Voucher(LANE, INTERVAL), bytes(65))),
+    ],
+    ids=["another chain", "another contract", "another signer", "a lower amount", "another cache", "no signature"],
+)
+def test_a_voucher_that_is_none_changes_nothing(tmp_path: Path, payment: Payment) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        (await shop.admit(paying(INTERVAL // 2))).close()
+        with pytest.raises(VoucherInvalid):
+            await shop.vouch(payment)
+        with pytest.raises(VoucherInvalid):
+            await shop.selling.vouch("127.0.0.1", {PAYMENT_HEADER: "no base64 at all"})
+        assert shop.selling.books().earned == INTERVAL // 2
+
+    asyncio.run(story())
+
+
+def test_a_voucher_that_was_overtaken_by_a_higher_one_stops_no_read(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        await earned(shop, INTERVAL)
+        (await shop.admit(paying(INTERVAL - 1))).close()
+        assert shop.selling.books().earned == INTERVAL
+
+    asyncio.run(story())
+
+
+def test_a_voucher_above_the_deposit_buys_no_more_than_the_deposit(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        shop.chain.keep(LANE, INTERVAL)
+        assert await shop.drained(await shop.admit(paying(10**30))) == MIB
+
+    asyncio.run(story())
+
+
+def test_an_expired_lane_and_one_of_a_payer_that_leaves_are_not_served(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        late = replace(LANE, expiry=NOW + TERMS.margin)
+        with pytest.raises(PaymentRequired) as found:
+            await shop.admit(paying(0, late))
+        assert told(found) == ("expired", 0)
+        shop.chain.covers[LANE.id] = Cover(pool=10 * INTERVAL, closes_at=NOW + 10 * TERMS.margin)
+        with pytest.raises(PaymentRequired) as found:
+            await shop.admit(paying(0))
+        assert told(found) == ("closing", 0)
+
+    asyncio.run(story())
+
+
+def test_a_restart_loses_no_voucher_and_forgets_no_debt(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        shop.chain.keep(LANE, 50 * INTERVAL)
+        ticket = await shop.admit(paying(0))
+        await ticket.take(MIB)
+        await shop.vouch(paying(INTERVAL))
+        shop.open()  # as after a kill: nothing was closed
+        assert shop.selling.books().earned == INTERVAL
+        assert await shop.drained(await shop.admit(paying(INTERVAL))) == 2 * MIB
+        await shop.selling.close()
+        shop.open()
+        assert shop.selling.books().unpaid == 2 * INTERVAL
+        with pytest.raises(PaymentRequired):
+            await shop.admit(paying(0, replace(LANE, expiry=LANE.expiry + 1)))
+        assert await shop.drained(await shop.admit(paying(3 * INTERVAL))) == 3 * MIB
+
+    asyncio.run(story())
+
+
+def test_a_lane_that_a_sponsor_pays_is_opened_once_its_reader_has_paid(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        lane = replace(LANE, payer=SPONSOR.address)
+        grant = Grant(SPONSOR.address, READER.address, 20 * INTERVAL, 0, lane.expiry)
+        opening = Opening(lane, 20 * INTERVAL)
+        papers = Payment(
+            lane,
+            None,
+            SignedOpening(opening, READER.sign_digest(opening.digest(DOMAIN))),
+            SignedGrant(grant, SPONSOR.sign_digest(grant.digest(DOMAIN))),
+        )
+        ticket = await shop.admit(papers)
+        await ticket.take(MIB // 2)
+        assert shop.chain.opened == []
+        await shop.vouch(replace(papers, voucher=paying(INTERVAL // 2, lane).voucher))
+        await asyncio.sleep(0.01)
+        assert len(shop.chain.opened) == 1
+        await shop.vouch(paying(INTERVAL, lane))
+        assert await shop.drained(ticket) == 2 * MIB + MIB // 2
+
+    asyncio.run(story())
+
+
+def test_a_chain_that_is_down_stops_nobody_who_pays(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        shop.chain.keep(LANE, 50 * INTERVAL)
+        ticket = await shop.admit(paying(0))
+        shop.chain.down = True
+        shop.now += 60
+        await ticket.take(MIB)
+        await shop.vouch(paying(INTERVAL))
+        await ticket.take(MIB)
+        assert await shop.redeemer(10**30).step() == 0
+
+    asyncio.run(story())
+
+
+async def earned(shop: Shop, amount: int, lane: Lane = LANE) -> None:
+    """``amount`` is signed for in a lane."""
+    shop.chain.keep(lane, 50 * INTERVAL)
+    await shop.vouch(paying(amount, lane))
+
+
+def test_vouchers_are_redeemed_together_once_they_are_worth_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        lanes = [LANE, Lane(OTHER.address, OTHER.address, CACHE, 0, LANE.expiry)]
+        await earned(shop, INTERVAL)
+        assert await shop.redeemer(2 * INTERVAL).step() == 0 and shop.chain.redeemed == []
+        shop.chain.keep(lanes[1], 50 * INTERVAL)
+        await shop.vouch(paying(INTERVAL, lanes[1], OTHER))
+        assert await shop.redeemer(2 * INTERVAL).step() == 2
+        assert len(shop.chain.redeemed) == 1
+        books = shop.selling.books()
+        assert (books.earned, books.redeemed, books.claimable) == (2 * INTERVAL, 2 * INTERVAL, 0)
+        assert await shop.redeemer(1).step() == 0
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("why", ["it expires", "its payer leaves"])
+def test_vouchers_are_redeemed_before_it_is_too_late(tmp_path: Path, why: str) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        await earned(shop, INTERVAL)
+        assert await shop.redeemer(10**30).step() == 0
+        if why == "it expires":
+            shop.now = LANE.expiry - 2 * TERMS.margin
+        else:
+            shop.chain.covers[LANE.id] = replace(shop.chain.covers[LANE.id], closes_at=int(shop.now) + 60)
+        assert await shop.redeemer(10**30).step() == 1
+
+    asyncio.run(story())
+
+
+def test_lanes_that_are_over_are_forgotten_but_not_what_they_brought(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        await earned(shop, INTERVAL)
+        await shop.redeemer(1).step()
+        before = shop.selling.books()
+        shop.now = LANE.expiry
+        await shop.redeemer(1).step()
+        assert len(shop.book) == 0
+        await shop.selling.close()
+        shop.open()
+        assert shop.selling.books() == replace(before, lanes=0)
+
+    asyncio.run(story())
