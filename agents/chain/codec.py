@@ -20,11 +20,12 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from agents.core.channels.lanes import Refusal
 from agents.core.errors import ChainLies, ToolMissing
 from agents.core.market.types import Amount, AskField, RequestState, SlotState
 
-ENUMS: dict[str, type[IntEnum]] = {kind.__name__: kind for kind in (Amount, AskField, RequestState, SlotState)}
-"""The market's enums by name; a Solidity enum is a number in the ABI."""
+ENUMS: dict[str, type[IntEnum]] = {kind.__name__: kind for kind in (Amount, AskField, Refusal, RequestState, SlotState)}
+"""The contracts' enums by name; a Solidity enum is a number in the ABI."""
 
 Struct = Callable[..., Any]
 """Makes a value of a Solidity struct from snake_case keyword arguments."""

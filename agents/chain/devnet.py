@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import IO, Self
 
 from agents.chain.anvil import Anvil, AnvilOptions, dev_account, dump_state
+from agents.chain.channels import ensure_channels
 from agents.chain.codec import Artefact
 from agents.chain.contracts import Token
 from agents.chain.deploy import DEV_MARKET, DEV_STAKE, Deployment, deploy, deployment_from_json
+from agents.chain.directory import ensure_directory
 from agents.chain.journal import MemoryJournal
 from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc
@@ -213,7 +215,8 @@ async def _found(
         made = await deploy(lane, profile=profile, verifier=verifier, stake=stake, market=market)
         token = Token(rpc, made.token)
         calls = [token.transfer(dev_account(index).address, GRANT) for index in range(1, FUNDED + 1)]
-        await asyncio.gather(*(lane.send(call, f"grant:{index}") for index, call in enumerate(calls)))
+        gifts = (lane.send(call, f"grant:{index}") for index, call in enumerate(calls))
+        await asyncio.gather(*gifts, ensure_channels(lane, made.token), ensure_directory(lane))
     finally:
         await lane.close()
     return made

@@ -11,7 +11,7 @@ from agents.chain.rpc import RpcError
 from agents.core.errors import HoldfastError, NotEnoughTokens, Refused, ToolMissing
 from agents.core.units import format_amount
 
-CONTRACTS = ("Marketplace", "StakeRegistry", "TestToken", "Extensions")
+CONTRACTS = ("Marketplace", "StakeRegistry", "TestToken", "Extensions", "PaymentChannels", "CacheDirectory")
 
 ERROR_STRING = bytes.fromhex("08c379a0")
 PANIC = bytes.fromhex("4e487b71")
@@ -32,6 +32,13 @@ ADVICE = {
     "Marketplace_NothingToAccept": "Nothing to do: the slot's end is the request's already.",
     "Marketplace_EndsLater": "Somebody extended it once more: look at its new end, and accept that one if it suits.",
     "Marketplace_SlotEnded": "The slot's host has served the time it agreed to; settle the slot.",
+    "PaymentChannels_InsufficientPool": "Deposit more, or keep less for this cache.",
+    "PaymentChannels_NothingToReserve": "Nothing to do: the lane keeps that much already.",
+    "PaymentChannels_GrantExceeded": "Ask the sponsor for a grant with a higher limit.",
+    "PaymentChannels_Closing": "Wait for the end of the challenge, then withdraw.",
+    "PaymentChannels_NotClosing": "Close the deposit first, then wait for the end of the challenge.",
+    "PaymentChannels_LaneExpired": "Open another lane with a later expiry.",
+    "PaymentChannels_WrongEpoch": "The payer has withdrawn since: make a lane of its present epoch.",
     "Marketplace_NothingApplies": "Nothing to do: all of it was done already, or does not apply any more.",
 }
 """What to do about an error, where there is more to say than its name does."""

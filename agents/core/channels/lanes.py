@@ -6,6 +6,7 @@ signs each a *grant*. The domain binds every signature to one chain and one cont
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property, lru_cache
 
 from eth_utils.address import to_checksum_address
@@ -59,6 +60,18 @@ def _word(number: int) -> bytes:
 def _check(number: int, limit: int, what: str) -> None:
     if not 0 <= number <= limit:
         raise invalid(f"{what} is {number}, outside 0 .. {limit}")
+
+
+class Refusal(IntEnum):
+    """As in IPaymentChannels.sol: why a voucher is passed over."""
+
+    NONE = 0
+    NOT_CACHE = 1
+    OLD_EPOCH = 2
+    EXPIRED = 3
+    NOTHING_DUE = 4
+    BAD_SIGNATURE = 5
+    NOTHING_HELD = 6
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,182 @@
+"""PaymentChannels as typed calls to send and typed views to read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agents.chain.codec import artefact, checksummed
+from agents.chain.contracts import Contract
+from agents.chain.create2 import create2_address, ensure_contract
+from agents.chain.deploy import DEV_CHAIN_IDS
+from agents.chain.lane import NonceLane
+from agents.chain.rpc import Rpc, to_hex, unhex
+from agents.chain.transactions import Call, Receipt
+from agents.core.channels.lanes import Domain, Lane, SignedGrant, SignedOpening, SignedVoucher
+from agents.core.channels.till import Cover
+from agents.core.errors import WrongChain
+
+NAME = "PaymentChannels"
+
+DEV_CHALLENGE = 60
+"""Seconds of challenge on development chains."""
+CHALLENGE = 86_400
+"""Elsewhere: long enough for a cache that was down for a night."""
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """A payer's account; amounts in base units."""
+
+    pool: int
+    """What no lane keeps."""
+    reserved: int
+    """What lanes keep."""
+    epoch: int
+    """Withdrawals so far."""
+    closes_at: int
+    """UNIX seconds from which the payer may withdraw; 0 while it does not want to."""
+
+
+@dataclass(frozen=True)
+class Redemption:
+    """What one lane paid in a redemption."""
+
+    lane: bytes
+    """The lane's id."""
+    payer: str
+    cache: str
+    paid: int
+    """Base units, this time."""
+    redeemed: int
+    """All in all."""
+
+
+def challenge_of_chain(chain_id: int) -> int:
+    """Seconds of challenge of the channels on a chain."""
+    return DEV_CHALLENGE if chain_id in DEV_CHAIN_IDS else CHALLENGE
+
+
+def channels_address(token: str, chain_id: int) -> str:
+    """Where the channels for ``token`` are, or would be."""
+    return create2_address(artefact(NAME).deployment(token, challenge_of_chain(chain_id)))
+
+
+async def ensure_channels(lane: NonceLane, token: str) -> "Channels":
+    """The channels for ``token``, deployed from the lane's account if they are not there."""
+    address = await ensure_contract(lane, artefact(NAME), token, challenge_of_chain(lane.chain_id))
+    return Channels(lane.rpc, address, lane.chain_id)
+
+
+async def find_channels(rpc: Rpc, token: str, chain_id: int) -> "Channels":
+    """The channels for ``token``. Raises WrongChain if nobody deployed them."""
+    address = channels_address(token, chain_id)
+    if not await rpc.code(address):
+        raise WrongChain(
+            f"Chain {chain_id} has no channels for token {token}",
+            f"there is no contract at {address}",
+            "Read from caches that ask no price, or have the channels deployed: anybody can.",
+        )
+    return Channels(rpc, address, chain_id)
+
+
+class Channels(Contract):
+    """The channels for one token on one chain."""
+
+    def __init__(self, rpc: Rpc, address: str, chain_id: int) -> None:
+        super().__init__(rpc, NAME, address)
+        self.domain = Domain(chain_id, self.address)
+        """What is signed for them."""
+
+    async def token(self) -> str:
+        """The token's address."""
+        return str(await self.view("token"))
+
+    async def challenge_seconds(self) -> int:
+        """Seconds between `close` and `withdraw`."""
+        return int(await self.view("challengeSeconds"))
+
+    async def account_of(self, payer: str) -> Deposit:
+        """The payer's account; all zeros if it never deposited."""
+        found: Deposit = await self.view("accountOf", payer, struct=Deposit)
+        return found
+
+    async def granted_to(self, sponsor: str, reader: str, epoch: int) -> int:
+        """Base units that lanes of the epoch keep and have paid of the sponsor's deposit for the reader."""
+        return int(await self.view("grantedTo", sponsor, reader, epoch))
+
+    async def claimable(self, lane: Lane, amount: int) -> int:
+        """Base units that redeeming a voucher for ``amount`` would pay now."""
+        return int(await self.view("claimable", lane, amount))
+
+    async def cover_of(self, lane: Lane) -> Cover:
+        """What the chain shows of a lane."""
+        (cover,) = await self.covers_of([lane])
+        return cover
+
+    async def covers_of(self, lanes: Sequence[Lane]) -> list[Cover]:
+        """What the chain shows of these lanes, all at the newest block."""
+        block = hex(await self.rpc.block_number())
+        questions = [("accountOf", lane.payer) for lane in lanes] + [("laneOf", lane.id) for lane in lanes]
+        requests = [("eth_call", (self._asked(name, argument), block)) for name, argument in questions]
+        answers = await self.rpc.batch(requests)
+        found = [self._told(name, answer) for (name, _), answer in zip(questions, answers, strict=True)]
+        return [
+            Cover(account.epoch, account.pool, account.closes_at, books.reserved, books.redeemed)
+            for account, books in zip(found[: len(lanes)], found[len(lanes) :], strict=True)
+        ]
+
+    def deposit(self, payer: str, amount: int) -> Call:
+        """Add ``amount`` of the sender's tokens to the payer's deposit."""
+        return self.call("deposit", payer, amount)
+
+    def open_lane(self, lane: Lane, amount: int) -> Call:
+        """Keep what makes vouchers up to ``amount`` sure; the sender is the lane's payer."""
+        return self.call("openLane", lane, amount)
+
+    def open_signed(self, signed: SignedOpening, grant: SignedGrant | None = None) -> Call:
+        """The same for anybody to send, as the reader signed, and its sponsor where it has one."""
+        lane, amount = signed.opening.lane, signed.opening.amount
+        if grant is None:
+            return self.call("openLaneOf", lane, amount, signed.signature)
+        terms = (grant.grant.limit, grant.grant.expiry, grant.signature)
+        return self.call("openLaneGranted", lane, amount, signed.signature, terms)
+
+    def redeem(self, vouchers: Sequence[SignedVoucher], to: str) -> Call:
+        """Pay ``to`` what the sender's vouchers are worth; those that are worth nothing now are passed over."""
+        signed = [(one.voucher.lane, one.voucher.amount, one.signature) for one in vouchers]
+        return self.call("redeem", signed, to)
+
+    def reclaim(self, lane: Lane) -> Call:
+        """Give what an expired lane keeps back to its payer's pool."""
+        return self.call("reclaim", lane)
+
+    def close(self) -> Call:
+        """Begin the challenge, after which the sender may withdraw."""
+        return self.call("close")
+
+    def withdraw(self, to: str) -> Call:
+        """Send all of the sender's deposit to ``to``, once the challenge is over."""
+        return self.call("withdraw", to)
+
+    def redemptions_in(self, receipt: Receipt) -> list[Redemption]:
+        """What lanes paid in the transaction of ``receipt``."""
+        events = artefact(NAME).events
+        found = []
+        for log in receipt.logs:
+            topics = [unhex(topic, 32) for topic in log.get("topics") or ()]
+            kind = events.get(topics[0]) if topics and checksummed(log["address"]) == self.address else None
+            if kind is not None and kind.name == "Redeemed":
+                fields = kind.decode(topics, unhex(log.get("data")), {})
+                found.append(
+                    Redemption(fields["id"], fields["payer"], fields["cache"], fields["paid"], fields["redeemed"])
+                )
+        return found
+
+    def _asked(self, function: str, argument: str | bytes) -> dict[str, str]:
+        return {"to": self.address, "data": to_hex(artefact(NAME).functions[function].encode(argument))}
+
+    def _told(self, function: str, answer: Any) -> Any:
+        data = unhex(answer)
+        if not data:
+            raise WrongChain(f"There are no channels at {self.address}", "nothing answers there", "Check the RPC.")
+        return artefact(NAME).functions[function].decode(data)
