@@ -38,8 +38,8 @@ IDLE = 4096
 class Chain(Protocol):
     """The contract, as far as a cache needs it. Every method raises ChainError."""
 
-    async def cover(self, lane: Lane) -> Cover:
-        """What the chain shows of a lane and its payer."""
+    async def covers(self, lanes: Sequence[Lane]) -> Sequence[Cover]:
+        """What the chain shows of each lane and its payer."""
 
     async def open(self, opening: SignedOpening, grant: SignedGrant | None) -> None:
         """Open a lane, or have it keep more. Raises Refused."""
@@ -192,7 +192,7 @@ class Selling:
         assert account.opening is not None
         try:
             await self._chain.open(account.opening, account.grant)
-            await self.look(account)
+            await self.look([account])
         except HoldfastError as error:
             log.info("lane %s is not opened: %s", account.lane.id.hex(), error)
             account.opening = account.grant = None  # the reader may send another
@@ -200,17 +200,21 @@ class Selling:
             account.work = None
             self._changed(account)
 
-    async def look(self, account: Account) -> None:
-        """See how the lane stands on the chain. Raises ChainError."""
-        account.seen_at = self._clock()
-        account.till = account.till.seen(await self._chain.cover(account.lane))
+    async def look(self, accounts: Sequence[Account]) -> None:
+        """See how lanes stand on the chain. Raises ChainError."""
+        for account in accounts:
+            account.seen_at = self._clock()
+        covers = await self._chain.covers([account.lane for account in accounts])
+        for account, cover in zip(accounts, covers, strict=True):
+            account.till = account.till.seen(cover)
+            self._changed(account)
 
     async def _look(self, account: Account) -> None:
         """The same, not too often; what cannot be seen is as it was."""
         if self._clock() < account.seen_at + LOOK_EVERY:
             return
         try:
-            await self.look(account)
+            await self.look([account])
         except HoldfastError as error:
             log.warning("lane %s cannot be looked up: %s", account.lane.id.hex(), error)
 

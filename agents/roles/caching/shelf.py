@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from agents.core.admission.eviction import Eviction
+from agents.core.admission.eviction import Eviction, Lru
 from agents.core.admission.policy import Admission, Found
 from agents.core.admission.seen import Seen
 from agents.core.dataset.cid import Cid
@@ -32,6 +32,8 @@ RECENT = 8
 
 Key = tuple[bytes, int]
 """(manifest digest, segment number)."""
+Order = Callable[[int], Eviction]
+"""The order of eviction of hot objects, for a capacity in bytes."""
 
 
 @dataclass
@@ -57,7 +59,7 @@ class CachingShelf:
     """A shelf (agents/net/shelf.py) over hot objects, a disk cache and an origin. ``memory`` bytes are for segments."""
 
     def __init__(
-        self, origin: Origin, disk: DiskCache, memory: int, policy: Admission, order: Eviction | None = None
+        self, origin: Origin, disk: DiskCache, memory: int, policy: Admission, order: Order = lambda capacity: Lru()
     ) -> None:
         self._origin = origin
         self._catalogue = origin.catalogue
@@ -65,7 +67,7 @@ class CachingShelf:
         self._policy = policy
         recent = min(RECENT * SEGMENT_BYTES, memory // 4)
         self._recent = HotCache(recent)
-        self._hot = HotCache(memory - recent, order)
+        self._hot = HotCache(memory - recent, order(memory - recent))
         self._seen = Seen()
         self._loading: SingleFlight[Key, tuple[memoryview, Found]] = SingleFlight()
         self._free = asyncio.Semaphore(FETCHES)
@@ -77,6 +79,11 @@ class CachingShelf:
         """Finish what is being written, and stop."""
         await asyncio.gather(*self._writing.values(), return_exceptions=True)
         await self._origin.close()
+
+    @property
+    def origin_bytes(self) -> int:
+        """Bytes that were fetched, of slots decoded too."""
+        return self._origin.bytes + self._origin.stripes.fetched
 
     @property
     def memory_used(self) -> int:

@@ -1,0 +1,42 @@
+"""What a cache does on the chain: opens lanes, redeems vouchers, says where it is reached."""
+
+from collections.abc import Sequence
+
+from agents.chain.channels import Channels
+from agents.chain.directory import Directory
+from agents.core.channels.lanes import Lane, SignedGrant, SignedOpening, SignedVoucher
+from agents.core.channels.till import Cover
+from agents.roles.actor import Actor, batch_key
+
+
+class OnChain:
+    """The chain as `agents.roles.caching.selling.Chain`, by one account's transactions. Money goes to the account."""
+
+    def __init__(self, actor: Actor, channels: Channels) -> None:
+        self._actor = actor
+        self._channels = channels
+
+    async def covers(self, lanes: Sequence[Lane]) -> Sequence[Cover]:
+        """As Chain."""
+        return await self._channels.covers_of(lanes) if lanes else []
+
+    async def open(self, opening: SignedOpening, grant: SignedGrant | None) -> None:
+        """As Chain."""
+        wanted = opening.opening
+        call = self._channels.open_signed(opening, grant)
+        await self._actor.lane.send(call, f"lane:{wanted.lane.id.hex()}:{wanted.amount}")
+
+    async def redeem(self, vouchers: Sequence[SignedVoucher]) -> None:
+        """As Chain."""
+        names = [f"{signed.voucher.lane.id.hex()}:{signed.voucher.amount}" for signed in vouchers]
+        await self._actor.lane.send(self._channels.redeem(vouchers, self._actor.address), batch_key("redeem", names))
+
+
+async def announce(actor: Actor, directory: Directory, endpoint: str) -> bool:
+    """Say where the account's cache is reached; whether that was news. Raises Refused, NotEnoughGas, ChainError."""
+    if await directory.endpoint_of(actor.address) == endpoint:
+        return False
+    # What was announced before may be announced again, after another endpoint.
+    block = await actor.rpc.block_number()
+    await actor.lane.send(directory.announce(endpoint), f"announce:{endpoint}:{block}")
+    return True
