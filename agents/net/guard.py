@@ -84,6 +84,22 @@ class GuardedConnection(RequestHandler):
             self._left = True
             self._guard.release(self._host)
 
+    async def send(self, data: bytes | memoryview) -> None:
+        """Hands ``data`` to the connection; returns once little of it is left here.
+
+        Raises ConnectionError, also where the reader does not read within ``block_seconds``.
+        """
+        if self.transport is None or self.transport.is_closing():
+            raise ConnectionResetError("the reader is gone")
+        self.transport.write(data)
+        if not self._paused:
+            return  # nearly always: no timer is set for what the kernel took at once
+        try:
+            async with asyncio.timeout(self._guard.limits.block_seconds):
+                await self._drain_helper()
+        except TimeoutError:
+            raise ConnectionResetError("the reader does not read") from None
+
     def headers_came(self) -> None:
         """The request's headers are complete: from now on its handler keeps the time."""
         if self._deadline is not None:
@@ -117,7 +133,6 @@ class GuardedServer(web.Server):
             auto_decompress=False,
             max_headers=MAX_HEADERS,
             lingering_time=self.limits.linger_seconds,
-            keepalive_timeout=0,  # the deadline above is the one that counts
         )
 
     def admit(self, host: str) -> bool:

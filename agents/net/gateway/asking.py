@@ -6,6 +6,7 @@ depth first, with every block as often as it is met, so that neither side keeps 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Literal
 from urllib.parse import parse_qsl
 
@@ -31,7 +32,7 @@ _OURS: dict[str, Form] = {RAW: "raw", CAR: "car"}
 _MOST_PARAMETERS = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asked:
     """One question."""
 
@@ -46,12 +47,12 @@ class Asked:
     filename: str | None = None
     download: bool = False
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The CID as it is written in headers."""
         return EMPTY if self.cid is None else str(self.cid)
 
-    @property
+    @cached_property
     def etag(self) -> str:
         """The same answer has the same, and another answer another: nothing here ever changes."""
         if self.form == "file":
@@ -61,6 +62,7 @@ class Asked:
         return f'"{self.name}.car.{self.span or self.scope}.dfs.y"'
 
 
+@lru_cache(maxsize=1024)
 def asked(target: str, accept: str) -> Asked:
     """The question in a request's target and Accept header. Raises Refusal."""
     path, _, query = target.partition("?")

@@ -105,8 +105,8 @@ def car_of_dataset(shelf: Shelf, manifest: Manifest, part: range) -> Body:
             for place, index in enumerate(blocks):
                 if place % SEGMENT_BLOCKS == 0:
                     digests = await shelf.digests(root.digest, index, min(SEGMENT_BLOCKS, blocks.stop - index))
-                data = await anext(found)
-                whole = data if len(data) == BLOCK_BYTES else bytes(data).ljust(BLOCK_BYTES, b"\0")
+                block = await anext(found)
+                whole = block if len(block) == BLOCK_BYTES else bytes(block).ljust(BLOCK_BYTES, b"\0")
                 yield section_head(Cid("raw", digests[place % SEGMENT_BLOCKS]), BLOCK_BYTES), whole
 
     listed = block_list_bytes(manifest.blocks_per_slot)

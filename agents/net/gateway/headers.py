@@ -1,6 +1,7 @@
 """The headers of a gateway's answers."""
 
 import mimetypes
+from functools import lru_cache
 from urllib.parse import quote
 
 from agents.core.dataset.cid import Codec
@@ -36,6 +37,11 @@ def unchanged(asked: Asked) -> dict[str, str]:
 
 def headers_of(asked: Asked, name: str | None) -> dict[str, str]:
     """Of an answer with a body; ``name``: the file's own."""
+    return dict(_headers_of(asked, name))
+
+
+@lru_cache(maxsize=1024)
+def _headers_of(asked: Asked, name: str | None) -> dict[str, str]:
     cid = asked.name
     found = {
         "Content-Type": _content_type(asked, name),

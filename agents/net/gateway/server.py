@@ -13,7 +13,6 @@ blocks; without, the manifest alone: its digests are no links.
 
 import asyncio
 import logging
-from collections.abc import Awaitable
 from contextlib import aclosing
 from math import ceil
 
@@ -64,19 +63,20 @@ class Gateway:
         connection = request.protocol
         assert isinstance(connection, GuardedConnection)
         connection.headers_came()
-        response = await self._refusable(request)
+        response = await self._refusable(request, connection)
         if request.can_read_body:
             response.force_close()  # nobody has a body to send: what follows is not the next request
         if not response.prepared:
             response.headers.update(OPEN)
-            await self._bounded(response.prepare(request))
-            await self._bounded(response.write_eof())
+            await response.prepare(request)
+            await response.write_eof()
         connection.answered()
         return response
 
-    async def _refusable(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _refusable(self, request: web.BaseRequest, connection: GuardedConnection) -> web.StreamResponse:
         try:
-            return await self._routed(request)
+            found = await self._routed(request)
+            return found if isinstance(found, web.Response) else await self._sent(request, connection, found)
         except Refusal as refusal:
             return refusal.answer()
         except PaymentRequired as required:
@@ -98,7 +98,7 @@ class Gateway:
             log.exception("a request of %s failed", request.remote)
             return json_answer(error_json("failed", "an internal error; the gateway's log says more"), 500)
 
-    async def _routed(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _routed(self, request: web.BaseRequest) -> web.Response | Found:
         wait = self._requests.try_take(request.remote or "")
         if wait > 0:
             raise Refusal(429, "busy", "too many requests", {"Retry-After": str(ceil(wait))})
@@ -115,10 +115,9 @@ class Gateway:
             return web.Response(status=304, headers=unchanged(question))
         wanted = headers.get("Range") if headers.get("If-Range", question.etag) == question.etag else None
         async with asyncio.timeout(self._limits.document_seconds):
-            found = await self._finder.find(question, wanted)
-        return await self._sent(request, found)
+            return await self._finder.find(question, wanted)
 
-    async def _vouch(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _vouch(self, request: web.BaseRequest) -> web.Response:
         if request.method != "POST":
             raise Refusal(405, "method", f"{request.method} is no method of this path", {"Allow": "POST"})
         try:
@@ -128,19 +127,28 @@ class Gateway:
 
     # ---- a body
 
-    async def _sent(self, request: web.BaseRequest, found: Found) -> web.StreamResponse:
+    async def _sent(self, request: web.BaseRequest, connection: GuardedConnection, found: Found) -> web.StreamResponse:
         response = web.StreamResponse(status=found.status, headers=found.headers)
         response.content_length = found.body.length
         if request.method == "HEAD":
             return response
         ticket = await self._admitted(request, found.body.content)
         try:
-            await self._streamed(request, response, found, ticket)
+            async with aclosing(stepwise(found.body, min(ticket.step, PIECE))) as pieces:
+                async for framing, data in pieces:
+                    if data:
+                        await ticket.take(len(data))
+                    if not response.prepared:
+                        # Not before its first piece is here and paid for, so that failing has a status.
+                        await response.prepare(request)
+                    await connection.send(b"".join((framing, data)) if framing else data)
         except (HoldfastError, TimeoutError) as error:
             if not response.prepared:
                 raise
+            # The connection ends in mid-body: the reader sees that something is missing.
             log.warning("an answer to %s was cut short: %s", request.remote, error)
-            raise _cut(request) from error
+            connection.cut()
+            raise ConnectionResetError("the answer was cut short") from error
         finally:
             ticket.close()
         return response
@@ -150,35 +158,6 @@ class Gateway:
             return await self._counter.admit(Reading(request.remote or "", request.headers, size))
         except BadData as error:
             raise Refusal(400, "voucher", str(error)) from None
-
-    async def _streamed(
-        self, request: web.BaseRequest, response: web.StreamResponse, found: Found, ticket: Ticket
-    ) -> None:
-        """Sends the body. Nothing is sent before its first piece is here and paid for, so that failing has a status."""
-        async with aclosing(stepwise(found.body, min(ticket.step, PIECE))) as pieces:
-            async for framing, data in pieces:
-                if data:
-                    await ticket.take(len(data))
-                if not response.prepared:
-                    await self._bounded(response.prepare(request))
-                await self._bounded(response.write(b"".join((framing, data)) if framing else data))
-        if not response.prepared:
-            await self._bounded(response.prepare(request))
-        await self._bounded(response.write_eof())
-
-    async def _bounded(self, writing: Awaitable[object]) -> None:
-        try:
-            async with asyncio.timeout(self._limits.block_seconds):
-                await writing
-        except TimeoutError:
-            raise ConnectionResetError("the reader does not read") from None
-
-
-def _cut(request: web.BaseRequest) -> ConnectionError:
-    """The connection ends in mid-body: the reader sees that something is missing."""
-    if request.transport is not None:
-        request.transport.abort()
-    return ConnectionResetError("the answer was cut short")
 
 
 def _is_known(header: str | None, etag: str) -> bool:
