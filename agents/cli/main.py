@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from agents.cli import client, demo, devnet, keys, market, provider, repro, validator, wallet
+from agents.cli import cache, client, demo, devnet, keys, market, provider, repro, validator, wallet
 from agents.cli.arguments import normalise
 from agents.core.errors import HoldfastError, exit_codes
 
@@ -31,6 +31,7 @@ app.command(name="demo")(demo.demo)
 app.command(name="repro")(repro.repro)
 app.add_typer(provider.app, name="provider")
 app.add_typer(client.app, name="client")
+app.add_typer(cache.app, name="cache")
 app.add_typer(market.app, name="market")
 app.add_typer(wallet.app, name="wallet")
 app.add_typer(keys.app, name="keys")

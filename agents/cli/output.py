@@ -56,7 +56,7 @@ def at_work(json: bool) -> Callable[["AtWork"], None]:
             Output(json).result(facts, lambda: None)
         else:
             does = f"serves at {found.endpoint}" if found.endpoint else "watches"
-            note(f"{found.role} {found.address} {does}; data and log in {found.folder}")
+            note(f"{found.role} {found.address or '(free)'} {does}; data and log in {found.folder}")
 
     return ready
 

@@ -32,7 +32,8 @@ class AtWork:
     """An agent that is ready."""
 
     role: str
-    address: str
+    address: str | None
+    """None for one without an account."""
     folder: Path
     """Its data and its log."""
     endpoint: str | None = None
@@ -67,6 +68,11 @@ def agent_folder(place: Place, role: str, address: str) -> Path:
     return place.data_dir or home() / role / address.lower()
 
 
+def free_folder(place: Place, role: str) -> Path:
+    """The data directory of an agent without an account."""
+    return place.data_dir or home() / role / "free"
+
+
 @asynccontextmanager
 async def session(place: Place, role: str, verbose: bool = False) -> AsyncIterator[Session]:
     """Everything an agent acts with, below its own data directory. Raises DataDirInUse while another one uses it."""
@@ -77,8 +83,7 @@ async def session(place: Place, role: str, verbose: bool = False) -> AsyncIterat
     with closing(lock_folder(folder, "agent.lock")), logged(folder, role, verbose):
         async with network(place) as found:
             # One market's nonces and effects mean nothing on another.
-            market = found.deployment.reference.replace(":", "-")
-            state = StateStore(folder / f"{market}.db")
+            state = StateStore(folder / state_file(found))
             actor = Actor(found.rpc, found.deployment, account, state)
             try:
                 await actor.lane.resume()
@@ -88,8 +93,41 @@ async def session(place: Place, role: str, verbose: bool = False) -> AsyncIterat
                 state.close()
 
 
+@dataclass(frozen=True)
+class Outpost:
+    """An agent without an account, watching a market."""
+
+    network: Network
+    folder: Path
+    state: StateStore
+
+
+@asynccontextmanager
+async def outpost(place: Place, role: str, verbose: bool = False) -> AsyncIterator[Outpost]:
+    """What an agent needs that sends no transactions. Raises DataDirInUse while another one uses its data directory."""
+    folder = free_folder(place, role)
+    with closing(lock_folder(folder, "agent.lock")), logged(folder, role, verbose):
+        async with network(place) as found:
+            with closing(StateStore(folder / state_file(found))) as state:
+                yield Outpost(found, folder, state)
+
+
+def state_file(found: Network, kind: str = "") -> str:
+    """Name of the database of an agent's state on one market."""
+    return found.deployment.reference.replace(":", "-") + (f"-{kind}" if kind else "") + ".db"
+
+
 async def until_stopped(found: Session, step: Callable[[Moment], Awaitable[None]]) -> None:
     """Run ``step`` after every block until SIGTERM or SIGINT; a chain that cannot be reached is waited for."""
+    await followed(found.network, step, found.actor.lane.recheck)
+
+
+async def followed(
+    network: Network,
+    step: Callable[[Moment], Awaitable[None]],
+    recheck: Callable[[], Awaitable[object]] | None = None,
+) -> None:
+    """The same; ``recheck`` comes before the step where the chain went back."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -97,11 +135,11 @@ async def until_stopped(found: Session, step: Callable[[Moment], Awaitable[None]
 
     async def follow() -> None:
         reorged = False
-        async for moment in Follower(found.network).follow():
+        async for moment in Follower(network).follow():
             reorged = reorged or moment.reorged
             try:
-                if reorged:
-                    await found.actor.lane.recheck()
+                if reorged and recheck is not None:
+                    await recheck()
                 await step(replace(moment, reorged=reorged))
                 reorged = False
             except ChainUnavailable as error:

@@ -1,6 +1,7 @@
 """A provider's place in the market: its port and endpoint, its registration and its stake."""
 
 import asyncio
+from typing import Protocol
 
 from agents.chain.contracts import ProviderRecord
 from agents.chain.lane import POLL, NonceLane
@@ -8,10 +9,8 @@ from agents.core.errors import HoldfastError, Misuse, NotEnough, NotEnoughTokens
 from agents.core.market.types import StakeConfig
 from agents.core.units import format_amount
 from agents.net.endpoint import checked_endpoint
-from agents.net.server import PeerServer
 from agents.roles.actor import Actor
 from agents.runtime.acting import Say
-from agents.runtime.settings import ProviderSettings
 from agents.store.state import StateStore
 
 PORT = "port"
@@ -19,7 +18,26 @@ EFFECTS = ("register:", "endpoint:", "approve:", "deposit:")
 """How the keys of what is sent here begin."""
 
 
-async def listen(state: StateStore, server: PeerServer, settings: ProviderSettings, say: Say) -> str:
+class Server(Protocol):
+    """What listens."""
+
+    async def start(self, listen: str = ..., port: int = ...) -> int:
+        """The port, a free one for 0. Raises HoldfastError when it is taken."""
+
+
+class Listening(Protocol):
+    """Where."""
+
+    @property
+    def listen(self) -> str:
+        """Host and port."""
+
+    @property
+    def endpoint(self) -> str | None:
+        """URL under which others reach it; None: made of ``listen``."""
+
+
+async def listen(state: StateStore, server: Server, settings: Listening, say: Say) -> str:
     """Start ``server``; its endpoint. A port picked once is kept, for it is what the chain says, unless it is taken.
 
     Raises Misuse where it cannot listen on what was typed.

@@ -58,6 +58,29 @@ class ProviderSettings:
 
 
 @dataclass(frozen=True)
+class CacheSettings:
+    """What `agent cache` was told."""
+
+    place: Place
+    price: int = 0
+    """Base units per byte; 0: whoever asks is served, and no account is needed."""
+    memory: int = 100 << 20
+    """Bytes of hot objects."""
+    disk: int = 10 << 30
+    """Bytes of the disk, at most."""
+    policy: str = "lru"
+    """What is kept in memory: lru, s3fifo, static:F,SIZE."""
+    listen: str = "127.0.0.1:0"
+    """Host and port to listen on; port 0 picks a free one once and keeps it."""
+    endpoint: str | None = None
+    """URL under which others reach it; None: made of ``listen``."""
+    origins: tuple[str, ...] = ()
+    """URLs of free caches that are asked before the hosts of slots."""
+    redeem_at: int = 10**18
+    """Base units of vouchers that are worth a transaction."""
+
+
+@dataclass(frozen=True)
 class ValidatorSettings:
     """What `agent validator` was told."""
 

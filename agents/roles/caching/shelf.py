@@ -65,6 +65,7 @@ class CachingShelf:
         self._catalogue = origin.catalogue
         self._disk = disk
         self._policy = policy
+        self.memory = memory
         recent = min(RECENT * SEGMENT_BYTES, memory // 4)
         self._recent = HotCache(recent)
         self._hot = HotCache(memory - recent, order(memory - recent))

@@ -1,0 +1,112 @@
+"""``agent cache``: run a cache, ask what it holds and earned."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agents.cli import output
+from agents.cli.options import DataDir, Json, Market, Rpc, Wallet
+from agents.cli.parsing import read
+from agents.core import units
+from agents.core.errors import Misuse
+from agents.runtime.settings import CacheSettings, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+app = typer.Typer(help="Serve what others store: fetch, keep what is read often, get paid per byte.")
+
+GIB = units.SIZES["GiB"]
+
+
+def _price(text: str) -> int:
+    """Base units per byte, of tokens per GiB. Raises Misuse."""
+    amount = units.parse_amount(text)
+    if amount and amount < GIB:
+        raise Misuse(f"{text} is too little", f"less than one base unit a byte cannot be asked ({GIB} a GiB)")
+    return amount // GIB
+
+
+@app.callback(invoke_without_command=True)
+def cache(
+    context: typer.Context,
+    price: Annotated[
+        str, typer.Option(metavar="TOKENS", help="Per GiB served; 0: serve whoever asks, without an account.")
+    ] = "0",
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory for hot objects.")] = "100MiB",
+    disk: Annotated[str, typer.Option(metavar="SIZE", help="Disk for others, at most.")] = "10GiB",
+    policy: Annotated[
+        str, typer.Option(metavar="NAME", help="What is kept in memory: lru, s3fifo, static:F,SIZE.")
+    ] = "lru",
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 picks a free one and keeps it.")
+    ] = "127.0.0.1:0",
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where others reach it. Default: what it listens on.")
+    ] = None,
+    origin: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="A free cache to ask before the hosts; may be repeated.")
+    ] = None,
+    redeem_at: Annotated[
+        str, typer.Option(metavar="TOKENS", help="Redeem vouchers once they are worth this, or when they must be.")
+    ] = "1",
+    data_dir: DataDir = None,
+    rpc: Rpc = None,
+    market: Market = None,
+    wallet: Wallet = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="The log on stderr too.")] = False,
+    json: Json = False,
+) -> None:
+    """Serve what others store: fetch, keep what is read often, get paid per byte. Runs until it is stopped."""
+    place = Place(rpc, market, wallet, data_dir)
+    if context.invoked_subcommand is not None:
+        context.obj = place
+        return
+    settings = CacheSettings(
+        place=place,
+        price=read("--price", price, _price),
+        memory=read("--memory", memory, units.parse_size),
+        disk=read("--disk", disk, units.parse_size),
+        policy=policy,
+        listen=listen,
+        endpoint=endpoint,
+        origins=tuple(origin or ()),
+        redeem_at=read("--redeem-at", redeem_at, units.parse_amount),
+    )
+    from agents.runtime.caching import run_cache
+
+    run_cache(settings, output.note, output.at_work(json), verbose)
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    data_dir: DataDir = None,
+    wallet: Wallet = None,
+    free: Annotated[bool, typer.Option("--free", help="The cache without an account.")] = False,
+    json: Json = False,
+) -> None:
+    """What this machine's cache served, holds and earned; of one that was stopped, what it told last."""
+    from agents.runtime.cache_report import cache_facts
+
+    before: Place = context.obj
+    facts = cache_facts(Place(None, None, wallet or before.wallet, data_dir or before.data_dir), free)
+    output.Output(json).result(facts, lambda: _show(facts))
+
+
+def _show(facts: "Mapping[str, Any]") -> None:
+    requests, amounts = facts["requests"], facts["bytes"]
+    output.line("running" if facts["running"] else "stopped")
+    output.line(f"requests: {requests['hot']} hot, {requests['disk']} from disk, {requests['origin']} fetched")
+    told = ", ".join(f"{units.format_size(amounts[name])} {name}" for name in ("hot", "disk", "origin", "written"))
+    output.line(f"bytes: {told}")
+    for place in ("memory", "disk"):
+        used, budget = (units.format_size(facts[place][name]) for name in ("used", "budget"))
+        output.line(f"{place}: {used} of {budget}")
+    books = facts.get("books")
+    if books is None:
+        output.line("free: nothing is earned")
+        return
+    for name in ("earned", "redeemed", "claimable", "lost", "unpaid"):
+        output.line(f"{name}: {units.format_amount(int(books[name]))}")
+    output.line(f"served: {units.format_size(books['served'])} in {books['lanes']} lanes")
