@@ -91,14 +91,13 @@ def _parameters(query: str) -> dict[str, str]:
 
 def _cid(text: str) -> Cid | None:
     name, _, rest = text.partition("/")
-    if rest:
-        raise Refusal(404, "not found", "a file has no paths below it")
-    if name == EMPTY:
-        return None
     try:
-        return parse_cid(name)
+        cid = None if name == EMPTY else parse_cid(name)
     except BadData as error:
         raise Refusal(400, "cid", f"{error.what}: {error.why}") from None
+    if rest:
+        raise Refusal(404, "not found", "a file has no paths below it")
+    return cid
 
 
 def _flag(parameters: Mapping[str, str], name: str) -> bool:
@@ -112,6 +111,7 @@ def _form(parameters: Mapping[str, str], accept: str) -> tuple[Form, bool]:
         if wanted in _FORMATS:
             return _FORMATS[wanted], False
         raise Refusal(406 if wanted in _ELSEWHERE else 400, "format", "format is raw or car")
+    accept = accept.lower()
     if "vnd.ip" not in accept:
         return "file", False
     for kind, details in _by_preference(accept):
@@ -128,7 +128,7 @@ def _form(parameters: Mapping[str, str], accept: str) -> tuple[Form, bool]:
 def _by_preference(accept: str) -> list[tuple[str, dict[str, str]]]:
     """Media types with their parameters, the best liked first."""
     found = []
-    for entry in accept.lower().split(",")[:_MOST_PARAMETERS]:
+    for entry in accept.split(",")[:_MOST_PARAMETERS]:
         kind, *rest = (part.strip() for part in entry.split(";"))
         details = {name.strip(): value.strip(' "') for name, _, value in (part.partition("=") for part in rest)}
         found.append((kind, details))

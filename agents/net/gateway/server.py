@@ -63,13 +63,18 @@ class Gateway:
         connection = request.protocol
         assert isinstance(connection, GuardedConnection)
         connection.headers_came()
-        response = await self._refusable(request, connection)
-        if request.can_read_body:
-            response.force_close()  # nobody has a body to send: what follows is not the next request
-        if not response.prepared:
-            response.headers.update(OPEN)
-            await response.prepare(request)
+        try:
+            response = await self._refusable(request, connection)
+            if request.can_read_body:
+                response.force_close()  # nobody has a body to send: what follows is not the next request
+            if not response.prepared:
+                response.headers.update(OPEN)
+                await response.prepare(request)
             await response.write_eof()
+        except ConnectionError as error:
+            log.debug("%s went away: %s", request.remote, error)
+            connection.cut()
+            return web.Response()
         connection.answered()
         return response
 
@@ -142,12 +147,11 @@ class Gateway:
                         # Not before its first piece is here and paid for, so that failing has a status.
                         await response.prepare(request)
                     await connection.send(b"".join((framing, data)) if framing else data)
-        except (HoldfastError, TimeoutError) as error:
-            if not response.prepared:
+        except Exception as error:
+            if not response.prepared or isinstance(error, ConnectionError):
                 raise
             # The connection ends in mid-body: the reader sees that something is missing.
-            log.warning("an answer to %s was cut short: %s", request.remote, error)
-            connection.cut()
+            log.warning("an answer to %s was cut short: %s: %s", request.remote, type(error).__name__, error)
             raise ConnectionResetError("the answer was cut short") from error
         finally:
             ticket.close()
