@@ -1,5 +1,6 @@
 """What a request asks of a gateway: paths, formats, Accept headers, ranges; and odd ones refused."""
 
+import contextlib
 from urllib.parse import quote
 
 import pytest
@@ -82,10 +83,8 @@ def test_refusals(target: str, accept: str, status: int) -> None:
 
 
 def test_a_file_may_be_asked_for_by_other_forms_of_its_cid() -> None:
-    for text in (
-        CID("base58btc", 0, "dag-pb", ("sha2-256", FILE.digest)),
-        CID("base36", 1, "dag-pb", ("sha2-256", FILE.digest)),
-    ):
+    for base, version in (("base58btc", 0), ("base36", 1)):
+        text = CID(base, version, "dag-pb", ("sha2-256", FILE.digest))
         assert asked(f"/ipfs/{text}", "").cid == FILE
         assert asked(f"/ipfs/{text}/", "").etag == f'"{FILE}"'
 
@@ -177,7 +176,6 @@ def test_whatever_a_range_says_it_is_within_the_file(text: str, size: int) -> No
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_whatever_is_asked_it_is_understood_or_refused(rest: str, accept: str) -> None:
-    try:
-        asked(f"{PATH}{rest}", accept)
-    except Refusal as refusal:
-        assert refusal.status in (400, 404, 406)
+    with contextlib.suppress(Refusal):
+        found = asked(f"{PATH}{rest}", accept)
+        assert found.etag.startswith(f'"{found.name}')
