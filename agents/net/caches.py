@@ -8,6 +8,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -23,12 +24,12 @@ from agents.core.errors import BadData, HoldfastError
 from agents.net.answers import bounded, check, faults, opened
 from agents.net.client import Patience
 from agents.net.endpoint import Peer, checked_endpoint
-from agents.net.errors import PeerCorrupt, PeerFault, PeerLied, PeerRefused
+from agents.net.errors import PeerCorrupt, PeerDown, PeerFault, PeerLied, PeerRefused
 from agents.net.messages import OFFER_PATH, SUMMARY_PATH, VOUCHERS_PATH, block_path, sealed_path
 from agents.net.signing import digest_signer
 
-ATTEMPTS = 6
-"""How often one request is answered 402 before its cache is given up: deposit, lane, voucher, each perhaps twice."""
+ATTEMPTS = 20
+"""How often one request is answered 402 before its cache is given up: a second each while a lane is being opened."""
 
 
 class Payer(Protocol):
@@ -136,14 +137,41 @@ class CacheClient:
         ``size``: bytes of the sealed file; the last block comes short and is yielded padded with zeros, as it is in its slot.
         Close the iterator (contextlib.aclosing) to stop early. Raises PeerError, NotEnough; what was yielded is good.
         """
+        pace = pace or Pace()
+        done = 0
+        while done < len(digests):
+            before = done
+            try:
+                async with aclosing(
+                    self._run(cache, manifest, size, first + done, digests[done:], payer, pace)
+                ) as running:
+                    async for block in running:
+                        done += 1
+                        yield block
+            except PeerDown:
+                # A cache cuts an answer whose lane keeps no more: what opens it goes with the next request.
+                if payer is None or done == before:
+                    raise
+
+    async def _run(
+        self,
+        cache: Peer,
+        manifest: Cid,
+        size: int,
+        first: int,
+        digests: Sequence[bytes],
+        payer: Payer | None,
+        pace: Pace,
+    ) -> AsyncGenerator[bytes, None]:
+        """As far as one answer goes."""
         start, stop = first * BLOCK_BYTES, min((first + len(digests)) * BLOCK_BYTES, size)
         wanted = {"Range": f"bytes={start}-{stop - 1}"}
-        pace = pace or Pace()
         begun = time.monotonic()
         async with self._served(cache, sealed_path(str(manifest)), wanted, payer, 206) as response:
             if response.content_length != stop - start:
                 raise PeerLied(cache.endpoint, "sends a wrong length", f"{response.content_length}, not {stop - start}")
-            pace.latency = time.monotonic() - begun
+            pace.latency = pace.latency or time.monotonic() - begun
+            came = time.monotonic()
             async with _Vouchers(self, cache, payer) as vouchers:
                 for index, digest in enumerate(digests, first):
                     length = min(BLOCK_BYTES, size - index * BLOCK_BYTES)
@@ -153,7 +181,7 @@ class CacheClient:
                     if digest_of(block) != digest:
                         raise PeerCorrupt(cache.endpoint, "sends corrupt data", f"block {index} has another digest")
                     pace.bytes += length
-                    pace.seconds = time.monotonic() - begun - pace.latency
+                    pace.seconds, came = pace.seconds + time.monotonic() - came, time.monotonic()
                     await vouchers.verified(length)
                     yield block
 

@@ -1,43 +1,34 @@
-"""A reader's lanes, one a cache: opened as they are needed, and paid on as bytes are verified."""
+"""A reader's lanes, one a cache, paid on as bytes are verified.
+
+The reader sends no transaction: it signs, and the cache, which is to be paid, has the lane opened.
+"""
 
 import asyncio
 import json
-import logging
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Protocol
 
+from agents.chain.channels import Deposit
 from agents.core.channels.lanes import Domain, Lane, Opening, SignedGrant, SignedOpening, SignedVoucher, Voucher
 from agents.core.channels.offers import Offer, Standing
 from agents.core.channels.purse import Purse, resumed
 from agents.core.channels.till import Halt
 from agents.core.channels.wire import Payment, payment_text
-from agents.core.errors import HoldfastError, NotEnough
+from agents.core.errors import NotEnough
 from agents.net.caches import CacheClient
 from agents.net.endpoint import Peer
 from agents.net.errors import PeerLied, PeerRefused
 from agents.net.signing import DigestSigner, digest_signer
 from agents.store.state import StateStore
 
-log = logging.getLogger(__name__)
-
 KIND = "lane"
 LIFE = 7 * 86_400
 """Seconds a new lane lives: what it keeps comes back then at the latest."""
 DEPOSIT_MORE = "Deposit more: `agent client channel deposit`."
-LAG = 0.5
-"""Seconds before a cache is asked again that has not seen a transaction yet."""
-
-
-@dataclass(frozen=True)
-class Deposit:
-    """A payer's account on chain."""
-
-    pool: int
-    """Base units no lane keeps."""
-    epoch: int
-    closing: bool
+LAG = 1.0
+"""Seconds before a cache is asked again whose transaction is not mined yet."""
 
 
 class Funds(Protocol):
@@ -60,10 +51,7 @@ class Funds(Protocol):
         """What lets the reader use it, where the payer is another."""
 
     async def deposit(self) -> Deposit:
-        """The account as the chain shows it. Raises ChainError."""
-
-    async def open(self, lane: Lane, amount: int) -> None:
-        """Have ``amount`` kept for ``lane``, all in all; returns once it is mined. Raises Refused, NotEnough, ChainError."""
+        """The payer's account as the chain shows it. Raises ChainError."""
 
 
 class Budget:
@@ -101,12 +89,6 @@ class Lanes:
                 self._payers[cache.address] = await self._meet(cache, size)
         return self._payers[cache.address]
 
-    async def close(self) -> None:
-        """Wait for what was sent."""
-        for payer in self._payers.values():
-            if payer is not None:
-                await payer.close()
-
     async def _meet(self, cache: Peer, size: int) -> "LanePayer | None":
         deposit = await self._funds.deposit()
         lane = self._lane(cache.address, deposit.epoch)
@@ -114,7 +96,7 @@ class Lanes:
         if offer is None:
             return None
         self._check(cache, offer, lane)
-        if deposit.closing:
+        if deposit.closes_at:
             raise NotEnough("The deposit is being taken out", "no cache is paid from it", "Read with another account.")
         payer = LanePayer(cache, lane, offer, self._signer, self._funds, self._budget)
         payer.begin(min(size, self._budget.left // max(offer.terms.price, 1)), deposit.pool)
@@ -123,7 +105,7 @@ class Lanes:
 
     def _lane(self, cache: str, epoch: int) -> Lane:
         """The lane used before, unless it ends soon: a cache serves none it could not redeem any more."""
-        record = self._state.load(KIND).get(cache)
+        record = self._state.load(KIND).get(f"{self._funds.payer}:{cache}")
         now = int(self._clock())
         if record is not None:
             kept = Lane(**json.loads(record))
@@ -135,7 +117,7 @@ class Lanes:
         return Lane(self._funds.payer, self._signer.address, cache, epoch, expiry)
 
     def _keep(self, lane: Lane) -> None:
-        self._state.save(KIND, lane.cache, json.dumps(asdict(lane)).encode())
+        self._state.save(KIND, f"{lane.payer}:{lane.cache}", json.dumps(asdict(lane)).encode())
 
     def _check(self, cache: Peer, offer: Offer, lane: Lane) -> None:
         """Raises PeerLied for an offer to pay on another contract, to another account or for another lane."""
@@ -160,11 +142,10 @@ class LanePayer:
         self._funds = funds
         self._budget = budget
         self._voucher = self._remembered(offer.standing)
-        signed = self._voucher.voucher.amount if self._voucher else 0
+        signed = self._voucher.voucher.amount
         self._purse: Purse = resumed(lane, offer.terms, signed + budget.left, signed)
         self._secured = offer.standing.secured
-        self._opening: asyncio.Task[None] | None = None
-        self._signed_opening: SignedOpening | None = None
+        self._opening: SignedOpening | None = None
 
     def begin(self, size: int, pool: int) -> None:
         """Have the lane keep what ``size`` bytes cost, as far as ``pool`` has it; the first interval does not wait for it."""
@@ -174,9 +155,9 @@ class LanePayer:
             self._open(self._secured + missing)
 
     def payment(self) -> str:
-        """The lane, the highest voucher, and what opens the lane where a sponsor pays."""
-        grant = self._funds.grant if self._signed_opening else None
-        return payment_text(Payment(self._lane, self._voucher, self._signed_opening, grant))
+        """The lane, the highest voucher, and what opens the lane or has it keep more."""
+        grant = self._funds.grant if self._opening else None
+        return payment_text(Payment(self._lane, self._voucher, self._opening, grant))
 
     async def verified(self, size: int) -> str | None:
         """``size`` more bytes matched; the voucher to send now, if one is due. Raises NotEnough."""
@@ -207,14 +188,6 @@ class LanePayer:
             case Halt.CLOSING | Halt.EXPIRED:
                 raise PeerRefused(self._cache.endpoint, 402, f"the lane is over ({standing.halt})")
 
-    async def close(self) -> None:
-        """Wait for the transaction under way, if there is one."""
-        if self._opening is not None:
-            try:
-                await self._opening
-            except HoldfastError as error:
-                log.warning("the lane to %s was not opened: %s", self._cache.address, error)
-
     async def _pay_up(self, standing: Standing) -> None:
         before = self._voucher
         if standing.owed > self._purse.owed:
@@ -223,25 +196,18 @@ class LanePayer:
             raise PeerRefused(self._cache.endpoint, 402, "it is paid for all it sent and sends no more")
 
     async def _keep_more(self, standing: Standing) -> None:
-        if self._opening is None:
-            more = self._purse.terms.cost(self._purse.terms.window(self._purse.signed))
+        """Have the lane keep another interval, or wait for what is on its way to the chain."""
+        if self._opening is None or self._opening.opening.amount <= standing.secured:
             pool = (await self._funds.deposit()).pool
             if pool == 0:
-                raise NotEnough(
-                    "The deposit is used up", "no lane can keep more", "Deposit more: `agent client channel deposit`."
-                )
-            self._open(standing.secured + min(more, pool))
-        opening, self._opening = self._opening, None
-        assert opening is not None
-        await opening
+                raise NotEnough("The deposit is used up", "no lane can keep more", DEPOSIT_MORE)
+            interval = self._purse.terms.cost(self._purse.terms.window(self._purse.signed))
+            self._open(standing.secured + min(interval, pool))
         await asyncio.sleep(LAG)
 
     def _open(self, amount: int) -> None:
-        if self._funds.grant is None:
-            self._opening = asyncio.create_task(self._funds.open(self._lane, amount))
-            return
         opening = Opening(self._lane, amount)
-        self._signed_opening = SignedOpening(opening, self._signer.sign_digest(opening.digest(self._funds.domain)))
+        self._opening = SignedOpening(opening, self._signer.sign_digest(opening.digest(self._funds.domain)))
 
     def _sign(self, *, last: bool) -> str | None:
         before = self._purse.signed
@@ -253,15 +219,19 @@ class LanePayer:
         self._voucher = SignedVoucher(voucher, self._signer.sign_digest(voucher.digest(self._funds.domain)))
         return self.payment()
 
-    def _remembered(self, standing: Standing) -> SignedVoucher | None:
-        """The highest voucher as the cache shows it: it has the reader's own signature, so the reader need keep none."""
-        if standing.paid == 0 or standing.signature is None:
-            return None
+    def _remembered(self, standing: Standing) -> SignedVoucher:
+        """The highest voucher as the cache shows it: it has the reader's own signature, so the reader need keep none.
+
+        Of a new lane one for nothing: it shows that the lane is the reader's.
+        """
         voucher = Voucher(self._lane, standing.paid)
+        digest = voucher.digest(self._funds.domain)
+        if standing.paid == 0:
+            return SignedVoucher(voucher, self._signer.sign_digest(digest))
         try:
-            signer = digest_signer(voucher.digest(self._funds.domain), standing.signature)
+            signer = digest_signer(digest, standing.signature or b"")
         except ValueError:
             signer = ""
         if signer != self._signer.address:
             raise PeerLied(self._cache.endpoint, "shows a voucher that was never signed", "")
-        return SignedVoucher(voucher, standing.signature)
+        return SignedVoucher(voucher, standing.signature or b"")
