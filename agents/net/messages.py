@@ -98,9 +98,12 @@ SUMMARY_PATH, OFFER_PATH, VOUCHERS_PATH = "/v1/summary", "/v1/offer", "/v1/vouch
 """What a cache says of itself, what it asks, and where vouchers go while an answer streams."""
 
 
+SEALED_PREFIX = "/v1/sealed/"
+
+
 def sealed_path(manifest: str) -> str:
     """Path of the sealed file of a manifest at a cache, whose bytes are read by range."""
-    return f"/v1/sealed/{manifest}"
+    return SEALED_PREFIX + manifest
 
 
 def block_path(cid: str) -> str:

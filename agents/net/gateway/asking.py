@@ -14,9 +14,10 @@ from agents.core.dataset.cid import Cid, parse_cid
 from agents.core.errors import BadData
 from agents.net.gateway.ranges import Span
 from agents.net.listening import Refusal
+from agents.net.messages import SEALED_PREFIX
 
-Form = Literal["file", "raw", "car"]
-"""How it is sent: a file's bytes, or one block's; one block; a CAR."""
+Form = Literal["file", "raw", "car", "sealed"]
+"""How it is sent: a file's bytes, or one block's; one block; a CAR; the sealed file's bytes of a manifest."""
 Scope = Literal["block", "entity", "all"]
 
 RAW, CAR = "application/vnd.ipld.raw", "application/vnd.ipld.car"
@@ -57,8 +58,8 @@ class Asked:
         """The same answer has the same, and another answer another: nothing here ever changes."""
         if self.form == "file":
             return f'"{self.name}"'
-        if self.form == "raw":
-            return f'"{self.name}.raw"'
+        if self.form in ("raw", "sealed"):
+            return f'"{self.name}.{self.form}"'
         return f'"{self.name}.car.{self.span or self.scope}.dfs.y"'
 
 
@@ -66,6 +67,8 @@ class Asked:
 def asked(target: str, accept: str) -> Asked:
     """The question in a request's target and Accept header. Raises Refusal."""
     path, _, query = target.partition("?")
+    if path.startswith(SEALED_PREFIX):
+        return Asked(_manifest(path[len(SEALED_PREFIX) :]), "sealed")
     parameters = _parameters(query) if query else {}
     if not path.startswith(_PREFIX):
         raise Refusal(404, "not found", "a gateway's paths are /ipfs/<cid>")
@@ -97,6 +100,13 @@ def _cid(text: str) -> Cid | None:
         raise Refusal(400, "cid", f"{error.what}: {error.why}") from None
     if rest:
         raise Refusal(404, "not found", "a file has no paths below it")
+    return cid
+
+
+def _manifest(text: str) -> Cid:
+    cid = _cid(text)
+    if cid is None or cid.codec != "dag-cbor":
+        raise Refusal(400, "cid", "a sealed file is named by its manifest's CID, which begins with bafyrei")
     return cid
 
 

@@ -46,7 +46,10 @@ class Finder:
         headers = headers_of(asked, item.name)
         if asked.form == "car":
             return Found(200, headers, await self._car(asked, cid, item))
-        if asked.form == "file" and item.kind == "file" and item.dataset and cid.codec != "dag-cbor":
+        if asked.form == "sealed" and item.kind != "file":
+            raise Refusal(404, "not found", "this is no manifest")
+        whole = asked.form == "sealed" or (asked.form == "file" and cid.codec != "dag-cbor")
+        if whole and item.kind == "file" and item.dataset:
             return _part(headers, item.size, wanted, partial(of_file, self._shelf, item.dataset))
         if asked.form == "file" and cid.codec == "dag-pb":
             raise Refusal(406, "format", "this is a node of a file's tree: ask for format=raw or format=car")

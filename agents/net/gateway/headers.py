@@ -46,13 +46,13 @@ def _headers_of(asked: Asked, name: str | None) -> dict[str, str]:
     found = {
         "Content-Type": _content_type(asked, name),
         "Content-Disposition": _disposition(asked, name),
-        "X-Ipfs-Path": f"/ipfs/{cid}",
-        "X-Ipfs-Roots": cid,
         "X-Content-Type-Options": "nosniff",
         "Accept-Ranges": "none" if asked.form == "car" else "bytes",
         "Vary": "Accept",
         **unchanged(asked),
     }
+    if asked.form != "sealed":
+        found |= {"X-Ipfs-Path": f"/ipfs/{cid}", "X-Ipfs-Roots": cid}
     if asked.form == "file":
         # A page that was stored here must not act for the gateway's site.
         found["Content-Security-Policy"] = "sandbox"
@@ -66,6 +66,8 @@ def _content_type(asked: Asked, name: str | None) -> str:
         return CAR_TYPE
     if asked.form == "raw":
         return RAW
+    if asked.form == "sealed":
+        return _BLOCK_TYPES["raw"]
     named = asked.filename or name
     if named is None:
         return _BLOCK_TYPES[asked.cid.codec] if asked.cid is not None else _BLOCK_TYPES["raw"]

@@ -4,6 +4,9 @@
 GET, HEAD   /ipfs/<cid>                                                        a public file, or a block
 GET, HEAD   /ipfs/<cid>?format=raw                                             one block
 GET, HEAD   /ipfs/<cid>?format=car&dag-scope=block|entity|all&entity-bytes=a:b blocks that verify themselves
+GET, HEAD   /v1/sealed/<manifest's cid>                                        the sealed file
+GET         /v1/summary                                                        what it holds and asks, signed
+GET         /v1/offer                                                          what it asks
 POST        /v1/vouchers                                                       a voucher, while a body streams
 ==========  =================================================================  ====================================
 
@@ -13,6 +16,7 @@ blocks; without, the manifest alone: its digests are no links.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from math import ceil
 
@@ -27,23 +31,33 @@ from agents.net.guard import GuardedConnection
 from agents.net.host import Later
 from agents.net.limits import Buckets, Limits
 from agents.net.listening import Listener, Refusal, json_answer
-from agents.net.messages import error_json
+from agents.net.messages import OFFER_PATH, SUMMARY_PATH, VOUCHERS_PATH, error_json
 from agents.net.shelf import Counter, Free, Gone, PaymentRequired, Reading, Shelf, Ticket
 
 log = logging.getLogger(__name__)
 
-LIMITS = Limits(connections=1024, connections_per_host=128, requests_per_second=5000.0, requests_burst=20_000)
-"""Of a gateway by default: connections are kept, and requests are many and small."""
+LIMITS = Limits(connections=2048, connections_per_host=512, requests_per_second=5000.0, requests_burst=20_000)
+"""Of a gateway by default: connections are kept, and requests are many and small. IPFS clients ask for all 174 children of a
+node at the same time, each on a connection of its own."""
 PIECE = 256 << 10
 """Bytes handed to a connection at a time, and so the most that it holds for a reader that does not read."""
-VOUCHERS = "/v1/vouchers"
+
+Summaries = Callable[[], Awaitable[bytes]]
+"""Gives the newest summary, as it travels."""
 
 
 class Gateway:
     """Serves one shelf on one socket."""
 
-    def __init__(self, shelf: Shelf, counter: Counter | None = None, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        counter: Counter | None = None,
+        limits: Limits = LIMITS,
+        summaries: Summaries | None = None,
+    ) -> None:
         self._finder = Finder(shelf)
+        self._summaries = summaries
         self._counter: Counter = counter or Free()
         self._limits = limits
         self._requests = Buckets(limits.requests_per_second, limits.requests_burst)
@@ -108,8 +122,12 @@ class Gateway:
         if wait > 0:
             raise Refusal(429, "busy", "too many requests", {"Retry-After": str(ceil(wait))})
         target = request.raw_path
-        if target == VOUCHERS:
-            return await self._vouch(request)
+        if target == VOUCHERS_PATH:
+            return await self._vouch(request, "POST")
+        if target == OFFER_PATH:
+            return await self._vouch(request, "GET")
+        if target == SUMMARY_PATH:
+            return await self._summary(request)
         if request.method == "OPTIONS":
             return web.Response(status=204, headers=PREFLIGHT)
         if request.method not in ("GET", "HEAD"):
@@ -122,13 +140,18 @@ class Gateway:
         async with asyncio.timeout(self._limits.document_seconds):
             return await self._finder.find(question, wanted)
 
-    async def _vouch(self, request: web.BaseRequest) -> web.Response:
-        if request.method != "POST":
-            raise Refusal(405, "method", f"{request.method} is no method of this path", {"Allow": "POST"})
+    async def _vouch(self, request: web.BaseRequest, method: str) -> web.Response:
+        _only(request, method)
         try:
             return json_answer(await self._counter.vouch(request.remote or "", request.headers))
         except BadData as error:
             raise Refusal(400, "voucher", str(error)) from None
+
+    async def _summary(self, request: web.BaseRequest) -> web.Response:
+        _only(request, "GET")
+        if self._summaries is None:
+            raise Refusal(404, "not found", "this cache is not announced: it signs no summaries")
+        return web.Response(body=await self._summaries(), content_type="application/vnd.ipld.dag-cbor")
 
     # ---- a body
 
@@ -162,6 +185,11 @@ class Gateway:
             return await self._counter.admit(Reading(request.remote or "", request.headers, size))
         except BadData as error:
             raise Refusal(400, "voucher", str(error)) from None
+
+
+def _only(request: web.BaseRequest, method: str) -> None:
+    if request.method != method:
+        raise Refusal(405, "method", f"{request.method} is no method of this path", {"Allow": method})
 
 
 def _is_known(header: str | None, etag: str) -> bool:
