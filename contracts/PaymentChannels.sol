@@ -217,7 +217,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IPaymentChannels
     function voucherDigest(Lane calldata lane, uint128 amount) external view returns (bytes32) {
-        return _hashTypedDataV4(lane.id().voucherHash(amount));
+        return _voucherDigest(lane.id(), amount);
     }
 
     /// @inheritdoc IPaymentChannels
@@ -284,8 +284,12 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
         if (lane.epoch != account.epoch) return Refusal.OldEpoch;
         if (block.timestamp >= lane.expiry) return Refusal.Expired;
         if (voucher.amount <= books.redeemed) return Refusal.NothingDue;
-        bytes32 digest = _hashTypedDataV4(id.voucherHash(voucher.amount));
+        bytes32 digest = _voucherDigest(id, voucher.amount);
         return _signed(lane.reader, digest, voucher.signature) ? Refusal.None : Refusal.BadSignature;
+    }
+
+    function _voucherDigest(LaneId id, uint128 amount) internal view returns (bytes32) {
+        return _hashTypedDataV4(id.voucherHash(amount));
     }
 
     /// @dev Where a voucher for `amount`, more than was paid, is paid from. A sponsor's pool is for granted lanes only.

@@ -1,4 +1,4 @@
-"""What the market's calls may cost."""
+"""What the calls of the contracts may cost."""
 
 from pathlib import Path
 
@@ -16,6 +16,9 @@ TARGETS = {
     "submitProofs, each of 8": 100_000,
     "submitProofs, each of 32": 82_000,
     "markProofsMissing, each of 8": 45_000,
+    "deposit (a reader's first)": 100_000,
+    "redeem": 70_000,
+    "redeem, each of 16": 40_000,
 }
 """What a call may cost; of batches, its share of one slot."""
 
