@@ -1,7 +1,6 @@
 """A cache that is paid: one interval ahead and no further, whoever the reader is and whenever the cache stops."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,14 @@ from agents.core.channels.offers import Offer
 from agents.core.channels.terms import Terms
 from agents.core.channels.till import Cover
 from agents.core.channels.wire import PAYMENT_HEADER, Payment, payment_text
-from agents.core.errors import ChainUnavailable, Refused, VoucherInvalid
+from agents.core.errors import ChainUnavailable, VoucherInvalid
 from agents.net.shelf import PaymentRequired, Reading
 from agents.net.signing import AccountSigner
 from agents.roles.caching.lanes import LaneBook
 from agents.roles.caching.redeeming import Redeemer
 from agents.roles.caching.selling import PaidTicket, Selling
 from agents.store.state import StateStore
+from tests.roles.caching.ledger import Ledger
 
 KIB, MIB = 1 << 10, 1 << 20
 NOW = 1_700_000_000
@@ -40,39 +40,6 @@ TERMS = Terms(price=10, interval=MIB, growth=MIB, minimal_deposit=1000)
 OFFER = Offer(DOMAIN, "0x" + "22" * 20, CACHE, TERMS, 60)
 LANE = Lane(READER.address, READER.address, CACHE, 0, NOW + 7 * 86_400)
 INTERVAL = TERMS.cost(MIB)
-
-
-@dataclass
-class Ledger:
-    """A chain on which every payer has deposited, and what was sent to it."""
-
-    kept: dict[bytes, Cover] = field(default_factory=dict)
-    pool: int = 100 * INTERVAL
-    opened: list[SignedOpening] = field(default_factory=list)
-    redeemed: list[list[SignedVoucher]] = field(default_factory=list)
-    down: bool = False
-
-    async def covers(self, lanes: Sequence[Lane]) -> list[Cover]:
-        if self.down:
-            raise ChainUnavailable("The chain is down")
-        return [self.kept.get(lane.id, Cover(pool=self.pool)) for lane in lanes]
-
-    async def open(self, opening: SignedOpening, grant: SignedGrant | None) -> None:
-        self.opened.append(opening)
-        if grant is not None and grant.grant.limit < opening.opening.amount:
-            raise Refused("the grant is exceeded")
-        self.keep(opening.opening.lane, opening.opening.amount)
-
-    async def redeem(self, vouchers: Sequence[SignedVoucher]) -> None:
-        self.redeemed.append(list(vouchers))
-        for signed in vouchers:
-            cover = self.kept[signed.voucher.lane.id]
-            paid = min(signed.voucher.amount, cover.secured)
-            self.kept[signed.voucher.lane.id] = replace(cover, redeemed=paid, reserved=cover.secured - paid)
-
-    def keep(self, lane: Lane, amount: int) -> None:
-        """The lane keeps ``amount``."""
-        self.kept[lane.id] = Cover(pool=self.pool, reserved=amount)
 
 
 @dataclass
