@@ -8,14 +8,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from agents.chain.channels import ensure_channels
-from agents.chain.directory import ensure_directory
+from agents.chain.directory import Directory, ensure_directory
 from agents.core.channels.offers import Offer
 from agents.core.channels.terms import Terms
 from agents.core.errors import HoldfastError
 from agents.core.market.view import MarketView
 from agents.net.caches import CacheClient
 from agents.net.client import PeerClient
-from agents.net.gateway.server import Gateway
+from agents.net.gateway.server import Gateway, Summaries
 from agents.roles.caching.hosts import SlotHosts
 from agents.roles.caching.lanes import LaneBook
 from agents.roles.caching.onchain import OnChain, announce
@@ -24,6 +24,7 @@ from agents.roles.caching.policies import policy_named
 from agents.roles.caching.redeeming import Redeemer
 from agents.roles.caching.selling import Selling
 from agents.roles.caching.shelf import CachingShelf
+from agents.roles.caching.telling import Identity, Telling
 from agents.roles.caching.upstream import FreeCache
 from agents.runtime.acting import AtWork, Outpost, Ready, Say, Session, followed, outpost, session, state_file
 from agents.runtime.cache_report import CacheReport
@@ -52,10 +53,12 @@ async def cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool) 
             post = await stack.enter_async_context(outpost(settings.place, "cache", verbose))
         shelves = await _shelves(stack, post, settings)
         selling = await _selling(stack, seller, settings) if seller else None
-        gateway = Gateway(shelves.shelf, selling)
+        directory = await ensure_directory(seller.actor.lane) if seller else None
+        summaries = _summaries(seller, directory, shelves.shelf, settings) if seller and directory else None
+        gateway = Gateway(shelves.shelf, selling, summaries=summaries)
         stack.push_async_callback(gateway.stop)
         endpoint = await listen(post.state, gateway, settings, say)
-        if seller and await announce(seller.actor, await ensure_directory(seller.actor.lane), endpoint):
+        if seller and directory and await announce(seller.actor, directory, endpoint):
             say(f"announced at {endpoint}")
         report = CacheReport(post.folder, shelves.shelf, shelves.disk, selling)
         stack.callback(report.end)
@@ -121,6 +124,11 @@ async def _selling(stack: AsyncExitStack, found: Session, settings: CacheSetting
     redeeming = asyncio.create_task(_redeeming(Redeemer(selling, chain, book, settings.redeem_at, time.time)))
     stack.callback(redeeming.cancel)
     return selling
+
+
+def _summaries(found: Session, directory: Directory, shelf: CachingShelf, settings: CacheSettings) -> Summaries:
+    identity = Identity(found.network.deployment.chain_id, directory.address, settings.price)
+    return Telling(shelf, identity, found.signer, time.time).newest
 
 
 async def _redeeming(redeemer: Redeemer) -> None:

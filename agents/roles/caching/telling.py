@@ -24,7 +24,7 @@ class Identity:
     """Base units per byte."""
 
 
-class Summaries:
+class Telling:
     """The summaries of one cache. ``clock`` gives UNIX seconds."""
 
     def __init__(
