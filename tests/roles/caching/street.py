@@ -15,12 +15,14 @@ from agents.core.dataset.manifest import Manifest
 from agents.core.market import events as e
 from agents.core.market.types import Ask, Content, Request
 from agents.core.market.view import MarketView
+from agents.net.caches import CacheClient
 from agents.net.client import PeerClient
 from agents.net.host import SlotPlan
 from agents.net.server import PeerServer
 from agents.roles.caching.hosts import SlotHosts
 from agents.roles.caching.origin import Origin
 from agents.roles.caching.shelf import CachingShelf
+from agents.roles.caching.upstream import FreeCache
 from agents.roles.fitting import Fitting
 from agents.roles.hosting import Hosting
 from agents.store.cache.disk import DiskCache
@@ -101,12 +103,14 @@ class Street:
         disk: int = 64 * MIB,
         policy: Admission | None = None,
         patience: float = 1.0,
+        upstream: str | None = None,
     ) -> AsyncIterator[tuple[CachingShelf, DiskCache]]:
-        """A cache below the street's folder; the same name is the same cache again."""
-        async with PeerClient(MARKET) as peers:
+        """A cache below the street's folder; the same name is the same cache again. ``upstream``: URL of a free one."""
+        async with PeerClient(MARKET) as peers, CacheClient() as client:
             with DiskCache(self.folder / name, disk) as store:
                 hosts = SlotHosts(peers, lambda: self.view, time.monotonic)
-                origin = Origin(hosts, store, patience=patience)
+                upstreams = [FreeCache(client, upstream, hosts.reputations)] if upstream else []
+                origin = Origin(hosts, store, upstreams, patience=patience)
                 shelf = CachingShelf(origin, store, memory, policy or Everything())
                 origin.catalogue.learn_kept()
                 origin.catalogue.learn(self.view)
