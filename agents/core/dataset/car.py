@@ -36,13 +36,8 @@ class Block:
 
 
 def header(roots: Sequence[Cid]) -> bytes:
-    """What a CAR begins with."""
-    return header_of([root.to_bytes() for root in roots])
-
-
-def header_of(roots: Sequence[bytes]) -> bytes:
-    """The same, of CIDs of any kind: at most 23, of at most 254 bytes."""
-    links = b"".join(b"\xd8\x2a\x58" + bytes((1 + len(root),)) + b"\0" + root for root in roots)
+    """What a CAR of at most 23 roots begins with."""
+    links = b"".join(b"\xd8\x2a\x58" + bytes((1 + CID_BYTES,)) + b"\0" + root.to_bytes() for root in roots)
     body = b"\xa2\x65roots" + bytes((0x80 + len(roots),)) + links + b"\x67version\x01"
     return varint(len(body)) + body
 

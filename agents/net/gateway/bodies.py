@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from agents.core.dataset.car import header, header_of, section_bytes, section_head
+from agents.core.dataset.car import header, section_bytes, section_head
 from agents.core.dataset.cid import Cid
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.manifest import Manifest, block_list_bytes
@@ -16,7 +16,8 @@ from agents.net.shelf import SEGMENT_BLOCKS, SEGMENT_BYTES, Shelf
 Piece = tuple[bytes, bytes | memoryview]
 """Framing, which is free, and the content behind it."""
 
-_EMPTY_CID = bytes((1, 0x55, 0, 0))
+_EMPTY_CAR = b"\x19\xa2\x65roots\x81\xd8\x2a\x45\0\x01\x55\0\0\x67version\x01"
+"""Its root is the identity CID of nothing, which needs no block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ def of_file(shelf: Shelf, dataset: bytes, part: range) -> Body:
 
 
 def empty_car() -> Body:
-    """The CAR of the empty probe: its root is an identity CID, which needs no block."""
-    return _framed(header_of([_EMPTY_CID]), [])
+    """The CAR of the empty probe."""
+    return _framed(_EMPTY_CAR, [])
 
 
 def car_of_block(cid: Cid, data: bytes) -> Body:

@@ -1,0 +1,300 @@
+"""A gateway in conversation: files, ranges, blocks, CARs, what is known already, and what cannot be had."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import dag_cbor
+import pytest
+from multiformats import CID
+
+from agents.core.dataset.car import Block, CarReader
+from agents.core.dataset.cid import Cid, digest_of
+from agents.core.dataset.manifest import Manifest, parse_block_list, parse_manifest
+from agents.core.dataset.reading import FileReader
+from agents.core.errors import Corrupt, HoldfastError, NotFound, StorageTrouble
+from agents.net.errors import PeerDown
+from agents.net.host import Later
+from agents.net.shelf import SEGMENT_BYTES, Gone
+from tests.net.shelves import MemoryShelf, gateway
+
+BLOCK = 65_536
+KEY = bytes(range(32))
+RAW, CAR = "application/vnd.ipld.raw", "application/vnd.ipld.car"
+
+Story = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
+
+
+@pytest.fixture(scope="module")
+def shelf() -> MemoryShelf:
+    return MemoryShelf()
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    return os.urandom(2 * SEGMENT_BYTES + 3 * BLOCK + 77)
+
+
+@pytest.fixture(scope="module")
+def public(shelf: MemoryShelf, data: bytes, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return shelf.store(tmp_path_factory.mktemp("public"), "a file.txt", data)
+
+
+def run(shelf: MemoryShelf, story: Story) -> None:
+    async def whole() -> None:
+        async with gateway(shelf) as url, aiohttp.ClientSession() as session:
+            await story(session, f"{url}/ipfs/")
+
+    asyncio.run(whole())
+
+
+def blocks_of(car: bytes) -> tuple[list[Cid], list[Block]]:
+    reader = CarReader()
+    blocks = list(reader.feed(car))
+    reader.end()
+    assert reader.roots is not None
+    return list(reader.roots), blocks
+
+
+def test_a_public_file_is_sent_as_it_is_and_in_parts(shelf: MemoryShelf, public: Manifest, data: bytes) -> None:
+    async def story(session: aiohttp.ClientSession, url: str) -> None:
+        url += str(public.ipfs)
+        async with session.get(url) as answer:
+            assert (answer.status, await answer.read()) == (200, data)
+            assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+            assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+            assert answer.headers["X-Ipfs-Roots"] == str(public.ipfs)
+            whole = answer.headers
+        async with session.head(url) as answer:
+            assert (answer.status, await answer.read()) == (200, b"")
+            assert {**answer.headers, "Date": ""} == {**whole, "Date": ""}
+        for start, stop in (
+            (0, 1),
+            (SEGMENT_BYTES - 1, SEGMENT_BYTES + 1),
+            (5, 2 * SEGMENT_BYTES + 9),
+            (100, len(data)),
+        ):
+            async with session.get(url, headers={"Range": f"bytes={start}-{stop - 1}"}) as answer:
+                assert (answer.status, await answer.read()) == (206, data[start:stop])
+                assert answer.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{len(data)}"
+        async with session.get(url, headers={"Range": "bytes=-7"}) as answer:
+            assert await answer.read() == data[-7:]
+        async with session.get(url, headers={"Range": f"bytes={len(data)}-"}) as answer:
+            assert (answer.status, answer.headers["Content-Range"]) == (416, f"bytes */{len(data)}")
+        async with session.get(url, headers={"Range": "bytes=0-1,5-6"}) as answer:
+            assert (answer.status, await answer.read()) == (200, data)
+        for validator, status in ((whole["ETag"], 206), ('"another"', 200)):
+            async with session.get(url, headers={"Range": "bytes=0-1", "If-Range": validator}) as answer:
+                assert answer.status == status
+
+    run(shelf, story)
+
+
+def test_every_block_is_sent_raw(shelf: MemoryShelf, public: Manifest, data: bytes) -> None:
+    async def story(session: aiohttp.ClientSession, url: str) -> None:
+        leaf = Cid("raw", digest_of(data[:BLOCK]))
+        tail = Cid("raw", digest_of(data[-(len(data) % BLOCK) :]))
+        listed = Cid("dag-cbor", public.slots[1].blocks)
+        for cid in (public.ipfs, leaf, tail, listed, Cid("dag-cbor", public.digest)):
+            assert cid is not None
+            for query, headers in (("?format=raw", {}), ("", {"Accept": RAW})):
+                async with session.get(f"{url}{cid}{query}", headers=headers) as answer:
+                    assert (answer.status, answer.headers["Content-Type"]) == (200, RAW)
+                    assert digest_of(await answer.read()) == cid.digest
+                    assert answer.headers.get("Content-Location") == (f"/ipfs/{cid}?format=raw" if headers else None)
+        for cid, kind in ((leaf, "application/octet-stream"), (listed, "application/vnd.ipld.dag-cbor")):
+            async with session.get(f"{url}{cid}", headers={"Range": "bytes=1-"}) as answer:
+                assert (answer.status, answer.headers["Content-Type"]) == (206, kind)
+                assert await answer.read() == shelf.blocks[cid][1:]
+
+    run(shelf, story)
+
+
+def test_a_car_has_what_verifies_the_bytes_and_no_more(shelf: MemoryShelf, public: Manifest, data: bytes) -> None:
+    root, tree = public.ipfs, shelf.trees[public.digest]
+    assert root is not None
+
+    async def story(session: aiohttp.ClientSession, url: str) -> None:
+        async def asked(query: str) -> list[Block]:
+            async with session.get(f"{url}{root}?format=car{query}") as answer:
+                assert (answer.status, answer.headers["Content-Type"]) == (200, f"{CAR}; version=1; order=dfs; dups=y")
+                car = await answer.read()
+                assert answer.content_length == len(car)
+                roots, blocks = blocks_of(car)
+                assert (roots, blocks[0].cid) == ([root], root)
+                return blocks
+
+        for query in ("", "&dag-scope=all", "&dag-scope=entity", "&entity-bytes=0:*"):
+            blocks = await asked(query)
+            assert [block.cid.digest for block in blocks[1:]] == list(tree.leaves)
+            assert b"".join(block.data for block in blocks[1:]) == data
+        assert len(await asked("&dag-scope=block")) == 1
+        assert [block.cid.digest for block in (await asked("&entity-bytes=70000:140000"))[1:]] == list(tree.leaves[1:3])
+        assert [block.cid.digest for block in (await asked("&entity-bytes=-1:*"))[1:]] == list(tree.leaves[-1:])
+        assert len(await asked("&entity-bytes=5:4")) == 1
+        async with session.get(f"{url}{root}?format=car&entity-bytes={len(data)}:*") as answer:
+            assert answer.status == 400
+
+    run(shelf, story)
+
+
+@pytest.mark.parametrize("size", [100, BLOCK - 40, 5 * BLOCK, SEGMENT_BYTES + 5 * BLOCK + 9])
+def test_an_encrypted_file_is_read_by_its_manifest_from_one_car(tmp_path: Path, size: int) -> None:
+    shelf, plain = MemoryShelf(), os.urandom(size)
+    manifest = shelf.store(tmp_path, "secret.txt", plain, KEY)
+    root = Cid("dag-cbor", manifest.digest)
+
+    def opened(blocks: list[Block]) -> bytes:
+        found = parse_manifest(blocks.pop(0).data)
+        lists = [
+            parse_block_list(blocks.pop(0).data, found.slots[index], found.blocks_per_slot)
+            for index in range(min(3, -(-found.blocks // found.data_blocks)))
+        ]
+        digests = [digest for each in lists for digest in each[: found.data_blocks]][: found.blocks]
+        assert [block.cid.digest for block in blocks] == digests
+        reader = FileReader(found, KEY)
+        return b"".join(reader.open(index, block.data)[1] for index, block in enumerate(blocks))
+
+    async def story(session: aiohttp.ClientSession, url: str) -> None:
+        async with session.get(f"{url}{root}?format=car&entity-bytes=0:*") as answer:
+            car = await answer.read()
+            assert answer.content_length == len(car)
+        roots, blocks = blocks_of(car)
+        assert (roots, opened(blocks)) == ([root], plain)
+        async with session.get(f"{url}{root}?format=car&entity-bytes=-1:*") as answer:
+            _, blocks = blocks_of(await answer.read())
+            assert [block.cid.codec for block in blocks] == ["dag-cbor", "dag-cbor", "raw"]
+            assert blocks[2].cid.digest == shelf.listed[manifest.digest][manifest.blocks - 1]
+        async with session.get(f"{url}{root}?format=car") as answer:
+            _, blocks = blocks_of(await answer.read())
+            assert [block.cid for block in blocks] == [root]
+
+    run(shelf, story)
+
+
+def test_what_a_reader_has_is_not_sent_again(shelf: MemoryShelf, public: Manifest) -> None:
+    async def story(session: aiohttp.ClientSession, url: str) -> None:
+        for query in ("", "?format=raw", "?format=car", "?format=car&entity-bytes=0:9"):
+            async with session.head(f"{url}{public.ipfs}{query}") as answer:
+                etag = answer.headers["ETag"]
+            for known in (etag, f"W/{etag}", f'"x", {etag}', "*"):
+                async with session.get(f"{url}{public.ipfs}{query}", headers={"If-None-Match": known}) as answer:
+                    assert (answer.status, await answer.read(), answer.headers["ETag"]) == (304, b"", etag)
+            async with session.get(f"{url}{public.ipfs}{query}", headers={"If-None-Match": '"x"'}) as answer:
+                assert answer.status == 200
+
+    run(shelf, story)
+
+
+def test_probes_preflights_and_other_methods(shelf: MemoryShelf, public: Manifest) -> None:
+    async def story(session: aiohttp.ClientSession, url: str) -> None:
+        async with session.get(f"{url}bafkqaaa?format=raw") as answer:
+            assert (answer.status, await answer.read()) == (200, b"")
+        async with session.head(f"{url}bafkqaaa") as answer:
+            assert answer.status == 200
+        async with session.get(f"{url}bafkqaaa", headers={"Accept": CAR}) as answer:
+            assert answer.status == 200
+            roots = dag_cbor.decode((await answer.read())[1:])
+            assert roots == {"roots": [CID.decode("bafkqaaa").set(base="base58btc")], "version": 1}
+        async with session.options(f"{url}{public.ipfs}") as answer:
+            assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (204, "*")
+        for method in ("PUT", "DELETE", "POST"):
+            async with session.request(method, f"{url}{public.ipfs}", data=b"x" * 100_000) as answer:
+                assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+        async with session.post(url.replace("/ipfs/", "/v1/vouchers")) as answer:
+            assert (answer.status, await answer.json()) == (200, {"version": 1, "pricePerByte": "0"})
+        async with session.get(url.replace("/ipfs/", "/v1/vouchers")) as answer:
+            assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+    run(shelf, story)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [
+        (NotFound("Nobody has it"), 404),
+        (Gone("It was here"), 410),
+        (Later("It is being rebuilt"), 503),
+        (PeerDown("http://host", "is down"), 504),
+        (StorageTrouble("The disk is broken"), 500),
+        (Corrupt("The origin sent something else"), 500),
+    ],
+)
+def test_what_goes_wrong_behind_it_has_its_status(tmp_path: Path, trouble: HoldfastError, status: int) -> None:
+    shelf = MemoryShelf()
+    root = shelf.store(tmp_path, "x", b"x").ipfs
+    shelf.trouble = trouble
+
+    async def story(session: aiohttp.ClientSession, url: str) -> None:
+        for query in ("", "?format=raw", "?format=car"):
+            async with session.get(f"{url}{root}{query}") as answer:
+                assert answer.status == status
+                assert trouble.what in (await answer.json())["reason"]
+                assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+    run(shelf, story)
+
+
+def test_what_is_not_there_and_what_has_no_such_form(shelf: MemoryShelf, public: Manifest, tmp_path: Path) -> None:
+    inner = next(iter(shelf.trees[public.digest].inner)).cid
+    shelf.items[inner] = shelf.items.pop(inner)
+
+    async def story(session: aiohttp.ClientSession, url: str) -> None:
+        for query in ("", "?format=raw", "?format=car"):
+            async with session.get(f"{url}{Cid('dag-pb', bytes(32))}{query}") as answer:
+                assert answer.status == 404
+        deep = MemoryShelf()
+        deep.store(tmp_path, "deep", os.urandom(175 * BLOCK))
+        node = next(cid for cid, item in deep.items.items() if cid.codec == "dag-pb" and item.kind == "block")
+        async with gateway(deep) as other:
+            async with session.get(f"{other}/ipfs/{node}") as answer:
+                assert answer.status == 406
+            async with session.get(f"{other}/ipfs/{node}?format=raw") as answer:
+                assert (answer.status, digest_of(await answer.read())) == (200, node.digest)
+
+    run(shelf, story)
+
+
+def test_an_answer_that_fails_in_the_middle_is_cut_and_never_looks_whole(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf = MemoryShelf()
+    root = shelf.store(tmp_path, "x", os.urandom(4 * SEGMENT_BYTES)).ipfs
+
+    async def story(session: aiohttp.ClientSession, url: str) -> None:
+        for query in ("", "?format=car"):
+            shelf.trouble = None
+            shelf.served.clear()
+            async with session.get(f"{url}{root}{query}") as answer:
+                assert answer.status == 200
+                shelf.trouble = PeerDown("http://host", "is down")
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await answer.read()
+
+    with caplog.at_level(logging.WARNING):
+        run(shelf, story)
+    assert "cut short: PeerDown" in caplog.text
+
+
+def test_one_connection_serves_many_requests(shelf: MemoryShelf, public: Manifest) -> None:
+    async def story() -> None:
+        made: list[object] = []
+        trace = aiohttp.TraceConfig()
+
+        async def connected(*facts: object) -> None:
+            made.append(facts)
+
+        trace.on_connection_create_end.append(connected)
+        asked = [(200, ""), (404, "/x"), (400, "?format=zip"), (200, "?format=car"), (206, ""), (304, "")]
+        async with gateway(shelf) as url, aiohttp.ClientSession(trace_configs=[trace]) as session:
+            for status, query in asked * 3:
+                headers = {206: {"Range": "bytes=0-9"}, 304: {"If-None-Match": "*"}}.get(status, {})
+                async with session.get(f"{url}/ipfs/{public.ipfs}{query}", headers=headers) as answer:
+                    assert answer.status == status
+                    await answer.read()
+        assert len(made) == 1
+
+    asyncio.run(story())
