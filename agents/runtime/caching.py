@@ -51,8 +51,8 @@ async def cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool) 
             post = Outpost(seller.network, seller.folder, seller.state)
         else:
             post = await stack.enter_async_context(outpost(settings.place, "cache", verbose))
-        shelves = await _shelves(stack, post, settings)
-        selling = await _selling(stack, seller, settings) if seller else None
+        shelves, clock = await _shelves(stack, post, settings), ChainClock()
+        selling = await _selling(stack, seller, settings, clock) if seller else None
         directory = await ensure_directory(seller.actor.lane) if seller else None
         summaries = _summaries(seller, directory, shelves.shelf, settings) if seller and directory else None
         gateway = Gateway(shelves.shelf, selling, summaries=summaries)
@@ -67,6 +67,7 @@ async def cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool) 
         ready(AtWork("cache", seller.actor.address if seller else None, post.folder, endpoint))
 
         async def step(moment: Moment) -> None:
+            clock.see(moment)
             shelves.learn(moment.view)
 
         await followed(post.network, step, seller.actor.lane.recheck if seller else None)
@@ -76,6 +77,20 @@ def run_cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool = F
     """Run a cache until it is stopped."""
     policy_named(settings.policy)  # a typo is told before a password is asked for
     asyncio.run(cache(settings, say, ready, verbose))
+
+
+class ChainClock:
+    """UNIX seconds by this machine's clock, or by the chain's where that is ahead: lanes end when the chain says so."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self._ahead
+
+    def see(self, moment: Moment) -> None:
+        """A block came."""
+        self._ahead = max(0.0, moment.timestamp - time.time())
 
 
 @dataclass
@@ -109,7 +124,7 @@ async def _shelves(stack: AsyncExitStack, post: Outpost, settings: CacheSettings
     return found
 
 
-async def _selling(stack: AsyncExitStack, found: Session, settings: CacheSettings) -> Selling:
+async def _selling(stack: AsyncExitStack, found: Session, settings: CacheSettings, clock: ChainClock) -> Selling:
     actor = found.actor
     channels = await ensure_channels(actor.lane, found.network.deployment.token)
     terms = Terms(price=settings.price)
@@ -119,9 +134,9 @@ async def _selling(stack: AsyncExitStack, found: Session, settings: CacheSetting
     )
     book = LaneBook(StateStore(found.folder / state_file(found.network, "lanes")), terms)
     chain = OnChain(actor, channels)
-    selling = Selling(offer, chain, book, time.time)
+    selling = Selling(offer, chain, book, clock)
     stack.push_async_callback(selling.close)
-    redeeming = asyncio.create_task(_redeeming(Redeemer(selling, chain, book, settings.redeem_at, time.time)))
+    redeeming = asyncio.create_task(_redeeming(Redeemer(selling, chain, book, settings.redeem_at, clock)))
     stack.callback(redeeming.cancel)
     return selling
 

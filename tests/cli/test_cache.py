@@ -1,11 +1,13 @@
 """`agent cache` as a process: served from hosts, from its disk after a restart, and sold to readers that pay."""
 
+import asyncio
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,13 +17,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
 
-from agents.core.dataset.manifest import parse_manifest
+from agents.chain.channels import Channels, Deposit, find_channels
+from agents.chain.directory import Announced, find_directory
+from agents.chain.journal import MemoryJournal
+from agents.chain.rpc import Rpc
+from agents.core.channels.lanes import Domain
+from agents.core.dataset.cid import Cid, digest_of_cid
+from agents.core.dataset.manifest import parse_block_list, parse_manifest
+from agents.core.units import TOKEN
+from agents.net.caches import CacheClient
+from agents.net.endpoint import Peer
+from agents.net.signing import AccountSigner
+from agents.roles.actor import Actor
+from agents.roles.buying.lanes import Budget, Lanes
+from agents.store.state import StateStore
 from tests.cli.conftest import Agent
 from tests.cli.test_files import ROOT, TERMS
 from tests.cli.town import Town
 
 SIZE = 3_000_000
+GIB = 1 << 30
+PRICE = 10**9
+"""Base units per byte."""
 
 
 @dataclass
@@ -89,3 +109,86 @@ def test_a_free_cache_needs_no_wallet_and_serves_from_its_disk_after_a_restart(
     facts = json.loads(agent("cache", "status", "--data-dir", str(tmp_path / "cache"), "--json").out)
     assert facts["requests"] == {"hot": 0, "disk": 3, "origin": 0}
     assert "3 from disk" in agent("cache", "status", "--data-dir", str(tmp_path / "cache")).out
+
+
+@dataclass(frozen=True)
+class Savings:
+    """A reader's own deposit."""
+
+    channels: Channels
+    payer: str
+    token: str
+    grant: None = None
+
+    @property
+    def domain(self) -> Domain:
+        return self.channels.domain
+
+    async def deposit(self) -> Deposit:
+        return await self.channels.account_of(self.payer)
+
+
+async def bought(town: Town, cache: Running, digest: bytes, folder: Path) -> tuple[bytes, int]:
+    """The sealed file as a new reader buys it with a deposit of its own, and what it paid."""
+    account: LocalAccount = Account.create()
+    deployment = town.network.deployment
+    town.give(account.address, tokens=TOKEN, wei=TOKEN)
+    async with Rpc(town.devnet.rpc.url) as rpc, CacheClient() as client:
+        actor = Actor(rpc, deployment, account, MemoryJournal())
+        channels = await find_channels(rpc, deployment.token, deployment.chain_id)
+        await actor.lane.send(actor.token.approve(channels.address, TOKEN), "approve")
+        await actor.lane.send(channels.deposit(account.address, TOKEN), "deposit")
+        signer, budget = AccountSigner(account), Budget(TOKEN)
+        state = StateStore(folder / "reader.db")
+        savings = Savings(channels, account.address, deployment.token)
+        lanes = Lanes(client, state, signer, savings, budget, PRICE, time.time)
+        peer = Peer(cache.facts["endpoint"], cache.facts["address"])
+        announced = await (await find_directory(rpc)).caches(10)
+        assert Announced(peer.address, peer.endpoint) in announced
+        assert (await client.summary(peer, time.time())).summary.price == PRICE
+        payer = await lanes.payer(peer, SIZE)
+        cid = Cid("dag-cbor", digest)
+        manifest = parse_manifest(await client.block(peer, cid, payer))
+        digests = [
+            each
+            for index in range(manifest.data_slots)
+            for each in parse_block_list(
+                await client.block(peer, Cid("dag-cbor", manifest.slots[index].blocks), payer),
+                manifest.slots[index],
+                manifest.blocks_per_slot,
+            )[: manifest.data_blocks]
+        ][: manifest.blocks]
+        blocks = [block async for block in client.blocks(peer, cid, manifest.size, 0, digests, payer)]
+        await actor.lane.close()
+        return b"".join(blocks)[: manifest.size], TOKEN - budget.left
+
+
+def test_a_cache_that_sells_is_announced_paid_and_redeems(
+    stored: tuple[str, bytes], agent: Agent, town: Town, tmp_path: Path
+) -> None:
+    name, data = stored
+    with cache(
+        "--price", str(PRICE * GIB / TOKEN), "--redeem-at", "0.000001", "--data-dir", str(tmp_path / "cache")
+    ) as running:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            running.get(f"/ipfs/{name}")
+        offer = json.loads(refused.value.read())
+        assert refused.value.code == 402 and offer["pricePerByte"] == str(PRICE)
+        sealed, paid = asyncio.run(bought(town, running, digest_of_cid(name), tmp_path))
+        assert sealed == data
+        books = until_redeemed(agent, tmp_path / "cache", paid)
+    assert books["earned"] == books["redeemed"] == str(paid) and int(books["unpaid"]) == 0
+    assert paid == PRICE * books["served"] >= PRICE * SIZE
+    told = agent("cache", "status", "--data-dir", str(tmp_path / "cache"))
+    assert "stopped" in told.out and "in 1 lanes" in told.out
+
+
+def until_redeemed(agent: Agent, folder: Path, amount: int) -> dict[str, Any]:
+    """The books once so much was redeemed."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        books = json.loads(agent("cache", "status", "--data-dir", str(folder), "--json").out).get("books", {})
+        if int(books.get("redeemed", "0")) >= amount:
+            return dict(books)
+        time.sleep(0.2)
+    raise AssertionError("nothing was redeemed")

@@ -94,11 +94,14 @@ class Selling:
         account = await self._taken(reading.host, reading.headers, late=True)
         if account is None:
             raise PaymentRequired(offer_json(self._offer), "no lane is named")
-        if self._room(account) == 0:
+        ticket = PaidTicket(self, account)
+        wanted = min(ticket.step, reading.size)
+        if self._room(account) < wanted:
             await self._look(account)
-        if self._room(account) == 0:
-            raise self._required(account)
-        return PaidTicket(self, account)
+        if self._room(account) < wanted:
+            ticket.close()
+            raise self._required(account, wanted)
+        return ticket
 
     async def vouch(self, host: str, headers: Mapping[str, str]) -> Mapping[str, Any]:
         """As Counter."""
@@ -223,26 +226,38 @@ class Selling:
     def _room(self, account: Account) -> int:
         return account.till.room(int(self._clock())) if account.proven else 0
 
-    def _told(self, account: Account) -> dict[str, Any]:
-        standing = standing_of(account.till, int(self._clock()))
+    def _told(self, account: Account, size: int = 1) -> dict[str, Any]:
+        standing = standing_of(account.till, int(self._clock()), size)
         if not account.proven:
             standing = replace(standing, room=0, halt=standing.halt or Halt.VOUCHER)
         return offer_json(replace(self._offer, standing=standing))
 
     def _required(self, account: Account) -> PaymentRequired:
+        """What stops the lane from being served further, be it that what may be served yet is too little."""
         told = self._told(account)
+        told["lane"]["halt"] = told["lane"]["halt"] or self._halt(account)
         return PaymentRequired(told, f"the lane stands at {told['lane']['halt']}")
+
+    def _halt(self, account: Account) -> Halt | None:
+        """Why there is no more room than there is."""
+        till, now = account.till, int(self._clock())
+        return replace(till, owed=till.owed + till.terms.cost(till.room(now))).halt(now)
 
     def _changed(self, account: Account) -> None:
         account.changed.set()
 
     async def take(self, account: Account, size: int) -> None:
-        """``size`` bytes are served now, or when they are paid for. Raises PaymentRequired when that takes too long."""
+        """``size`` bytes are served now, or when they are paid for.
+
+        Raises PaymentRequired when that takes too long, and at once where no voucher would help.
+        """
         deadline = self._clock() + self._patience
+        if self._room(account) < size:
+            await self._look(account)
         while self._room(account) < size:
             left = deadline - self._clock()
-            if left <= 0:
-                raise self._required(account)
+            if left <= 0 or (self._halt(account) is not Halt.VOUCHER and account.work is None):
+                raise self._required(account, size)
             account.changed.clear()
             try:
                 async with asyncio.timeout(min(left, LOOK_EVERY)):

@@ -280,6 +280,19 @@ def test_a_lane_that_a_sponsor_pays_is_opened_once_its_reader_has_paid(tmp_path:
     asyncio.run(story())
 
 
+def test_a_lane_that_keeps_too_little_for_the_next_piece_is_said_to_need_more(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        shop.chain.kept[LANE.id] = Cover(reserved=TERMS.cost(100 * KIB))
+        ticket = await shop.admit(paying(TERMS.cost(100 * KIB)))
+        await ticket.take(64 * KIB)
+        with pytest.raises(PaymentRequired) as found:
+            await asyncio.wait_for(ticket.take(64 * KIB), 0.1)  # nobody waits for what cannot come
+        assert told(found) == ("opening", 36 * KIB)
+
+    asyncio.run(story())
+
+
 def test_a_chain_that_is_down_stops_nobody_who_pays(tmp_path: Path) -> None:
     async def story() -> None:
         shop = Shop(tmp_path)
