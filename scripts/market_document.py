@@ -1,4 +1,7 @@
-"""What docs/market.md says in a form that tests can hold against the contracts, and what it takes from elsewhere."""
+"""What docs/market.md says in a form that tests can hold against the contracts, and what it takes from elsewhere.
+
+docs/payments.md takes the gas of its calls from the same place.
+"""
 
 import json
 import re
@@ -6,10 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from scripts.gas.limits import CODEX, SNAPSHOT, TARGETS
+from scripts.gas.limits import CODEX, READS, SNAPSHOT, TARGETS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "market.md"
+PAYMENTS = ROOT / "docs" / "payments.md"
 README = ROOT / "README.md"
 FACTS = ROOT / "tests" / "vectors" / "market_machine.json"
 ABI = ROOT / "agents" / "artefacts" / "contracts" / "Marketplace.json"
@@ -123,7 +127,17 @@ def facts(text: str) -> dict[str, list[str]]:
 def gas_table(gas: dict[str, int]) -> str:
     """Every call's gas, for the document."""
     lines = ["| call | gas | at most | Codex |", "|---|---:|---:|---:|"]
-    lines += [row(call, f"{used:,}", number(TARGETS.get(call)), number(CODEX.get(call))) for call, used in gas.items()]
+    market = {call: used for call, used in gas.items() if call not in READS}
+    lines += [
+        row(call, f"{used:,}", number(TARGETS.get(call)), number(CODEX.get(call))) for call, used in market.items()
+    ]
+    return "\n".join(lines)
+
+
+def reads_table(gas: dict[str, int]) -> str:
+    """The gas of paying for reads."""
+    lines = ["| call | gas | at most |", "|---|---:|---:|"]
+    lines += [row(call, f"{gas[call]:,}", number(TARGETS.get(call))) for call in READS]
     return "\n".join(lines)
 
 
@@ -160,5 +174,6 @@ def pages() -> Iterable[tuple[Path, str]]:
     gas: dict[str, int] = json.loads(SNAPSHOT.read_text())
     text = DOCUMENT.read_text()
     yield DOCUMENT, filled(text, gas_table(gas))
+    yield PAYMENTS, filled(PAYMENTS.read_text(), reads_table(gas))
     yield README, filled(README.read_text(), readme_table(gas))
     yield FACTS, json.dumps(facts(text), indent=1) + "\n"

@@ -22,6 +22,21 @@ TARGETS = {
 }
 """What a call may cost; of batches, its share of one slot."""
 
+READS = (
+    "deposit (a reader's first)",
+    "deposit (a reader's)",
+    "openLane",
+    "openLaneOf",
+    "openLaneGranted",
+    "redeem (the first of a lane)",
+    "redeem",
+    "redeem, each of 16",
+    "reclaim",
+    "close",
+    "withdraw (a payer's)",
+)
+"""The calls of the payment channels; all others are the market's."""
+
 CODEX = {
     "requestStorage": 453_000,
     "reserveSlot": 94_000,

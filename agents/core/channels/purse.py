@@ -1,7 +1,7 @@
 """The reader's account of one lane: what it verified, what it signed, and what it signs next.
 
 A reader signs for bytes it verified and for nothing else, but for what a broken connection lost on the way: that it may
-concede, up to one first interval in the whole life of a lane. So a cache that lies takes no more than that.
+concede, up to one interval in the whole life of a lane. So a cache that lies takes no more than that.
 """
 
 from dataclasses import dataclass, replace
@@ -67,7 +67,7 @@ class Purse:
         lost = owed - self.owed
         if lost <= 0:
             return self
-        allowed = self.terms.cost(self.terms.interval)
+        allowed = self.terms.cost(self.terms.window(self.signed))
         if self.conceded + lost > allowed:
             raise PeerError(
                 "The cache claims more than it sent",
@@ -77,6 +77,8 @@ class Purse:
         return replace(self, conceded=self.conceded + lost)
 
 
-def resumed(lane: Lane, terms: Terms, limit: int, signed: int) -> Purse:
-    """The purse of a lane used before, whose highest voucher was for ``signed``: all of it counts as verified."""
-    return Purse(lane, terms, limit, verified=signed // max(terms.price, 1), earned=signed, signed=signed)
+def resumed(lane: Lane, terms: Terms, limit: int, signed: int, conceded: int = 0) -> Purse:
+    """The purse of a lane used before, whose highest voucher was for ``signed``: but for what was conceded, it counts as
+    verified."""
+    earned = signed - conceded
+    return Purse(lane, terms, limit, earned // max(terms.price, 1), earned, conceded, signed)

@@ -76,6 +76,13 @@ def test_a_reader_goes_on_where_its_last_voucher_stands() -> None:
     assert voucher.amount == 8 * PRICE
 
 
+def test_what_was_conceded_stays_conceded() -> None:
+    purse = resumed(LANE, TERMS, LIMIT, 10 * PRICE, conceded=4 * PRICE)
+    assert (purse.verified, purse.owed, purse.signed) == (6, 10 * PRICE, 10 * PRICE)
+    with pytest.raises(PeerError, match="claims more"):
+        purse.concede((10 - 4) * PRICE + MIB * PRICE + 1)
+
+
 @dataclass
 class Conversation:
     """A till and a purse on one lane, the wire between them, and what is under way on it."""
