@@ -1,11 +1,12 @@
-"""What a CID leads to: datasets of the market, their manifests and block lists, and every block of them."""
+"""What a CID leads to: datasets, their manifests and block lists, and every block of them."""
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from agents.core.dataset.cid import DIGEST_BYTES, Cid
@@ -13,22 +14,20 @@ from agents.core.dataset.manifest import Manifest
 from agents.core.dataset.segments import Digests
 from agents.core.dataset.unixfs import FileTree, checked_tree, tree_of
 from agents.core.errors import HoldfastError, ManifestInvalid, NotFound, PeerError
-from agents.core.market.types import SlotState
 from agents.core.market.view import MarketView
+from agents.roles.caching.athand import AtHand, Listing
 from agents.roles.caching.documents import Documents, parsed_list
 from agents.roles.caching.flight import SingleFlight
-from agents.roles.caching.places import BlockIndex
+from agents.roles.caching.learning import Learner
 
 log = logging.getLogger(__name__)
 
-BLOCKS = 1 << 18
-"""Blocks whose digests are at hand: 16 GiB of files in some 20 MiB of memory, trees and index included."""
-LEARNERS = 4
-"""Manifests asked for at a time to learn what public files there are."""
+MANIFESTS = 1024
+"""At hand."""
+MOST_LEAVES = 1 << 21
+"""Blocks of the largest file that is served as IPFS knows it, 128 GiB: its tree is whole in memory."""
 PATIENCE = 5.0
-"""Seconds that a CID nobody knows waits for manifests which are being learned."""
-EFFORTS = 5
-"""How often a manifest that nobody gives is asked for."""
+"""Seconds that a CID nobody knows waits for manifests which are being read."""
 
 Recover = Callable[[Manifest, int], Awaitable[bytes]]
 """Makes the block list of a slot that nobody gives."""
@@ -36,20 +35,12 @@ LastBlock = Callable[["Dataset"], Awaitable[bytes | memoryview]]
 """Reads the last block of a dataset's sealed file."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Dataset:
-    """A dataset at hand; its block lists come as they are needed."""
+    """A dataset at hand."""
 
     digest: bytes
     manifest: Manifest
-    lists: dict[int, Digests] = field(default_factory=dict)
-    """Of data slots, by slot."""
-    tree: FileTree | None = None
-
-    @property
-    def weight(self) -> int:
-        """Blocks whose digests it holds."""
-        return sum(map(len, self.lists.values())) + (len(self.tree.leaves) if self.tree else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,89 +56,41 @@ class Place:
 class Catalogue:
     """Datasets by digest, and places by CID. ``recover`` and ``last_block`` are the origin's."""
 
-    def __init__(self, documents: Documents, recover: Recover, last_block: LastBlock, limit: int = BLOCKS) -> None:
+    def __init__(
+        self, documents: Documents, recover: Recover, last_block: LastBlock, at_hand: AtHand | None = None
+    ) -> None:
         self._documents = documents
         self._recover = recover
         self._last_block = last_block
-        self._limit = limit
+        self._at_hand = at_hand or AtHand()
         self._datasets: OrderedDict[bytes, Dataset] = OrderedDict()
-        self._index = BlockIndex()
-        self._nodes: dict[bytes, bytes] = {}
-        """Datasets by what of their trees no block list names."""
-        self._roots: dict[Cid, bytes] = {}
-        self._lists: dict[bytes, tuple[bytes, int]] = {}
-        self._known: set[bytes] = set()
-        """Manifests that the market names, or that are on disk."""
-        self._unlearned: dict[bytes, int] = {}
-        """Of them, those never read, and how often they were asked for."""
-        self._learning: dict[bytes, asyncio.Task[None]] = {}
-        self._free = asyncio.Semaphore(LEARNERS)
-        self._flights: SingleFlight[tuple[bytes, int], Digests] = SingleFlight()
+        self._learner = Learner(self._read, time.monotonic)
+        self._lists: SingleFlight[Listing, Digests] = SingleFlight()
         self._trees: SingleFlight[bytes, FileTree] = SingleFlight()
 
     async def close(self) -> None:
-        """Stop learning."""
-        tasks = list(self._learning.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    # ---- what there is
+        """Stop what goes on in the background."""
+        await self._learner.close()
 
     def learn(self, view: MarketView) -> None:
-        """Take in what the market names: manifests never seen are read in time, for they say what IPFS knows files by."""
-        for request in view.requests.values():
-            digest = request.content.cid
-            if digest not in self._known and any(slot.state is SlotState.FILLED for slot in request.slots):
-                self._known.add(digest)
-                self._unlearned[digest] = 0
-        self._begin()
+        """Take in what the market names."""
+        self._learner.learn(view)
 
     def learn_kept(self) -> None:
         """Take in what the disk has."""
-        for digest in self._documents.kept:
-            if digest not in self._known:
-                self._known.add(digest)
-                self._unlearned[digest] = 0
-        self._begin()
+        self._learner.take(self._documents.kept)
 
-    def _begin(self) -> None:
-        for digest in self._unlearned:
-            if digest not in self._learning:
-                self._learning[digest] = asyncio.create_task(self._learn(digest))
-
-    async def _learn(self, digest: bytes) -> None:
-        try:
-            async with self._free:
-                manifest = await self._documents.manifest(digest)
-                self._note(digest, manifest)
-                await self._recall(digest, manifest)
-        except HoldfastError as error:
-            log.info("manifest %s is not known yet: %s", digest.hex(), error)
-            self._unlearned[digest] = self._unlearned.get(digest, 0) + 1
-            if self._unlearned[digest] >= EFFORTS or isinstance(error, ManifestInvalid):
-                self._unlearned.pop(digest)
-        finally:
-            del self._learning[digest]
-
-    async def _recall(self, digest: bytes, manifest: Manifest) -> None:
-        """Have what is on disk of a dataset at hand, as far as there is room: so that its blocks are found."""
+    async def _read(self, digest: bytes) -> Manifest:
+        """Read a manifest, and have what is on disk of its dataset at hand, as far as there is room: its blocks are found."""
+        manifest = await self._documents.manifest(digest)
         kept = self._documents.lists_kept(manifest)
-        if not kept or self._weight() + len(kept) * manifest.data_blocks > self._limit:
-            return
-        dataset = await self.dataset(digest)
-        for slot in kept:
-            await self.listed(dataset, slot)
-        if len(dataset.lists) == manifest.data_slots and self._documents.has_last_leaf(digest):
-            await self.tree(dataset)
-
-    def _note(self, digest: bytes, manifest: Manifest) -> None:
-        self._known.add(digest)
-        self._unlearned.pop(digest, None)
-        if manifest.ipfs is not None:
-            self._roots.setdefault(manifest.ipfs, digest)
-        for index, slot in enumerate(manifest.slots):
-            self._lists.setdefault(slot.blocks, (digest, index))
+        if kept and len(kept) * manifest.data_blocks <= self._at_hand.room:
+            dataset = await self.dataset(digest)
+            for slot in kept:
+                await self.listed(dataset, slot)
+            if len(kept) == manifest.data_slots and self._documents.has_last_leaf(digest):
+                await self.tree(dataset)
+        return manifest
 
     # ---- datasets
 
@@ -156,28 +99,25 @@ class Catalogue:
         found = self._datasets.get(digest)
         if found is None:
             manifest = await self._documents.manifest(digest)
-            self._note(digest, manifest)
+            self._learner.note(digest, manifest)
             found = self._datasets.setdefault(digest, Dataset(digest, manifest))
         self._datasets.move_to_end(digest)
+        while len(self._datasets) > MANIFESTS:
+            self._datasets.popitem(last=False)
         return found
 
     async def listed(self, dataset: Dataset, slot: int) -> Digests:
-        """Digests of the blocks of a data slot. Raises NotFound, and what recovering it raises."""
-        found = dataset.lists.get(slot)
-        if found is not None:
-            return found
-        return await self._flights.run((dataset.digest, slot), lambda: self._load(dataset, slot))
+        """Digests of the data blocks of a data slot. Raises NotFound, and what recovering them raises."""
+        listing = Listing(dataset.digest, slot)
+        found = self._at_hand.listed(listing)
+        return found if found is not None else await self._lists.run(listing, lambda: self._load(dataset, listing))
 
-    async def _load(self, dataset: Dataset, slot: int) -> Digests:
+    async def _load(self, dataset: Dataset, listing: Listing) -> Digests:
         manifest = dataset.manifest
-        data = await self.block_list(dataset, slot)
-        listed = await asyncio.to_thread(parsed_list, data, manifest, slot)
-        first = slot * manifest.data_blocks
-        dataset.lists[slot] = listed
-        if self._datasets.get(dataset.digest) is dataset:
-            of_file = Digests.of(listed[: max(0, min(manifest.data_blocks, manifest.blocks - first))])
-            await asyncio.to_thread(self._index.add, dataset.digest, first, of_file)
-            self._shrink()
+        data = await self.block_list(dataset, listing.slot)
+        listed = await asyncio.to_thread(parsed_list, data, manifest, listing.slot)
+        of_file = manifest.blocks - listing.slot * manifest.data_blocks
+        self._at_hand.put_list(listing, listed, max(0, min(manifest.data_blocks, of_file)))
         return listed
 
     async def block_list(self, dataset: Dataset, slot: int) -> bytes:
@@ -203,11 +143,14 @@ class Catalogue:
 
     async def tree(self, dataset: Dataset) -> FileTree:
         """The UnixFS tree of a public file. Raises NotFound for others, ManifestInvalid where its manifest lies."""
-        if dataset.tree is None:
-            if dataset.manifest.ipfs is None:
-                raise NotFound("The file has no UnixFS tree", "it is encrypted, or of an older version")
-            return await self._trees.run(dataset.digest, lambda: self._grow(dataset))
-        return dataset.tree
+        found = self._at_hand.tree(dataset.digest)
+        if found is not None:
+            return found
+        if dataset.manifest.ipfs is None:
+            raise NotFound("The file has no UnixFS tree", "it is encrypted, or of an older version")
+        if dataset.manifest.blocks > MOST_LEAVES:
+            raise NotFound("The file is too large to be served as one here", "", "Read it with `agent client get`.")
+        return await self._trees.run(dataset.digest, lambda: self._grow(dataset))
 
     async def _grow(self, dataset: Dataset) -> FileTree:
         manifest = dataset.manifest
@@ -220,70 +163,63 @@ class Catalogue:
             return bool(found)
 
         if await self._documents.last_leaf(dataset.digest, grown) is None:
-            last = await self._last_block(dataset)
-            tree = await asyncio.to_thread(tree_of, manifest, listed, last)
-            found = [tree]
-            await self._documents.keep_last_leaf(dataset.digest, tree.leaves[-1])
-        (dataset.tree,) = found
-        if self._datasets.get(dataset.digest) is dataset:
-            for digest in _own_digests(dataset.tree):
-                self._nodes[digest] = dataset.digest
-            self._shrink()
-        return dataset.tree
-
-    def _shrink(self) -> None:
-        """Forget the longest unused datasets; the newest is always kept."""
-        weight = self._weight()
-        while weight > self._limit and len(self._datasets) > 1:
-            digest, oldest = self._datasets.popitem(last=False)
-            weight -= oldest.weight
-            self._index.forget(digest)
-            for node in _own_digests(oldest.tree) if oldest.tree else ():
-                self._nodes.pop(node, None)
-
-    def _weight(self) -> int:
-        return sum(dataset.weight for dataset in self._datasets.values())
+            found = [await asyncio.to_thread(tree_of, manifest, listed, await self._last_block(dataset))]
+            await self._documents.keep_last_leaf(dataset.digest, found[0].leaves[-1])
+        self._at_hand.put_tree(dataset.digest, found[0])
+        return found[0]
 
     # ---- places
 
     async def find(self, cid: Cid) -> Place | None:
         """Where ``cid`` leads to. Raises HoldfastError where that cannot be told now."""
-        found = await self._place(cid)
-        if found is None and self._learning:
-            await asyncio.wait(list(self._learning.values()), timeout=PATIENCE)
-            found = await self._place(cid)
-        return found
-
-    async def _place(self, cid: Cid) -> Place | None:
-        if cid.codec == "dag-cbor":
-            if cid.digest in self._known:
-                return Place(await self.dataset(cid.digest), "manifest")
-            listing = self._lists.get(cid.digest)
-            return Place(await self.dataset(listing[0]), "list", listing[1]) if listing else None
-        root = self._roots.get(cid)
-        if root is not None:
-            return Place(await self.dataset(root), "root")
-        return (self._leaf(cid.digest) if cid.codec == "raw" else None) or self._node(cid)
-
-    def _leaf(self, digest: bytes) -> Place | None:
-        for name, number in self._index.find(digest):
-            dataset = self._datasets.get(name)
-            if dataset is None:
-                continue
-            slot, place = divmod(number, dataset.manifest.data_blocks)
-            if slot in dataset.lists and dataset.lists[slot][place] == digest:
-                return Place(dataset, "leaf", number)
+        async for place in self.places(cid):
+            return place
         return None
 
-    def _node(self, cid: Cid) -> Place | None:
-        dataset = self._datasets.get(self._nodes.get(cid.digest, b""))
-        if dataset is None:
-            return None
+    async def places(self, cid: Cid) -> AsyncIterator[Place]:
+        """Every place where ``cid`` may lead to: what strangers list need not be what they have."""
+        found = False
+        async for place in self._places(cid):
+            found = True
+            yield place
+        if not found and await self._learner.caught_up(PATIENCE):
+            async for place in self._places(cid):
+                yield place
+
+    async def _places(self, cid: Cid) -> AsyncIterator[Place]:
+        if cid.codec == "dag-cbor":
+            listing = self._learner.listing(cid.digest)
+            if self._learner.knows(cid.digest):
+                yield Place(await self.dataset(cid.digest), "manifest")
+            elif listing is not None:
+                yield Place(await self.dataset(listing[0]), "list", listing[1])
+            return
+        root = await self._root(cid)
+        if root is not None:
+            yield root
+            return
         if cid.codec == "raw":
-            return Place(dataset, "last", dataset.manifest.blocks - 1)
-        return Place(dataset, "node")
+            for owner, number in self._at_hand.listings(cid.digest):
+                dataset = await self.dataset(owner.dataset)
+                yield Place(dataset, "leaf", owner.slot * dataset.manifest.data_blocks + number)
+        node = self._at_hand.dataset_of_node(cid.digest)
+        if node is not None:
+            dataset = await self.dataset(node)
+            yield Place(dataset, "last", dataset.manifest.blocks - 1) if cid.codec == "raw" else Place(dataset, "node")
 
-
-def _own_digests(tree: FileTree) -> list[bytes]:
-    """Of what no block list names: a tree's inner nodes, and its last leaf."""
-    return [tree.leaves[-1], *(node.cid.digest for node in tree.inner)]
+    async def _root(self, cid: Cid) -> Place | None:
+        """The public file with that root, its tree compared: a manifest may name the root of a file that it is not of."""
+        fault: HoldfastError | None = None
+        for digest in self._learner.roots(cid):
+            try:
+                dataset = await self.dataset(digest)
+                await self.tree(dataset)
+                return Place(dataset, "root")
+            except ManifestInvalid as error:
+                log.warning("%s is not what %s says: %s", cid, digest.hex(), error)
+                self._learner.refute(cid, digest)
+            except HoldfastError as error:
+                fault = error
+        if fault is not None:
+            raise fault
+        return None

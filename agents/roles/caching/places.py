@@ -1,4 +1,6 @@
-"""Which dataset a block stands in: an index of digests in sixteen bytes each."""
+"""Which block list a block stands in: an index of digests in sixteen bytes each."""
+
+from collections.abc import Hashable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,37 +17,36 @@ class BlockIndex:
     """Runs of sorted prefixes with their places; a run is merged with the one before when it is half as long."""
 
     def __init__(self) -> None:
-        self._datasets: list[bytes | None] = []
+        self._owners: list[Hashable | None] = []
         self._runs: list[tuple[Words, Words]] = []
 
-    def add(self, dataset: bytes, first: int, digests: Digests) -> None:
-        """The sealed file's blocks from ``first`` have these digests."""
+    def add(self, owner: Hashable, digests: Digests) -> None:
+        """``owner`` has blocks with these digests, in order."""
         prefixes = np.frombuffer(digests.data, dtype=">u8")[::4].astype(np.uint64)
-        self._datasets.append(dataset)
-        start = np.uint64(len(self._datasets) - 1 << 32 | first)
+        self._owners.append(owner)
+        start = np.uint64(len(self._owners) - 1 << 32)
         self._runs.append(_sorted(prefixes, start + np.arange(len(prefixes), dtype=np.uint64)))
         while len(self._runs) > 1 and 2 * len(self._runs[-1][0]) >= len(self._runs[-2][0]):
             newer, older = self._runs.pop(), self._runs.pop()
             self._runs.append(_sorted(*(np.concatenate(pair) for pair in zip(older, newer, strict=True))))
 
-    def find(self, digest: bytes) -> list[tuple[bytes, int]]:
-        """(dataset, number of the sealed file's block) where a block with that digest may stand."""
+    def find(self, digest: bytes) -> list[tuple[Hashable, int]]:
+        """(owner, which of its blocks) where a block with that digest may stand."""
         wanted = np.uint64(int.from_bytes(digest[:PREFIX], "big"))
         found = []
         for prefixes, places in self._runs:
             first, end = np.searchsorted(prefixes, wanted, "left"), np.searchsorted(prefixes, wanted, "right")
             for place in places[first:end].tolist():
-                dataset = self._datasets[place >> 32]
-                if dataset is not None:
-                    found.append((dataset, place & 0xFFFFFFFF))
+                owner = self._owners[place >> 32]
+                if owner is not None:
+                    found.append((owner, place & 0xFFFFFFFF))
         return found
 
-    def forget(self, dataset: bytes) -> None:
+    def forget(self, owner: Hashable) -> None:
         """Its blocks are not found any more."""
-        gone = [number for number, known in enumerate(self._datasets) if known == dataset]
-        for number in gone:
-            self._datasets[number] = None
-        kept = [(~np.isin(places >> np.uint64(32), gone), prefixes, places) for prefixes, places in self._runs]
+        number = np.uint64(self._owners.index(owner))
+        self._owners[int(number)] = None
+        kept = [(places >> np.uint64(32) != number, prefixes, places) for prefixes, places in self._runs]
         self._runs = [(prefixes[mask], places[mask]) for mask, prefixes, places in kept if mask.any()]
 
 

@@ -13,7 +13,7 @@ from agents.core.dataset.cid import Cid
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.segments import SEGMENT_BLOCKS, SEGMENT_BYTES, are_sound, segment_size, segments_of_file
 from agents.core.dataset.unixfs import FileTree
-from agents.core.errors import NotFound, StorageTrouble
+from agents.core.errors import HoldfastError, NotFound, StorageTrouble
 from agents.net.shelf import Item
 from agents.roles.caching.catalogue import Dataset, Place
 from agents.roles.caching.flight import SingleFlight
@@ -119,14 +119,13 @@ class CachingShelf:
 
     async def block(self, cid: Cid) -> bytes:
         """As Shelf."""
-        place = await self._catalogue.find(cid)
-        if place is None:
-            raise NotFound(f"{cid} is not known here", "no dataset of the market has such a block")
-        if place.kind == "root" and cid.codec == "raw":
-            place = Place(place.dataset, "last", 0)
-        if place.kind in ("leaf", "last"):
-            return await self._leaf(place)
-        return await self._document(place, cid.digest)
+        fault: HoldfastError = NotFound(f"{cid} is not known here", "no dataset of the market has such a block")
+        async for place in self._catalogue.places(cid):
+            try:
+                return await self._block(place, cid)
+            except HoldfastError as error:
+                fault = error
+        raise fault
 
     async def segment(self, dataset: bytes, number: int) -> memoryview:
         """As Shelf."""
@@ -143,6 +142,13 @@ class CachingShelf:
         return await self._catalogue.tree(await self._catalogue.dataset(dataset))
 
     # ---- blocks
+
+    async def _block(self, place: Place, cid: Cid) -> bytes:
+        if place.kind == "root" and cid.codec == "raw":
+            return await self._leaf(Place(place.dataset, "last"))
+        if place.kind in ("leaf", "last"):
+            return await self._leaf(place)
+        return await self._document(place, cid.digest)
 
     async def _document(self, place: Place, digest: bytes = b"") -> bytes:
         manifest = place.dataset.manifest

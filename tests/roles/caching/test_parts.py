@@ -6,6 +6,7 @@ import random
 import pytest
 
 from agents.core.dataset.segments import Digests
+from agents.roles.caching.athand import AtHand, Listing
 from agents.roles.caching.flight import SingleFlight
 from agents.roles.caching.hot import OVERHEAD, HotCache
 from agents.roles.caching.places import BlockIndex
@@ -52,22 +53,32 @@ def test_a_flight_is_shared_its_error_too_and_ends_when_nobody_waits() -> None:
     asyncio.run(story())
 
 
-def test_blocks_are_found_where_they_stand_until_their_dataset_is_forgotten() -> None:
+def test_blocks_are_found_where_they_stand_until_their_list_is_forgotten() -> None:
     source, index = random.Random(5), BlockIndex()
-    datasets = {source.randbytes(32): [source.randbytes(32) for _ in range(source.randrange(1, 90))] for _ in range(40)}
-    for name, digests in datasets.items():
-        half = len(digests) // 2
-        index.add(name, half, Digests.of(digests[half:]))
-        index.add(name, 0, Digests.of(digests[:half]))
+    lists = [[source.randbytes(32) for _ in range(source.randrange(1, 90))] for _ in range(60)]
+    for name, digests in enumerate(lists):
+        index.add(name, Digests.of(digests))
     both = source.randbytes(32)
-    index.add(b"x", 7, Digests.of([both]))
-    index.add(b"y", 9, Digests.of([both]))
-    for name, digests in datasets.items():
+    index.add("x", Digests.of([both]))
+    index.add("y", Digests.of([bytes(32), both]))
+    for name, digests in enumerate(lists):
         assert all(index.find(digest) == [(name, place)] for place, digest in enumerate(digests))
-    assert sorted(index.find(both)) == [(b"x", 7), (b"y", 9)]
-    assert index.find(bytes(32)) == []
-    index.forget(b"x")
-    gone, *others = datasets
-    index.forget(gone)
-    assert index.find(both) == [(b"y", 9)] and index.find(datasets[gone][0]) == []
-    assert all(index.find(datasets[name][-1]) for name in others)
+    assert sorted(index.find(both)) == [("x", 0), ("y", 1)]
+    assert index.find(b"\1" * 32) == []
+    index.forget("x")
+    index.forget(0)
+    assert index.find(both) == [("y", 1)] and index.find(lists[0][0]) == []
+    assert all(index.find(digests[-1]) for digests in lists[1:])
+
+
+def test_lists_at_hand_are_of_bounded_number() -> None:
+    source, at_hand = random.Random(6), AtHand(limit=100)
+    lists = [Digests(source.randbytes(32 * 30)) for _ in range(6)]
+    for slot, listed in enumerate(lists):
+        at_hand.put_list(Listing(b"d", slot), listed, 20)
+        assert at_hand.listed(Listing(b"d", 0)) is not None, "it is in use"
+        assert at_hand.room >= 0
+    assert [slot for slot in range(6) if at_hand.listed(Listing(b"d", slot)) is not None] == [0, 4, 5]
+    assert at_hand.listings(lists[4][19]) == [(Listing(b"d", 4), 19)]
+    assert at_hand.listings(lists[4][20]) == [], "that is not a block of the file"
+    assert at_hand.listings(lists[3][0]) == []

@@ -284,7 +284,7 @@ def test_a_lane_that_keeps_too_little_for_the_next_piece_is_said_to_need_more(tm
     async def story() -> None:
         shop = Shop(tmp_path)
         shop.chain.kept[LANE.id] = Cover(reserved=TERMS.cost(100 * KIB))
-        ticket = await shop.admit(paying(TERMS.cost(100 * KIB)))
+        ticket = await shop.admit(paying(TERMS.cost(100 * KIB)), size=64 * KIB)
         await ticket.take(64 * KIB)
         with pytest.raises(PaymentRequired) as found:
             await asyncio.wait_for(ticket.take(64 * KIB), 0.1)  # nobody waits for what cannot come
