@@ -72,6 +72,8 @@ def test_the_wheel_holds_the_agents_and_their_artefacts_alone(wheel: Path) -> No
         "agents/artefacts/contracts/Marketplace.json",
         "agents/artefacts/contracts/Extensions.json",
         "agents/artefacts/contracts/StakeRegistry.json",
+        "agents/artefacts/contracts/PaymentChannels.json",
+        "agents/artefacts/contracts/CacheDirectory.json",
         "agents/artefacts/contracts/TestToken.json",
         "agents/artefacts/contracts/DevnetVerifier.json",
         "agents/artefacts/contracts/CodexVerifier.json",
