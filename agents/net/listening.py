@@ -12,6 +12,9 @@ from agents.net.guard import GuardedServer
 from agents.net.limits import Limits
 from agents.net.messages import error_json
 
+BACKLOG = 1024
+"""Connections that wait to be taken: with fewer, a flood of them has others wait for their second attempt."""
+
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -50,13 +53,13 @@ class Listener:
         await self._runner.setup()
         try:
             family = socket.AF_INET6 if ":" in listen else socket.AF_INET
-            listener = socket.create_server((listen, port), family=family, backlog=self._limits.connections)
+            listener = socket.create_server((listen, port), family=family, backlog=BACKLOG)
         except OSError as error:
             await self._runner.cleanup()
             raise HoldfastError(
                 f"cannot listen on {listen}:{port}", str(error), "Choose another address or port with --listen"
             ) from error
-        await web.SockSite(self._runner, listener).start()
+        await web.SockSite(self._runner, listener, backlog=BACKLOG).start()
         return int(listener.getsockname()[1])
 
     async def stop(self) -> None:
