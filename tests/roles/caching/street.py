@@ -77,6 +77,7 @@ class Street:
     view: MarketView = field(default_factory=lambda: MarketView(CONFIG, STAKES))
     hosts: list[StreetHost] = field(default_factory=list)
     servers: list[PeerServer] = field(default_factory=list)
+    stores: list[SlotStore] = field(default_factory=list)
 
     @property
     def manifest(self) -> Manifest:
@@ -90,6 +91,19 @@ class Street:
     def segment(self, number: int) -> bytes:
         """What a segment must be."""
         return self.sealed[number * MIB : (number + 1) * MIB]
+
+    def claim(self, manifest: Manifest) -> None:
+        """A stranger's request for the same slots under a manifest of its own making is posted, and filled by their hosts."""
+        forged, slots = manifest.to_bytes(), len(manifest.slots)
+        request = _request(manifest)
+        early = posted(self.view, request, 60)
+        for index, store in enumerate(self.stores[:slots]):
+            name = SlotName(manifest.digest, index)
+            if store.find(name) is None:
+                put_all(store, name, forged, self.dataset.block_list(index), list(self.dataset.blocks(index)))
+        self.view = early
+        for index in range(slots):
+            _fill(self, request, index, 70)
 
     async def gone(self, index: int) -> None:
         """The host of a slot goes away."""
@@ -137,15 +151,13 @@ async def street(
     manifest = dataset.manifest
     sealed = b"".join(block for slot in range(k) for block in dataset.blocks(slot))[: manifest.size]
     found = Street(folder, dataset, sealed)
-    ask = Ask(1, k + m, m, 1, 9_900, manifest.slot_bytes, 10_000, 1, 1)
-    content = Content(manifest.digest, manifest.dataset_root)
-    request = Request(CLIENT, ask, content, 240, os.urandom(32))
+    request = _request(manifest)
     async with AsyncExitStack() as stack:
         for index in range(k + m):
             await _settle(stack, found, index, built / f"host-{index}")
         found.view = posted(found.view, request, 10)
         for index in range(k + m):
-            _fill(found, request, index)
+            _fill(found, request, index, 20)
         try:
             yield found
         finally:
@@ -166,6 +178,7 @@ async def _settle(stack: AsyncExitStack, street: Street, index: int, folder: Pat
     server = PeerServer(host, MARKET)
     port = await server.start()
     stack.push_async_callback(server.stop)
+    street.stores.append(store)
     street.hosts.append(host)
     street.servers.append(server)
     street.view = street.view.after(
@@ -173,16 +186,22 @@ async def _settle(stack: AsyncExitStack, street: Street, index: int, folder: Pat
     )
 
 
-def _fill(street: Street, request: Request, index: int) -> None:
+def _request(manifest: Manifest) -> Request:
+    slots, m = len(manifest.slots), manifest.parity_slots
+    ask = Ask(1, slots, m, 1, 9_900, manifest.slot_bytes, 10_000, 1, 1)
+    return Request(CLIENT, ask, Content(manifest.digest, manifest.dataset_root), 240, os.urandom(32))
+
+
+def _fill(street: Street, request: Request, index: int, block: int) -> None:
     who = f"0x{index + 1:040x}"
     street.view = street.view.after_all(
         [
             e.SlotReserved(
-                at=at(20 + index), request_id=request.id, slot_index=index, provider=who, bond=1,
+                at=at(block + index), request_id=request.id, slot_index=index, provider=who, bond=1,
                 deadline=START + 1000, reservation_index=0,
             ),
             e.SlotFilled(
-                at=at(20 + index, 1), request_id=request.id, slot_index=index, host=who, bounty=0, to_client=0
+                at=at(block + index, 1), request_id=request.id, slot_index=index, host=who, bounty=0, to_client=0
             ),
         ]
     )  # fmt: skip

@@ -4,15 +4,17 @@ import asyncio
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agents.core.dataset.cid import Cid, digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES
-from agents.core.errors import NotFound
+from agents.core.errors import ManifestInvalid, NotFound
 from agents.roles.caching.shelf import CachingShelf
 from agents.store.cache.disk import DiskCache, Name
+from agents.store.folders import SlotName
 from tests.roles.caching.street import MIB, Street, street
 from tests.store.test_survival import small_disk
 
@@ -165,6 +167,7 @@ def read_on_a_full_disk(folder: Path) -> None:
 
 FULL = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tests.roles.caching.test_shelf import read_on_a_full_disk
 read_on_a_full_disk(Path(sys.argv[1]))
@@ -248,5 +251,41 @@ def test_a_file_of_one_block_is_its_own_root(tmp_path: Path) -> None:
             item = await shelf.find(root)
             assert item is not None and (item.kind, item.size) == ("file", 5_000)
             assert await shelf.block(root) == place.sealed
+
+    asyncio.run(story())
+
+
+def test_who_claims_the_root_of_anothers_file_is_not_believed(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with street(tmp_path) as place:
+            theirs, root = replace(place.manifest, unixfs=bytes(31) + b"\1"), place.manifest.ipfs
+            assert theirs.ipfs is not None and root is not None
+            place.claim(theirs)
+            async with place.cache() as (shelf, _):
+                assert await shelf.find(theirs.ipfs) is None, "no blocks make it"
+                with pytest.raises(ManifestInvalid):
+                    await shelf.tree(theirs.digest)
+                found = await shelf.find(root)
+                assert found is not None and found.dataset == place.manifest.digest
+
+    asyncio.run(story())
+
+
+def test_a_file_stored_twice_is_found_by_its_root_when_one_of_its_requests_has_no_hosts_any_more(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with street(tmp_path) as place:
+            again, root = replace(place.manifest, name="other.bin"), place.manifest.ipfs
+            assert root is not None
+            place.claim(again)
+            async with place.cache() as (shelf, _):
+                for manifest in (place.manifest, again):
+                    assert await shelf.find(Cid("dag-cbor", manifest.digest)) is not None
+                for index, store in enumerate(place.stores):
+                    store.drop(SlotName(place.manifest.digest, index))
+                found = await shelf.find(root)
+                assert found is not None and found.dataset == again.digest
+                assert digest_of(await shelf.block(root)) == root.digest
 
     asyncio.run(story())
