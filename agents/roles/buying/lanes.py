@@ -79,17 +79,30 @@ class Lanes:
         self._budget = budget
         self._most = most
         self._clock = clock
+        self._expected = 0
         self._payers: dict[str, LanePayer | None] = {}
         self._meeting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def payer(self, cache: Peer, size: int) -> "LanePayer | None":
-        """Who pays ``cache`` for about ``size`` bytes; None where reading is free. Raises PeerError, NotEnough, ChainError."""
+    def expect(self, size: int) -> None:
+        """About ``size`` bytes are to be read in all: so much is each lane to keep."""
+        self._expected = size
+        for payer in self._payers.values():
+            if payer is not None:
+                payer.expect(size)
+
+    async def payer(self, cache: Peer) -> "LanePayer | None":
+        """Who pays ``cache``; None where reading is free. Raises PeerError, NotEnough, ChainError.
+
+        A reader that cannot pay asks for nothing: what it read on trust would be stolen.
+        """
+        if self._budget.left <= 0:
+            raise NotEnough("The budget is spent", "no cache is paid beyond it", "Allow more with --max-cost.")
         async with self._meeting[cache.address]:
             if cache.address not in self._payers:
-                self._payers[cache.address] = await self._meet(cache, size)
+                self._payers[cache.address] = await self._meet(cache)
         return self._payers[cache.address]
 
-    async def _meet(self, cache: Peer, size: int) -> "LanePayer | None":
+    async def _meet(self, cache: Peer) -> "LanePayer | None":
         deposit = await self._funds.deposit()
         lane = self._lane(cache.address, deposit.epoch)
         offer = await self._client.vouch(cache, payment_text(Payment(lane)))
@@ -98,8 +111,8 @@ class Lanes:
         self._check(cache, offer, lane)
         if deposit.closes_at:
             raise NotEnough("The deposit is being taken out", "no cache is paid from it", "Read with another account.")
-        payer = LanePayer(cache, lane, offer, self._signer, self._funds, self._budget)
-        payer.begin(min(size, self._budget.left // max(offer.terms.price, 1)), deposit.pool)
+        payer = LanePayer(cache, lane, offer, self._signer, self._funds, self._budget, deposit.pool)
+        payer.expect(self._expected)
         self._keep(lane)
         return payer
 
@@ -133,7 +146,14 @@ class LanePayer:
     """One lane in use: what `agents.net.caches.Payer` asks."""
 
     def __init__(
-        self, cache: Peer, lane: Lane, offer: Offer, signer: DigestSigner, funds: Funds, budget: Budget
+        self,
+        cache: Peer,
+        lane: Lane,
+        offer: Offer,
+        signer: DigestSigner,
+        funds: Funds,
+        budget: Budget,
+        pool: int,
     ) -> None:
         assert offer.standing is not None
         self._cache = cache
@@ -145,14 +165,19 @@ class LanePayer:
         signed = self._voucher.voucher.amount
         self._purse: Purse = resumed(lane, offer.terms, signed + budget.left, signed)
         self._secured = offer.standing.secured
+        self._pool = pool
         self._opening: SignedOpening | None = None
 
-    def begin(self, size: int, pool: int) -> None:
-        """Have the lane keep what ``size`` bytes cost, as far as ``pool`` has it; the first interval does not wait for it."""
-        wanted = self._purse.signed + self._purse.terms.cost(size)
-        missing = min(wanted - self._secured, pool)
-        if missing > 0:
-            self._open(self._secured + missing)
+    def expect(self, size: int) -> None:
+        """Have the lane keep what ``size`` bytes cost, as far as deposit and budget have it; nobody waits for it.
+
+        And an interval more: for block lists, and for what is lost on the way.
+        """
+        terms = self._purse.terms
+        wanted = self._purse.signed + min(terms.cost(size + terms.interval), self._budget.left)
+        kept = self._opening.opening.amount if self._opening else self._secured
+        if wanted > kept:
+            self._open(min(wanted, self._secured + self._pool))
 
     def payment(self) -> str:
         """The lane, the highest voucher, and what opens the lane or has it keep more."""

@@ -51,6 +51,8 @@ class Shop:
         best = self._best(manifest)
         if not best:
             return list(hosted)
+        if self._lanes is not None:
+            self._lanes.expect(manifest.size)
         behind = {source.slot_index: source for source in hosted}
         found: list[SlotSource] = []
         for index in range(manifest.data_slots):
@@ -69,7 +71,7 @@ class Shop:
 
     def _slot(self, cache: Peer, manifest: Manifest, index: int, digests: Sequence[bytes]) -> CachedSlot:
         async def payer() -> Payer | None:
-            return None if self._lanes is None else await self._lanes.payer(cache, manifest.size)
+            return None if self._lanes is None else await self._lanes.payer(cache)
 
         return CachedSlot(self._client, self._caches, cache, manifest, index, digests, payer)
 
@@ -84,7 +86,7 @@ class Shop:
 
     async def _block(self, cache: Peer, cid: Cid) -> bytes | None:
         try:
-            payer = None if self._lanes is None else await self._lanes.payer(cache, 0)
+            payer = None if self._lanes is None else await self._lanes.payer(cache)
             return await self._client.block(cache, cid, payer)
         except HoldfastError as fault:
             log.info("%s does not help: %s", cache.endpoint, fault)

@@ -185,10 +185,9 @@ class Selling:
 
     def _begin_opening(self, account: Account) -> None:
         """Open the lane for a reader that has paid half of its first interval: a transaction for strangers is too dear."""
-        opening, till = account.opening, account.till
-        wanted = opening is not None and opening.opening.amount > till.cover.secured
+        till = account.till
         shown = 2 * till.paid >= till.terms.cost(till.terms.interval)
-        if wanted and shown and account.work is None:
+        if _opens(account) and shown and account.work is None:
             account.work = asyncio.create_task(self._open(account))
 
     async def _open(self, account: Account) -> None:
@@ -232,16 +231,9 @@ class Selling:
             standing = replace(standing, room=0, halt=standing.halt or Halt.VOUCHER)
         return offer_json(replace(self._offer, standing=standing))
 
-    def _required(self, account: Account) -> PaymentRequired:
-        """What stops the lane from being served further, be it that what may be served yet is too little."""
-        told = self._told(account)
-        told["lane"]["halt"] = told["lane"]["halt"] or self._halt(account)
+    def _required(self, account: Account, size: int) -> PaymentRequired:
+        told = self._told(account, size)
         return PaymentRequired(told, f"the lane stands at {told['lane']['halt']}")
-
-    def _halt(self, account: Account) -> Halt | None:
-        """Why there is no more room than there is."""
-        till, now = account.till, int(self._clock())
-        return replace(till, owed=till.owed + till.terms.cost(till.room(now))).halt(now)
 
     def _changed(self, account: Account) -> None:
         account.changed.set()
@@ -256,7 +248,7 @@ class Selling:
             await self._look(account)
         while self._room(account) < size:
             left = deadline - self._clock()
-            if left <= 0 or (self._halt(account) is not Halt.VOUCHER and account.work is None):
+            if left <= 0 or not self._may_go_on(account, size):
                 raise self._required(account, size)
             account.changed.clear()
             try:
@@ -265,6 +257,11 @@ class Selling:
             except TimeoutError:
                 await self._look(account)
         account.till = account.till.take(size, int(self._clock()))
+
+    def _may_go_on(self, account: Account, size: int) -> bool:
+        """Whether it is worth waiting: a voucher would do, or the lane is being opened or will be once one comes."""
+        halt = account.till.halt(int(self._clock()), size)
+        return halt is Halt.VOUCHER or (halt is Halt.OPENING and (account.work is not None or _opens(account)))
 
     def ended(self, account: Account) -> None:
         """A response ended: what was served and not signed for is remembered."""
@@ -285,6 +282,11 @@ class Selling:
             served=past.served + sum(till.served for till in tills),
             lanes=len(tills),
         )
+
+
+def _opens(account: Account) -> bool:
+    """Whether its reader signed that the lane keeps more than it does."""
+    return account.opening is not None and account.opening.opening.amount > account.till.cover.secured
 
 
 class PaidTicket:
