@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from agents.core.dataset.capability import parse_capability
+from agents.core.dataset.cid import digest_of
+from agents.core.dataset.unixfs import FileTree
 from agents.core.units import TOKEN
 from agents.runtime import storing
 from agents.runtime.orders import OrderBook
@@ -70,6 +72,24 @@ def test_a_file_is_stored_listed_and_read_back(agent: Agent, client: str, tmp_pa
     _refuses_to_overwrite(agent, capability, file)
     _streams(capability, data, tmp_path)
     _survives_a_lost_index(agent, client, row["request"])
+
+
+def test_a_public_file_is_known_by_two_names_and_read_by_its_cid(agent: Agent, client: str, tmp_path: Path) -> None:
+    data = os.urandom(150_000)
+    file = tmp_path / "poem.txt"
+    file.write_bytes(data)
+    stored = agent("client", "store", str(file), "--no-encrypt", *TERMS)
+    assert stored.code == 0, stored.err
+    cid = stored.out.strip()
+    leaves = [digest_of(data[start : start + 65_536]) for start in range(0, len(data), 65_536)]
+    ipfs = str(FileTree(leaves, len(data)).root)
+    assert f"IPFS knows it as {ipfs}." in stored.err
+    again = json.loads(agent("client", "store", str(file), "--no-encrypt", *TERMS, "--json").out)
+    assert (again["cid"], again["ipfs"], again["again"]) == (cid, ipfs, True)
+    file.unlink()
+    read = agent("client", "get", cid)
+    assert read.code == 0, read.err
+    assert Path("poem.txt").read_bytes() == data
 
 
 def _refuses_to_overwrite(agent: Agent, capability: str, file: Path) -> None:
