@@ -1,6 +1,7 @@
 """What a cache serves and earns, told by way of a file to `agent cache status`, another process."""
 
 import json
+import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict
@@ -18,6 +19,8 @@ from agents.store.cache.disk import DiskCache
 NAME = "cache.json"
 OLD_SECONDS = 30.0
 """A cache that was not heard of for so long does not run."""
+AGAIN_SECONDS = 10.0
+"""How often it is heard of when nothing has changed."""
 
 
 class CacheReport:
@@ -29,18 +32,31 @@ class CacheReport:
         self._disk = disk
         self._selling = selling
         self._running = True
+        self._writing = threading.Lock()
+        self._told: tuple[float, dict[str, Any]] = (0.0, {})
 
     def tell(self) -> None:
-        """As things are now."""
-        partial = self._path.with_name(f"{NAME}.partial")
-        with suppress(OSError):  # nobody's money depends on it
-            partial.write_text(json.dumps({"at": time.time(), **self._facts()}))
-            partial.replace(self._path)
+        """As things are now, if that is news."""
+        with self._writing:
+            if self._running:
+                self._write(self._facts())
 
     def end(self) -> None:
         """The last time."""
-        self._running = False
-        self.tell()
+        with self._writing:
+            self._running = False
+            self._write(self._facts())
+
+    def _write(self, facts: dict[str, Any]) -> None:
+        at, before = self._told
+        now = time.time()
+        if facts == before and now - at < AGAIN_SECONDS:
+            return
+        partial = self._path.with_name(f"{NAME}.partial")
+        with suppress(OSError):  # nobody's money depends on it
+            partial.write_text(json.dumps({"at": now, **facts}))
+            partial.replace(self._path)
+            self._told = now, facts
 
     def _facts(self) -> dict[str, Any]:
         figures = self._shelf.figures

@@ -49,6 +49,10 @@ class Origin:
         """Stop what goes on in the background."""
         await self.catalogue.close()
 
+    def is_hosted(self, dataset: Dataset) -> bool:
+        """Whether the market has a host of it, or another cache may have it."""
+        return bool(self._upstreams) or bool(self._hosts.of(dataset.digest))
+
     async def segment(self, dataset: Dataset, number: int) -> memoryview:
         """A segment's bytes. Raises NotFound, PeerError, Corrupt."""
         manifest = dataset.manifest

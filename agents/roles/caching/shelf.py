@@ -13,8 +13,8 @@ from agents.core.dataset.cid import Cid
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.segments import SEGMENT_BLOCKS, SEGMENT_BYTES, are_sound, segment_size, segments_of_file
 from agents.core.dataset.unixfs import FileTree
-from agents.core.errors import HoldfastError, NotFound, StorageTrouble
-from agents.net.shelf import Item
+from agents.core.errors import HoldfastError, NotFound, PeerError, StorageTrouble
+from agents.net.shelf import Gone, Item
 from agents.roles.caching.catalogue import Dataset, Place
 from agents.roles.caching.flight import SingleFlight
 from agents.roles.caching.hot import HotCache
@@ -190,9 +190,17 @@ class CachingShelf:
         async with self._free:
             data, found = await self._from_disk(dataset, key), Found.DISK
             if data is None:
-                data, found = await self._origin.segment(dataset, key[1]), Found.ORIGIN
+                data, found = await self._fetched(dataset, key[1]), Found.ORIGIN
         self._recent.put(key, data)
         return data, found
+
+    async def _fetched(self, dataset: Dataset, number: int) -> memoryview:
+        try:
+            return await self._origin.segment(dataset, number)
+        except (NotFound, PeerError) as error:
+            if self._origin.is_hosted(dataset):
+                raise
+            raise Gone("Nobody keeps this file any more", str(error), "Ask whoever stored it.") from error
 
     async def _from_disk(self, dataset: Dataset, key: Key) -> memoryview | None:
         if _name(key) not in self._disk:

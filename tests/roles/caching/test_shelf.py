@@ -12,6 +12,8 @@ import pytest
 from agents.core.dataset.cid import Cid, digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.errors import ManifestInvalid, NotFound
+from agents.core.market.view import MarketView
+from agents.net.shelf import Gone
 from agents.roles.caching.shelf import CachingShelf
 from agents.store.cache.disk import DiskCache, Name
 from agents.store.folders import SlotName
@@ -118,6 +120,19 @@ def test_with_fewer_than_k_hosts_a_read_fails_and_says_why(tmp_path: Path) -> No
             await place.gone(1)
             with pytest.raises(NotFound):
                 await asyncio.wait_for(shelf.segment(place.manifest.digest, 0), 20)
+
+    asyncio.run(story())
+
+
+def test_what_nobody_hosts_any_more_is_gone_but_for_what_is_here(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with street(tmp_path) as place, place.cache() as (shelf, _):
+            await shelf.segment(place.manifest.digest, 0)
+            await shelf.digests(place.manifest.digest, 0, place.manifest.blocks)
+            place.view = MarketView(place.view.config, place.view.stake)
+            assert bytes(await shelf.segment(place.manifest.digest, 0)) == place.segment(0)
+            with pytest.raises(Gone):
+                await shelf.segment(place.manifest.digest, 1)
 
     asyncio.run(story())
 
