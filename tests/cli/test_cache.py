@@ -111,6 +111,28 @@ def test_a_free_cache_needs_no_wallet_and_serves_from_its_disk_after_a_restart(
     assert "3 from disk" in agent("cache", "status", "--data-dir", str(tmp_path / "cache")).out
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--policy", "mru"),
+        ("--policy", "static:2"),
+        ("--policy", "static:two,1KiB"),
+        ("--price", "0.0000000001"),
+        ("--price", "free"),
+        ("--memory", "much"),
+        ("--disk", "-1"),
+    ],
+)
+def test_what_cannot_be_is_told_before_anything_starts(lonely: Agent, words: tuple[str, ...]) -> None:
+    done = lonely("cache", *words)
+    assert done.code == 2, done.err
+
+
+def test_a_machine_without_a_cache_says_so(lonely: Agent) -> None:
+    done = lonely("cache", "status", "--free")
+    assert done.code == 8 and "agent cache" in done.err
+
+
 @dataclass(frozen=True)
 class Savings:
     """A reader's own deposit."""

@@ -5,11 +5,16 @@ import random
 
 import pytest
 
+from agents.core.admission.eviction import Lru
+from agents.core.admission.policy import Static
+from agents.core.admission.s3fifo import S3Fifo
 from agents.core.dataset.segments import Digests
+from agents.core.errors import Misuse
 from agents.roles.caching.athand import AtHand, Listing
 from agents.roles.caching.flight import SingleFlight
 from agents.roles.caching.hot import OVERHEAD, HotCache
 from agents.roles.caching.places import BlockIndex
+from agents.roles.caching.policies import policy_named
 
 
 def test_hot_objects_stay_within_their_budget_and_what_is_lent_stays_as_it_is() -> None:
@@ -82,3 +87,14 @@ def test_lists_at_hand_are_of_bounded_number() -> None:
     assert at_hand.listings(lists[4][19]) == [(Listing(b"d", 4), 19)]
     assert at_hand.listings(lists[4][20]) == [], "that is not a block of the file"
     assert at_hand.listings(lists[3][0]) == []
+
+
+def test_policies_are_known_by_name() -> None:
+    expert = policy_named("static:3,500KiB")
+    assert isinstance(expert.admission, Static)
+    assert (expert.admission.frequency, expert.admission.size) == (3, 500 * 1024)
+    assert isinstance(policy_named("s3fifo").order(1 << 20), S3Fifo)
+    assert isinstance(policy_named("lru").order(1 << 20), Lru)
+    for text in ("", "lru:1", "static", "static:1", "static:1,2,3", "static:x,1KiB", "static:1,much"):
+        with pytest.raises(Misuse, match=r"static:3,500KiB"):
+            policy_named(text)
