@@ -89,7 +89,7 @@ def test_ten_thousand_half_open_connections_keep_nobody_from_reading() -> None:
                 waits.append(time.monotonic() - begun)
                 await asyncio.sleep(0.1)
             assert await stands == b"stands\n"
-            assert max(waits) < 5
+            assert max(waits) < 30
             assert len(os.listdir("/proc/self/fd")) - files <= limits.connections
             siege.stdin.close()
             await siege.wait()

@@ -13,6 +13,8 @@ from agents.core.dataset.unixfs import FileTree, Inner
 from agents.core.errors import Corrupt
 from agents.net.shelf import SEGMENT_BLOCKS, SEGMENT_BYTES, Shelf
 
+HALF = SEGMENT_BYTES // 2
+
 Piece = tuple[bytes, bytes | memoryview]
 """Framing, which is free, and the content behind it."""
 
@@ -135,22 +137,29 @@ async def _blocks(shelf: Shelf, dataset: bytes, blocks: range, size: int) -> Asy
 
 
 async def _slices(shelf: Shelf, dataset: bytes, part: range) -> AsyncGenerator[memoryview, None]:
-    """Bytes ``part`` of a file, a segment at a time; the next is asked for while one is sent."""
+    """Bytes ``part`` of a file, half a segment at a time; the next segment is asked for once a half was sent.
+
+    Not before: whoever stops reading has one segment kept for it, not two.
+    """
     numbers = range(part.start // SEGMENT_BYTES, -(-part.stop // SEGMENT_BYTES))
     ahead: asyncio.Task[memoryview] | None = None
     try:
         for number in numbers:
             data = await ahead if ahead else await shelf.segment(dataset, number)
-            ahead = asyncio.create_task(_segment(shelf, dataset, number + 1)) if number + 1 in numbers else None
+            ahead = None
             start = number * SEGMENT_BYTES
             wanted = range(max(part.start - start, 0), min(part.stop - start, SEGMENT_BYTES))
             if len(data) < wanted.stop:
                 raise Corrupt(f"Segment {number} of {dataset.hex()} is cut short", f"it has {len(data)} bytes")
-            yield data[wanted.start : wanted.stop]
+            for begin in (0, HALF):
+                if begin and number + 1 in numbers:
+                    ahead = asyncio.create_task(_segment(shelf, dataset, number + 1))
+                if half := data[max(wanted.start, begin) : min(wanted.stop, begin + HALF)]:
+                    yield half
     finally:
         if ahead is not None:
             ahead.cancel()
-            await asyncio.wait([ahead])
+            await asyncio.gather(ahead, return_exceptions=True)
 
 
 async def _segment(shelf: Shelf, dataset: bytes, number: int) -> memoryview:

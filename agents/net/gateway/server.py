@@ -36,7 +36,7 @@ from agents.net.shelf import Counter, Free, Gone, PaymentRequired, Reading, Shel
 
 log = logging.getLogger(__name__)
 
-LIMITS = Limits(connections=2048, connections_per_host=512, requests_per_second=5000.0, requests_burst=20_000)
+LIMITS = Limits(connections=1024, connections_per_host=256, requests_per_second=5000.0, requests_burst=20_000)
 """Of a gateway by default: connections are kept, and requests are many and small. IPFS clients ask for all 174 children of a
 node at the same time, each on a connection of its own."""
 PIECE = 256 << 10
