@@ -38,7 +38,7 @@ class Standing:
     room: int
     """Bytes the cache would send now."""
     halt: Halt | None
-    """What stops it from sending more."""
+    """What stops it from sending as much as it sends at a time."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class Offer:
     standing: Standing | None = None
 
 
-def standing_of(till: Till, now: int) -> Standing:
-    """How ``till``'s lane stands at ``now``."""
+def standing_of(till: Till, now: int, size: int = 1) -> Standing:
+    """How ``till``'s lane stands at ``now``, for a reader that is to be sent ``size`` bytes at a time."""
     signature = till.voucher.signature if till.voucher else None
-    room, halt = till.room(now), till.halt(now)
+    room, halt = till.room(now), till.halt(now, size)
     return Standing(
         till.lane.id, till.served, till.owed, till.paid, signature, till.cover.secured, room=room, halt=halt
     )  # fmt: skip

@@ -7,7 +7,7 @@ the chain keeps for the lane. Whether a signature is the reader's is found out b
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from agents.core.channels.lanes import Lane, SignedVoucher, invalid
+from agents.core.channels.lanes import Lane, SignedGrant, SignedVoucher, invalid
 from agents.core.channels.terms import Terms
 from agents.core.errors import PaymentDue
 
@@ -65,6 +65,8 @@ class Till:
     """The highest one: all that is kept of a lane when a cache stops."""
     trusted: bool = True
     """Whether anything is served ahead; not to readers that left another lane unpaid."""
+    granted: bool = False
+    """Whether the payer of a sponsored lane was seen to have signed the reader a grant."""
 
     def __post_init__(self) -> None:
         if self.terms.price == 0:
@@ -84,6 +86,11 @@ class Till:
     def unpaid(self) -> int:
         """What a reader that left now would have left unpaid."""
         return max(0, self.owed - self.paid)
+
+    @property
+    def exposed(self) -> int:
+        """What would be lost if the payer's other lanes took all of its pool: one deposit is behind many signatures."""
+        return max(0, self.owed - self.sure)
 
     @property
     def window(self) -> int:
@@ -109,19 +116,28 @@ class Till:
             )
         return replace(self, voucher=signed)
 
+    def shown(self, signed: SignedGrant, signer: str) -> "Till":
+        """The till once a grant was shown that ``signer`` signed. Raises VoucherInvalid if it is for another lane.
+
+        A contract's signature is nobody's here: its readers are served once the chain has taken it and the lane is open.
+        """
+        if not signed.grant.covers(self.lane):
+            raise invalid("the grant does not cover the lane", "Name its sponsor, epoch and expiry in the lane.")
+        return replace(self, granted=signer == self.lane.payer)
+
     def seen(self, cover: Cover) -> "Till":
         """The till with what the chain shows now."""
         return replace(self, cover=cover)
 
-    def halt(self, now: int) -> Halt | None:
-        """Why no byte may be served at ``now``; None if some may."""
+    def halt(self, now: int, size: int = 1) -> Halt | None:
+        """Why ``size`` bytes more may not be served at ``now``; None if they may."""
         if self._ended(now):
             return Halt.EXPIRED
-        if self.room(now) > 0:
+        if self.room(now) >= size:
             return None
         if self.cover.closes_at:
             return Halt.CLOSING
-        if self.owed + self.terms.price > self._ceiling():
+        if self.owed + self.terms.cost(size) > self._ceiling():
             return Halt.OPENING if self.cover.secured or self._deposited() else Halt.DEPOSIT
         return Halt.VOUCHER if self.trusted else Halt.DEBT
 
@@ -167,4 +183,6 @@ class Till:
         return max(self.cover.secured, first)
 
     def _deposited(self) -> bool:
-        return self.cover.pool > 0 and self.cover.pool >= self.terms.minimal_deposit
+        # Anybody can name a rich payer.
+        own = self.granted or not self.lane.sponsored
+        return own and self.cover.pool > 0 and self.cover.pool >= self.terms.minimal_deposit

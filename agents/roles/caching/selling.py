@@ -147,12 +147,15 @@ class Selling:
                 self._book.forget(account)
 
     def _trust(self, account: Account) -> None:
-        """Whether anything is served ahead: not to a reader, or on the word of a payer, that left another lane unpaid."""
+        """Whether anything is served ahead: not to a reader, or on the word of a payer, that left another lane unpaid.
+
+        Nor to a reader whose signatures elsewhere only the same deposit is behind: it pays one of them.
+        """
         lane, till = account.lane, account.till
-        debts = list(self._book.others(lane, lane.reader))
+        debts = [other.exposed for other in self._book.others(lane, lane.reader)]
         if lane.sponsored and not till.cover.secured:
-            debts += [other for other in self._book.others(lane, lane.payer) if not other.cover.secured]
-        account.till = replace(till, trusted=not any(other.unpaid for other in debts))
+            debts += [other.unpaid for other in self._book.others(lane, lane.payer) if not other.cover.secured]
+        account.till = replace(till, trusted=not any(debts))
 
     async def _take_voucher(self, account: Account, payment: Payment) -> None:
         signed = payment.voucher
@@ -174,6 +177,8 @@ class Selling:
             if signer != account.lane.reader:
                 raise invalid("the opening is not signed by the lane's reader for this chain and contract")
             account.opening, account.grant, account.proven = opening, payment.grant, True
+            if payment.grant is not None:
+                account.till = account.till.shown(payment.grant, self._sponsor(payment.grant))
             self._changed(account)
         self._begin_opening(account)
 
@@ -182,6 +187,13 @@ class Selling:
             return digest_signer(digest, signature)
         except ValueError as error:
             raise invalid(f"the signature is none ({error})") from error
+
+    def _sponsor(self, grant: SignedGrant) -> str:
+        """Whose key signed a grant; nobody's for a contract's signature, which the chain alone understands."""
+        try:
+            return digest_signer(grant.grant.digest(self._offer.domain), grant.signature)
+        except ValueError:
+            return ""
 
     def _begin_opening(self, account: Account) -> None:
         """Open the lane for a reader that has paid half of its first interval: a transaction for strangers is too dear."""

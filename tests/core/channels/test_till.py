@@ -9,7 +9,7 @@ from agents.core.channels.lanes import Domain, Lane
 from agents.core.channels.terms import MIB, Terms
 from agents.core.channels.till import Cover, Halt, Till
 from agents.core.errors import PaymentDue, VoucherInvalid
-from tests.core.channels.actors import CACHE, DOMAIN, EXPIRY, LANE, READER, SPONSORED, STRANGER, voucher
+from tests.core.channels.actors import CACHE, DOMAIN, EXPIRY, LANE, READER, SPONSORED, STRANGER, grant, voucher
 
 PRICE = 3
 TERMS = Terms(PRICE, minimal_deposit=100)
@@ -79,6 +79,31 @@ def test_nothing_is_served_without_a_deposit(cover: Cover) -> None:
     assert till(Cover(), minimal_deposit=0).halt(NOW) is Halt.DEPOSIT
     with pytest.raises(PaymentDue, match="deposit"):
         account.take(1, NOW)
+
+
+def test_a_sponsors_deposit_is_behind_readers_with_its_grant_alone() -> None:
+    account = till(DEPOSITED, SPONSORED)
+    assert (account.room(NOW), account.halt(NOW)) == (0, Halt.DEPOSIT)
+    assert account.shown(grant(10), STRANGER.address).room(NOW) == 0
+    assert account.shown(grant(10), SPONSORED.payer).room(NOW) == MIB
+    with pytest.raises(VoucherInvalid, match="does not cover"):
+        account.shown(grant(10, expiry=EXPIRY - 1), SPONSORED.payer)
+    # What the chain keeps needs no word of anybody.
+    assert till(OPEN, SPONSORED).room(NOW) == MIB
+
+
+def test_what_is_signed_and_not_kept_is_still_exposed() -> None:
+    account = paid_up(till(DEPOSITED).take(100, NOW), 100 * PRICE)
+    assert (account.unpaid, account.exposed) == (0, 100 * PRICE)
+    assert account.seen(Cover(reserved=60 * PRICE)).exposed == 40 * PRICE
+    assert account.seen(OPEN).exposed == 0
+
+
+def test_it_may_stop_before_a_block_that_does_not_fit() -> None:
+    account = till(Cover(reserved=10 * PRICE))
+    assert (account.halt(NOW, 10), account.halt(NOW, 11)) == (None, Halt.OPENING)
+    account = till().take(MIB - 10, NOW)
+    assert (account.halt(NOW, 10), account.halt(NOW, 11)) == (None, Halt.VOUCHER)
 
 
 def test_a_reader_that_never_pays_costs_one_interval() -> None:

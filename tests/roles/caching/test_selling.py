@@ -256,6 +256,42 @@ def test_a_restart_loses_no_voucher_and_forgets_no_debt(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_signatures_in_many_lanes_over_one_deposit_are_served_ahead_in_one(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        assert await shop.drained(await shop.admit(paying(0))) == MIB
+        (await shop.admit(paying(INTERVAL), size=0)).close()
+        assert shop.selling.books().unpaid == 0
+        second = replace(LANE, expiry=LANE.expiry + 1)
+        with pytest.raises(PaymentRequired) as found:
+            await shop.admit(paying(0, second))
+        assert told(found) == ("debt", 0)
+        # Once the chain keeps it for the first lane, nobody else is promised that money.
+        shop.chain.keep(LANE, INTERVAL)
+        await shop.selling.look(list(shop.book))
+        (await shop.admit(paying(0, second))).close()
+
+    asyncio.run(story())
+
+
+def test_nobody_reads_on_the_word_of_a_payer_that_gave_none(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        lane = replace(LANE, payer=SPONSOR.address)
+        grant = Grant(SPONSOR.address, READER.address, 20 * INTERVAL, 0, lane.expiry)
+        opening = Opening(lane, INTERVAL)
+        signed = SignedOpening(opening, READER.sign_digest(opening.digest(DOMAIN)))
+        forged = SignedGrant(grant, READER.sign_digest(grant.digest(DOMAIN)))
+        contracts = SignedGrant(grant, b"minutes of a meeting")
+        for shown in (None, forged, contracts):
+            with pytest.raises(PaymentRequired) as found:
+                await shop.admit(Payment(lane, paying(0, lane).voucher, signed, shown))
+            assert told(found) == ("deposit", 0)
+            shop.book.forget(next(iter(shop.book)))
+
+    asyncio.run(story())
+
+
 def test_a_lane_that_a_sponsor_pays_is_opened_once_its_reader_has_paid(tmp_path: Path) -> None:
     async def story() -> None:
         shop = Shop(tmp_path)
