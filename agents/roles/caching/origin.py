@@ -14,6 +14,7 @@ from agents.roles.caching.catalogue import Catalogue, Dataset
 from agents.roles.caching.documents import Documents, Upstream
 from agents.roles.caching.hosts import SlotHosts, first_good
 from agents.roles.caching.stripes import Stripes, recovered_list
+from agents.store.cache.buffers import joined
 from agents.store.cache.disk import DiskCache
 
 log = logging.getLogger(__name__)
@@ -66,9 +67,10 @@ class Origin:
                 self.bytes += len(data)
                 return data
         parts = await asyncio.gather(*(self._piece(dataset, piece) for piece in pieces_of(manifest, number)))
-        data = memoryview(b"".join(block for blocks in parts for block in blocks))
-        self.bytes += len(data)
-        return data[: segment_size(manifest, number)]
+        blocks = [block for part in parts for block in part]
+        parts.clear()
+        self.bytes += len(blocks) * BLOCK_BYTES
+        return joined(blocks, segment_size(manifest, number))
 
     async def _piece(self, dataset: Dataset, piece: Piece) -> list[bytes]:
         """From the slot's host; where that has failed lately, fails or is slow, made of k other slots."""

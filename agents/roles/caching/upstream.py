@@ -10,6 +10,7 @@ from agents.net.caches import CacheClient
 from agents.net.endpoint import Peer, checked_endpoint
 from agents.net.errors import PeerDown, PeerRefused
 from agents.roles.caching.hosts import Reputations
+from agents.store.cache.buffers import joined
 
 
 class FreeCache:
@@ -36,13 +37,12 @@ class FreeCache:
         self._check()
         cid, first = Cid("dag-cbor", manifest.digest), number * SEGMENT_BLOCKS
         try:
-            blocks = self._client.blocks(self._peer, cid, manifest.size, first, digests)
-            data = memoryview(b"".join([block async for block in blocks]))
+            blocks = [block async for block in self._client.blocks(self._peer, cid, manifest.size, first, digests)]
         except PeerError as fault:
             self._failed(fault)
             raise
         self._reputations.served(self._peer.endpoint)
-        return data[: segment_size(manifest, number)]
+        return joined(blocks, segment_size(manifest, number))
 
     def _check(self) -> None:
         if not self._reputations.welcome(self._peer.endpoint):

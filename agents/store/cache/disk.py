@@ -24,6 +24,7 @@ from typing import Self
 
 from agents.core.admission.eviction import Eviction, Lru
 from agents.core.errors import QuotaExceeded, StorageTrouble
+from agents.store.cache.buffers import buffer
 from agents.store.files import UNREADABLE, lock_folder, storage_errors, write_at
 
 log = logging.getLogger(__name__)
@@ -282,8 +283,7 @@ def _rounded(size: int) -> int:
 
 def _read(path: Path, size: int) -> memoryview | None:
     """The whole file, or None where it is shorter. Raises OSError."""
-    data = bytearray(size)
-    left = memoryview(data)
+    data = left = buffer(size)
     handle = os.open(path, os.O_RDONLY)
     try:
         while left:
@@ -293,4 +293,4 @@ def _read(path: Path, size: int) -> memoryview | None:
             left = left[count:]
     finally:
         os.close(handle)
-    return memoryview(data).toreadonly()
+    return data.toreadonly()
