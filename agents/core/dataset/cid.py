@@ -94,6 +94,8 @@ def digest_of_cid(text: str, codec: Codec = "dag-cbor") -> bytes:
     cid = parse_cid(text.strip())
     if cid.codec != codec:
         raise CapabilityInvalid(
-            f"{text!r} is not the CID of a manifest", f"it is of {cid.codec}", "Copy the CID `store` printed."
+            f"{text!r} is not the CID of a manifest",
+            f"it is of {cid.codec}; IPFS knows public files by such CIDs, and the market by those of their manifests",
+            "Copy the CID `store` printed, which begins with bafyrei.",
         )
     return cid.digest

@@ -5,9 +5,10 @@ import string
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from multiformats import CID
 
 from agents.core.dataset.capability import Capability, parse_capability
-from agents.core.dataset.cid import cid_text, digest_of, digest_of_cid
+from agents.core.dataset.cid import CODES, Cid, Codec, cid_of_bytes, cid_text, digest_of, digest_of_cid, parse_cid
 from agents.core.errors import CapabilityInvalid
 
 digests = st.binary(min_size=32, max_size=32)
@@ -72,3 +73,28 @@ def test_a_cid_with_a_typo_names_another_or_nothing() -> None:
             assert digest_of_cid(changed) != digest_of(b"manifest")
         except CapabilityInvalid:
             continue
+
+
+@given(digests, st.sampled_from(sorted(CODES)))
+def test_a_cid_is_what_multiformats_says_it_is(digest: bytes, codec: Codec) -> None:
+    cid = Cid(codec, digest)
+    theirs = CID("base32", 1, codec, ("sha2-256", digest))
+    assert str(cid) == str(theirs)
+    assert cid.to_bytes() == bytes(theirs)
+    assert cid_of_bytes(cid.to_bytes()) == cid
+    for base in ("base32", "base58btc", "base36", "base16"):
+        assert parse_cid(str(theirs.set(base=base))) == cid
+    assert parse_cid(str(CID("base58btc", 0, "dag-pb", ("sha2-256", digest)))) == Cid("dag-pb", digest)
+
+
+def test_the_name_that_ipfs_has_for_a_file_is_told_from_that_of_its_manifest() -> None:
+    with pytest.raises(CapabilityInvalid, match=r"IPFS knows public files by such CIDs.*begins with bafyrei"):
+        digest_of_cid(cid_text(digest_of(b"root"), "dag-pb"))
+    for wrong in (
+        b"",
+        bytes(36),
+        Cid("raw", bytes(32)).to_bytes() + b"x",
+        bytes(CID("base32", 1, "raw", ("sha2-512", bytes(64)))),
+    ):
+        with pytest.raises(CapabilityInvalid, match="no CID of a block"):
+            cid_of_bytes(wrong)
