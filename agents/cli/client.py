@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.cli import output
+from agents.cli import channel, output
 from agents.cli.bill import parameter_facts, show_bill, warn
 from agents.cli.options import DataDir, Json, Market, Rpc, Wallet
-from agents.cli.parsing import maybe, read
+from agents.cli.parsing import maybe, price_per_byte, read
 from agents.cli.progress import progress
 from agents.cli.quote import chosen_text, quote
 from agents.cli.target import (
@@ -27,13 +27,15 @@ from agents.cli.target import (
 )
 from agents.core import units
 from agents.core.errors import DiskFull, Misuse
-from agents.runtime.settings import DEFAULT_PRICE, Parameters, Place, StoreOrder
+from agents.runtime.settings import DEFAULT_PRICE, Parameters, Place, Reading, StoreOrder
 
 if TYPE_CHECKING:
     from agents.core.market.view import RequestView
     from agents.runtime.reading import Bought, Purchase
 
 app = typer.Typer(help="Buy durability for files, and read them back.", no_args_is_help=True)
+
+app.add_typer(channel.app, name="channel")
 
 STDOUT = Path("-")
 
@@ -142,26 +144,59 @@ def get(
         Path | None,
         typer.Option("-o", metavar="FILE|-", help="Default: the file's own name, in this folder; -: stdout."),
     ] = None,
+    max_price: Annotated[
+        str, typer.Option(metavar="TOKENS", help="Pay caches so much per GiB at most, from the account's deposit.")
+    ] = "0",
+    max_cost: Annotated[str | None, typer.Option(metavar="TOKENS", help="And so much in all.")] = None,
+    grant: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of a sponsor that pays: from `agent client channel grant`.")
+    ] = None,
+    cache: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="A free cache to ask first; may be repeated.")
+    ] = None,
+    no_caches: Annotated[bool, typer.Option("--no-caches", help="Read from the hosts of slots alone.")] = False,
+    data_dir: DataDir = None,
     rpc: Rpc = None,
     market: Market = None,
+    wallet: Wallet = None,
     json: Json = False,
 ) -> None:
-    """Read a file back. Needs no account: the capability, the chain and any k hosts are enough.
+    """Read a file back, from caches and hosts. Needs no account unless caches are to be paid.
 
     Nothing is overwritten. Typed again after it was stopped, it goes on where it was.
     """
     from agents.runtime import reading
 
-    place = Place(rpc, market)
+    place = Place(rpc, market, wallet, data_dir)
+    how = Reading(
+        max_price=read("--max-price", max_price, price_per_byte),
+        max_cost=maybe("--max-cost", max_cost, units.parse_amount),
+        grant=grant,
+        caches=tuple(cache or ()),
+        announced=not no_caches,
+    )
+    if not how.max_price and (max_cost is not None or grant is not None):
+        raise Misuse("Nothing is paid without --max-price", "--max-cost and --grant are about paid caches", "")
     if out == STDOUT:
         if json:
             raise Misuse("--json and -o - both want stdout", "", "Leave one of them out.")
         with progress() as advance:
-            asyncio.run(reading.get_into(place, name, _to_stdout, advance))
+            got = asyncio.run(reading.get_into(place, name, _to_stdout, how, advance))
+        _tell_paid(got.paid)
         return
     with progress() as advance:
-        found = asyncio.run(reading.get(place, name, out, advance))
-    output.Output(json).result({"file": str(found)}, lambda: output.line(str(found)))
+        got = asyncio.run(reading.get(place, name, out, how, advance))
+
+    def text() -> None:
+        output.line(str(got.path))
+        _tell_paid(got.paid)
+
+    output.Output(json).result({"file": str(got.path), "paid": str(got.paid)}, text)
+
+
+def _tell_paid(paid: int) -> None:
+    if paid:
+        output.note(f"{units.format_amount(paid)} were paid to caches.")
 
 
 def _to_stdout(piece: bytes) -> None:

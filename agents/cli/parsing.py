@@ -5,7 +5,8 @@ from typing import TypeVar
 
 import typer
 
-from agents.core.errors import HoldfastError
+from agents.core.errors import HoldfastError, Misuse
+from agents.core.units import SIZES, format_amount, parse_amount
 
 Value = TypeVar("Value")
 
@@ -21,3 +22,12 @@ def read(option: str, text: str, parse: Callable[[str], Value]) -> Value:
 def maybe(option: str, text: str | None, parse: Callable[[str], Value]) -> Value | None:
     """The same for an option that may be left out."""
     return None if text is None else read(option, text, parse)
+
+
+def price_per_byte(text: str) -> int:
+    """Base units per byte, of tokens per GiB. Raises Misuse."""
+    amount, gib = parse_amount(text), SIZES["GiB"]
+    if amount and amount < gib:
+        least = format_amount(gib)
+        raise Misuse(f"{text} a GiB is too little", "less than one base unit a byte", f"{least} is the least.")
+    return amount // gib

@@ -11,11 +11,12 @@ from agents.core.market.view import RequestView
 from agents.net.client import PeerClient
 from agents.roles.download import Advance, download, pour
 from agents.runtime.accounts import own_address
+from agents.runtime.buying import opened
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.market import find_request
 from agents.runtime.network import network
 from agents.runtime.orders import Order, known_orders
-from agents.runtime.settings import Place
+from agents.runtime.settings import Place, Reading
 
 LONGEST_CID = 72
 """Characters of a CID: 59 in base32, 72 in hexadecimal; a capability has more."""
@@ -29,25 +30,39 @@ def named(name: str) -> Capability:
     return parse_capability(typed) if secret else Capability(digest_of_cid(typed))
 
 
-async def get(place: Place, name: str, target: Path | None, advance: Advance) -> Path:
+@dataclass(frozen=True)
+class Got:
+    """A file that was read."""
+
+    path: Path | None
+    """None where it was written elsewhere."""
+    paid: int
+    """Base units signed to caches."""
+
+
+async def get(place: Place, name: str, target: Path | None, reading: Reading, advance: Advance) -> Got:
     """Read the file of a capability (or of a public file's CID) into ``target``, by default under its own name here.
 
-    Needs no account: RPC, market and capability are enough.
+    Needs no account unless caches are paid: RPC, market and capability are enough.
     """
     capability = named(name)
-    async with network(place) as found:
+    async with network(place) as found, opened(place, found, reading) as open_:
         moment = await Follower(found).now()
         async with PeerClient(found.deployment.reference) as peers:
-            return await download(peers, moment.view, capability, target, advance)
+            path = await download(peers, moment.view, capability, target, advance, shop=open_.shop)
+        return Got(path, open_.budget.spent)
 
 
-async def get_into(place: Place, name: str, write: Callable[[bytes], object], advance: Advance) -> None:
+async def get_into(
+    place: Place, name: str, write: Callable[[bytes], object], reading: Reading, advance: Advance
+) -> Got:
     """Give the file's bytes to ``write``, in order."""
     capability = named(name)
-    async with network(place) as found:
+    async with network(place) as found, opened(place, found, reading) as open_:
         moment = await Follower(found).now()
         async with PeerClient(found.deployment.reference) as peers:
-            await pour(peers, moment.view, capability, write, advance)
+            await pour(peers, moment.view, capability, write, advance, open_.shop)
+        return Got(None, open_.budget.spent)
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,22 @@ class CacheSettings:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a file is read: from whom, and for how much."""
+
+    max_price: int = 0
+    """Base units per byte that a cache is paid at most; 0: free caches and hosts alone, without an account."""
+    max_cost: int | None = None
+    """Base units for the whole read at most; None: what the deposit has."""
+    grant: Path | None = None
+    """A sponsor's grant: it pays."""
+    caches: tuple[str, ...] = ()
+    """URLs of free caches that are asked first, announced or not."""
+    announced: bool = True
+    """Whether the caches of the chain's directory are asked."""
+
+
+@dataclass(frozen=True)
 class ValidatorSettings:
     """What `agent validator` was told."""
 

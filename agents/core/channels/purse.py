@@ -10,6 +10,10 @@ from agents.core.channels.lanes import Lane, Voucher
 from agents.core.channels.terms import Terms
 from agents.core.errors import NotEnough, PeerError
 
+SPARE = 1 << 20
+"""Bytes the cache may still send when a voucher is signed, so that they do not stop while it travels: of short intervals
+half, of long ones a quarter."""
+
 
 @dataclass(frozen=True)
 class Purse:
@@ -45,13 +49,14 @@ class Purse:
     def next(self, *, last: bool = False) -> tuple["Purse", Voucher | None]:
         """The voucher to sign now, if one is due, and the purse once it is signed.
 
-        One is due when half of what the cache serves ahead is verified, so that the bytes do not stop while it travels, and
-        at the ``last`` block. Raises NotEnough when the limit is reached.
+        One is due while the cache may still send for as long as it travels, and at the ``last`` block: see SPARE. Raises
+        NotEnough when the limit is reached.
         """
         if self.owed <= self.signed:
             return self, None
-        half = self.terms.cost(self.terms.window(self.signed)) // 2
-        if not last and self.owed - self.signed < half:
+        window = self.terms.window(self.signed)
+        spare = max(window // 4, min(window // 2, SPARE))
+        if not last and self.owed - self.signed < self.terms.cost(window - spare):
             return self, None
         amount = min(self.owed, self.limit)
         if amount <= self.signed:

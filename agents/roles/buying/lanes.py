@@ -59,10 +59,12 @@ class Budget:
 
     def __init__(self, most: int) -> None:
         self.left = most
+        self.spent = 0
 
     def spend(self, amount: int) -> None:
         """A voucher for ``amount`` more was signed."""
         self.left -= amount
+        self.spent += amount
 
 
 class Lanes:
@@ -118,7 +120,7 @@ class Lanes:
 
     def _lane(self, cache: str, epoch: int) -> Lane:
         """The lane used before, unless it ends soon: a cache serves none it could not redeem any more."""
-        record = self._state.load(KIND).get(f"{self._funds.payer}:{cache}")
+        record = self._state.load(KIND).get(self._key(cache))
         now = int(self._clock())
         if record is not None:
             kept = Lane(**json.loads(record))
@@ -130,7 +132,10 @@ class Lanes:
         return Lane(self._funds.payer, self._signer.address, cache, epoch, expiry)
 
     def _keep(self, lane: Lane) -> None:
-        self._state.save(KIND, f"{lane.payer}:{lane.cache}", json.dumps(asdict(lane)).encode())
+        self._state.save(KIND, self._key(lane.cache), json.dumps(asdict(lane)).encode())
+
+    def _key(self, cache: str) -> str:
+        return f"{self._signer.address}:{self._funds.payer}:{cache}"
 
     def _check(self, cache: Peer, offer: Offer, lane: Lane) -> None:
         """Raises PeerLied for an offer to pay on another contract, to another account or for another lane."""

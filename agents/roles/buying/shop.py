@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from agents.core.dataset.cid import Cid
+from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.manifest import Manifest, parse_block_list, parse_manifest
 from agents.core.dataset.segments import segments_of_file
 from agents.core.discovery.holdings import segment_key
@@ -27,10 +28,20 @@ SAMPLED = 4096
 class Shop:
     """Where one reader reads. ``lanes``: who pays; without, only free caches are read from.
 
-    ``most``: base units per byte; ``worth``: base units that a second of waiting is worth.
+    ``most``: base units per byte; ``worth``: base units that a second of waiting is worth; ``named``: free caches that are
+    asked before any that are announced.
     """
 
-    def __init__(self, client: CacheClient, caches: Caches, lanes: Lanes | None, most: int, worth: float) -> None:
+    def __init__(
+        self,
+        client: CacheClient,
+        caches: Caches,
+        lanes: Lanes | None,
+        most: int,
+        worth: float,
+        named: Sequence[Peer] = (),
+    ) -> None:
+        self._named = list(named)
         self._client = client
         self._caches = caches
         self._lanes = lanes
@@ -40,7 +51,7 @@ class Shop:
     async def manifest(self, digest: bytes) -> Manifest:
         """The manifest from the first cache that gives it: nobody who hosts the file answers. Raises NotFound."""
         cid = Cid("dag-cbor", digest)
-        for cache in self._caches.ranked([segment_key(digest, 0)], len(digest), self._worth, self._most)[:TRIED]:
+        for cache in self._tried([segment_key(digest, 0)], BLOCK_BYTES):
             data = await self._block(cache, cid)
             if data is not None:
                 return parse_manifest(data)
@@ -67,11 +78,18 @@ class Shop:
         segments = segments_of_file(manifest)
         step = -(-segments // SAMPLED)
         keys = [segment_key(manifest.digest, number) for number in range(0, segments, step)]
-        return self._caches.ranked(keys, manifest.size, self._worth, self._most)[:TRIED]
+        return self._tried(keys, manifest.size)
+
+    def _tried(self, keys: list[bytes], size: int) -> list[Peer]:
+        ranked = self._caches.ranked(keys, size, self._worth, self._most)[:TRIED]
+        return [*self._named, *(cache for cache in ranked if cache not in self._named)]
+
+    async def _payer(self, cache: Peer) -> Payer | None:
+        return None if self._lanes is None or cache in self._named else await self._lanes.payer(cache)
 
     def _slot(self, cache: Peer, manifest: Manifest, index: int, digests: Sequence[bytes]) -> CachedSlot:
         async def payer() -> Payer | None:
-            return None if self._lanes is None else await self._lanes.payer(cache)
+            return await self._payer(cache)
 
         return CachedSlot(self._client, self._caches, cache, manifest, index, digests, payer)
 
@@ -86,8 +104,7 @@ class Shop:
 
     async def _block(self, cache: Peer, cid: Cid) -> bytes | None:
         try:
-            payer = None if self._lanes is None else await self._lanes.payer(cache)
-            return await self._client.block(cache, cid, payer)
+            return await self._client.block(cache, cid, await self._payer(cache))
         except HoldfastError as fault:
             log.info("%s does not help: %s", cache.endpoint, fault)
             if isinstance(fault, PeerLied):

@@ -1,0 +1,134 @@
+"""`agent client channel`: the deposit that caches are paid from."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from agents.chain.blocks import latest
+from agents.chain.channels import Channels, Deposit, ensure_channels, find_channels
+from agents.chain.lane import POLL, NonceLane
+from agents.core.channels.grants import grant_text
+from agents.core.channels.lanes import Grant, SignedGrant
+from agents.core.errors import Misuse
+from agents.core.units import format_amount, format_time
+from agents.net.signing import AccountSigner
+from agents.roles.actor import Actor, check_funds
+from agents.runtime.accounts import own_address, signing_account
+from agents.runtime.acting import Say, session
+from agents.runtime.earning import ACCOUNT, beside
+from agents.runtime.network import network
+from agents.runtime.settings import Place
+
+EFFECT = "channel:"
+"""How the keys of what is sent here begin."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A payer's account, and when its money can be had."""
+
+    payer: str
+    deposit: Deposit
+    challenge: int
+    """Seconds between `close` and `withdraw`."""
+
+
+async def standing(place: Place, payer: str | None) -> Standing:
+    """The account of ``payer`` (default: one's own). Raises WrongChain."""
+    who = payer or own_address(place)
+    async with network(place) as found:
+        channels = await find_channels(found.rpc, found.deployment.token, found.deployment.chain_id)
+        return Standing(who, await channels.account_of(who), await channels.challenge_seconds())
+
+
+async def fill_up(place: Place, amount: int, payer: str | None, say: Say) -> Standing:
+    """Have ``amount`` free in the deposit of ``payer`` (default: one's own): what is missing is put in, now and once.
+
+    Raises Misuse, NotEnoughTokens, NotEnoughGas, Refused, ChainError.
+    """
+    if amount <= 0:
+        raise Misuse("Nothing is to be deposited", "the amount is 0", "Type how much is to be there.")
+    async with session(beside(place), ACCOUNT) as found:
+        actor = found.actor
+        who = payer or actor.address
+        channels = await ensure_channels(actor.lane, actor.deployment.token)
+        await _finish(actor.lane, say)
+        before = await channels.account_of(who)
+        if before.closes_at:
+            at = format_time(before.closes_at)
+            raise Misuse(
+                "The deposit is being taken out", f"until {at}", "Type `channel withdraw` then, and start anew."
+            )
+        missing = amount - before.pool
+        if missing > 0:
+            await check_funds(actor.token, actor.address, missing, "the deposit", "deposit less")
+            await _deposit(actor, channels, who, missing)
+            say(f"deposited {format_amount(missing)}")
+        return Standing(who, await channels.account_of(who), await channels.challenge_seconds())
+
+
+async def _finish(lane: NonceLane, say: Say) -> None:
+    """Wait for what an earlier command sent and did not see mined: only then the chain tells what is missing."""
+    told = False
+    while any(key.startswith(EFFECT) for key in lane.pending()):
+        if not told:
+            say("waiting for what was sent before")
+        told = True
+        await lane.resume()
+        await asyncio.sleep(POLL)
+
+
+async def _deposit(actor: Actor, channels: Channels, payer: str, amount: int) -> None:
+    # Nothing of this kind is pending, so another block is another deposit.
+    mark = f"{payer}:{amount}:{await actor.rpc.block_number()}"
+    if await actor.token.allowance(actor.address, channels.address) < amount:
+        await actor.lane.send(actor.token.approve(channels.address, amount), f"{EFFECT}approve:{mark}")
+    await actor.lane.send(channels.deposit(payer, amount), f"{EFFECT}deposit:{mark}")
+
+
+async def close(place: Place) -> Standing:
+    """Begin to take the whole deposit out; again it tells when that can be done. Raises Misuse, Refused, ChainError."""
+    async with session(beside(place), ACCOUNT) as found:
+        actor = found.actor
+        channels = await find_channels(actor.rpc, actor.deployment.token, actor.deployment.chain_id)
+        before = await channels.account_of(actor.address)
+        if not before.closes_at:
+            if before.pool + before.reserved == 0:
+                raise Misuse("There is no deposit", f"{actor.address} has nothing in the channels", "")
+            await actor.lane.send(channels.close(), f"{EFFECT}close:{before.epoch}")
+        after = await channels.account_of(actor.address)
+        return Standing(actor.address, after, await channels.challenge_seconds())
+
+
+async def withdraw(place: Place, to: str | None) -> int:
+    """Take the whole deposit out to ``to`` (default: the account), once the challenge is over; base units.
+
+    Raises Misuse, Refused, ChainError.
+    """
+    async with session(beside(place), ACCOUNT) as found:
+        actor = found.actor
+        channels = await find_channels(actor.rpc, actor.deployment.token, actor.deployment.chain_id)
+        before = await channels.account_of(actor.address)
+        if not before.closes_at:
+            raise Misuse("The deposit is not closing", "caches may still redeem", "Type `agent client channel close`.")
+        now = (await latest(actor.rpc)).timestamp
+        if now < before.closes_at:
+            raise Misuse(
+                "It is too early",
+                f"until {format_time(before.closes_at)} caches may redeem what was signed",
+                "Type it again then.",
+            )
+        await actor.lane.send(channels.withdraw(to or actor.address), f"{EFFECT}withdraw:{before.epoch}")
+        return before.pool + before.reserved
+
+
+async def grant(place: Place, reader: str, limit: int, seconds: int) -> str:
+    """A grant's line: ``reader`` may use ``limit`` of this account's deposit for ``seconds``. Sends nothing."""
+    if limit <= 0 or seconds <= 0:
+        raise Misuse("Such a grant is of no use", "it is for nothing, or over at once", "Name a limit and a time.")
+    signer = AccountSigner(signing_account(place))
+    async with network(place) as found:
+        channels = await find_channels(found.rpc, found.deployment.token, found.deployment.chain_id)
+        account = await channels.account_of(signer.address)
+    made = Grant(signer.address, reader, limit, account.epoch, int(time.time()) + seconds)
+    return grant_text(channels.domain, SignedGrant(made, signer.sign_digest(made.digest(channels.domain))))
