@@ -1,4 +1,4 @@
-"""Intervals and stack distances of a window of requests, whatever state numba's cache is in."""
+"""What a window of requests tells of its traffic, whatever state numba's cache is in."""
 
 from collections.abc import Callable
 
@@ -12,5 +12,16 @@ def repeats() -> Callable[..., int]:
         from agents.kernels.stack_distances import repeats
 
         return repeats  # type: ignore[no-any-return]
+
+    return despite_damage(load)
+
+
+def miniatures() -> Callable[..., None]:
+    """`agents.kernels.miniature_caches.replay`."""
+
+    def load() -> Callable[..., None]:
+        from agents.kernels.miniature_caches import replay
+
+        return replay  # type: ignore[no-any-return]
 
     return despite_damage(load)

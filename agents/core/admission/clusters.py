@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from agents.core.admission.features import Features
-from agents.core.admission.objectives import Objective
+from agents.core.admission.objectives import OBJECTIVES, Objective
 
 TOLERANCE = 0.01
-"""Experts whose reward is so close to a cluster's best are candidates for its traffic."""
+"""Experts whose reward is so close to the best of some traffic are candidates for all traffic of its cluster."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,8 @@ class Clusters:
     """(clusters, INPUTS), standardised."""
     shares: Any
     """Mean shares of EVENTS, (clusters, experts, 4)."""
+    near: Any
+    """Which experts are within TOLERANCE of the best on some traffic of the cluster, (clusters, OBJECTIVES, experts), bool."""
     noise: Any
     """Deviations, standardised, between windows of unchanged traffic, (INPUTS,)."""
 
@@ -39,12 +41,16 @@ class Clusters:
         """The cluster whose centroid is nearest."""
         return int(np.argmin(((self.centroids - self.standardised(features)) ** 2).sum(axis=1)))
 
-    def candidates(self, cluster: int, objective: Objective, tolerance: float = TOLERANCE) -> Any:
-        """Experts within ``tolerance`` of the cluster's best, the best first, by their positions."""
+    def candidates(self, cluster: int, objective: Objective) -> Any:
+        """Experts that may be best on the cluster's traffic by their positions, first the one that is best on average.
+
+        Objectives of one name have the same candidates.
+        """
         rewards = objective.reward(self.shares[cluster])
-        best = rewards.max()
+        near = self.near[cluster, list(OBJECTIVES).index(objective.name)].copy()
+        near[np.argmax(rewards)] = True
         order = np.argsort(-rewards, kind="stable")
-        return order[rewards[order] >= best - tolerance * abs(best)]
+        return order[near[order]]
 
     def distance(self, before: Features, after: Features) -> float:
         """How much further apart two windows are than windows of unchanged traffic: about 1 if it did not change."""

@@ -9,7 +9,7 @@ import numpy as np
 from agents.core.admission.clusters import Clusters
 from agents.core.admission.experts import EXPERTS, Expert
 from agents.core.admission.features import INPUTS
-from agents.core.admission.objectives import EVENTS
+from agents.core.admission.objectives import EVENTS, OBJECTIVES
 from agents.core.admission.predictors import HIDDEN, Predictors
 from agents.core.errors import Malformed
 
@@ -22,6 +22,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "clusters.deviation": (INPUTS,),
     "clusters.centroids": (NONE, INPUTS),
     "clusters.shares": (NONE, len(EXPERTS), len(EVENTS)),
+    "clusters.near": (NONE, len(OBJECTIVES), len(EXPERTS)),
     "clusters.noise": (INPUTS,),
     "predictors.mean": (INPUTS,),
     "predictors.deviation": (INPUTS,),
@@ -30,6 +31,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "predictors.out_weights": (*PAIRS, HIDDEN, 2),
     "predictors.out_biases": (*PAIRS, 2),
     "predictors.errors": PAIRS,
+    "predictors.miniature_errors": (len(EXPERTS), 2),
 }
 """Of every array of a model."""
 

@@ -63,8 +63,8 @@ OBJECT_HITS = Objective("objects", (1.0, 0.0, 0.0, 0.0))
 BYTE_HITS = Objective("bytes", (0.0, 1.0, 0.0, 0.0))
 """Bytes served from memory, of all."""
 
-DISK_WRITES = Objective("writes", (0.0, 0.0, 0.0, -1.0), 1.0)
-"""Bytes that need not be written to disk, of all."""
+DISK_WRITES = Objective("writes", (0.0, 0.0, 0.0, -1.0))
+"""Bytes written to disk, of all; the fewer the better."""
 
 
 def earnings(income: float, origin: float, reading: float, writing: float) -> Objective:

@@ -29,7 +29,9 @@ class Predictors:
     out_biases: Any
     """(i, j, events, 2)"""
     errors: Any
-    """Variances of what is predicted of j's share of a round while i is deployed, (i, j, events)."""
+    """Mean squares of what was wrong in the prediction of j's share of a window by what i made of its second half."""
+    miniature_errors: Any
+    """The same of what miniatures give for hot requests and hot bytes, (experts, 2)."""
 
     def chances(self, inputs: Any, experts: Any) -> Any:
         """Of ``experts`` (k,) under traffic ``inputs`` (INPUTS,): (k, k, events, 2).
@@ -46,3 +48,17 @@ class Predictors:
         same = np.arange(len(experts))
         found[same, same] = (1.0, 0.0)
         return found
+
+    def estimates(self, expert: int, counted: Any, inputs: Any, experts: Any) -> tuple[Any, Any]:
+        """Shares of EVENTS of ``experts`` (k,) and their variances, (k, events) both, from the ``counted`` ones of ``expert``.
+
+        ``expert`` is one of ``experts``; ``counted`` (events,).
+        """
+        chances = self.chances(inputs, experts)[list(experts).index(expert)]
+        return chances[:, :, 0] * counted + chances[:, :, 1] * (1.0 - counted), self.errors[expert, experts]
+
+
+def combined(estimates: Any, variances: Any, others: Any, their_variances: Any) -> tuple[Any, Any]:
+    """Two estimates of the same as one, by their precisions; arrays of one shape."""
+    total = 1.0 / variances + 1.0 / their_variances
+    return (estimates / variances + others / their_variances) / total, 1.0 / total

@@ -16,7 +16,7 @@ def features(near: float, size: float = 50_000.0, small: float = 0.5) -> Feature
     return Features(spans, spans, size, (small, 0, 0, 1 - small, 0, 0, 0, 0))
 
 
-def arrays(kinds: list[Features], rewards: Any, seed: int = 0, error: float = 1e-4) -> dict[str, Any]:
+def arrays(kinds: list[Features], rewards: Any, seed: int = 0, error: float = 1e-6) -> dict[str, Any]:
     """A cluster for each of ``kinds``, where experts have ``rewards`` (kinds, experts) in hits; networks at random."""
     draws = np.random.default_rng(seed)
     rewards = np.asarray(rewards, float)
@@ -26,6 +26,7 @@ def arrays(kinds: list[Features], rewards: Any, seed: int = 0, error: float = 1e
         "clusters.deviation": np.ones(INPUTS),
         "clusters.centroids": np.stack([kind.inputs for kind in kinds]),
         "clusters.shares": shares,
+        "clusters.near": np.repeat((rewards >= 0.99 * rewards.max(axis=1, keepdims=True))[:, None], 4, axis=1),
         "clusters.noise": np.full(INPUTS, 0.1),
         "predictors.mean": np.zeros(INPUTS),
         "predictors.deviation": np.ones(INPUTS),
@@ -33,7 +34,8 @@ def arrays(kinds: list[Features], rewards: Any, seed: int = 0, error: float = 1e
         "predictors.biases": draws.normal(0, 1, (*PAIRS, HIDDEN)),
         "predictors.out_weights": draws.normal(0, 1, (*PAIRS, HIDDEN, 2)),
         "predictors.out_biases": draws.normal(0, 1, (*PAIRS, 2)),
-        "predictors.errors": np.full(PAIRS, error),
+        "predictors.errors": np.full(PAIRS, 1.0),
+        "predictors.miniature_errors": np.full((len(EXPERTS), 2), error),
     }
 
 

@@ -8,6 +8,7 @@ import pytest
 from agents.core.admission.experts import EXPERTS
 from agents.core.admission.model import model_of
 from agents.core.admission.objectives import BYTE_HITS, DISK_WRITES, EVENTS, OBJECT_HITS
+from agents.core.admission.predictors import combined
 from agents.core.errors import Malformed
 from tests.core.admission.models import arrays, features, knowing
 
@@ -20,14 +21,14 @@ def test_the_nearest_cluster_is_that_of_the_smallest_distance() -> None:
     assert clusters.nearest(features(0.15)) == 0 and clusters.nearest(features(2.0, size=400_000.0)) == 2
 
 
-def test_candidates_are_within_one_percent_of_the_best() -> None:
-    rewards = np.full((1, 36), 0.1)
-    rewards[0, [4, 9, 20, 21]] = 0.4, 0.3961, 0.3959, 0.2
-    clusters = model_of(arrays(KINDS[:1], rewards)).clusters
-    assert clusters.candidates(0, OBJECT_HITS).tolist() == [4, 9]
-    assert clusters.candidates(0, OBJECT_HITS, 0.02).tolist() == [4, 9, 20]
-    assert clusters.candidates(0, BYTE_HITS).tolist() == [4, 9]
-    assert set(clusters.candidates(0, DISK_WRITES).tolist()) >= {4, 9, 20}
+def test_candidates_are_those_near_the_best_of_some_traffic_the_best_on_average_first() -> None:
+    given = arrays(KINDS[:1], np.linspace(0.1, 0.4, 36)[None])
+    given["clusters.near"][:] = False
+    given["clusters.near"][0, 0, [4, 20, 9]] = True
+    clusters = model_of(given).clusters
+    assert clusters.candidates(0, OBJECT_HITS).tolist() == [35, 20, 9, 4]
+    assert clusters.candidates(0, BYTE_HITS).tolist() == [35]
+    assert clusters.candidates(0, DISK_WRITES).tolist() == [35]
 
 
 def test_unchanged_traffic_is_at_distance_nought_and_another_is_far() -> None:
@@ -64,6 +65,24 @@ def test_chances_are_those_of_each_network() -> None:
                         hidden[unit] * given["predictors.out_weights"][at][unit, answer] for unit in range(2)
                     ) + given["predictors.out_biases"][at][answer]  # fmt: skip
                     assert chances[row, column, event, answer] == pytest.approx(1 / (1 + math.exp(-logit)))
+
+
+def test_estimates_are_the_law_of_total_probability() -> None:
+    predictors, counted = (
+        model_of(arrays(KINDS, np.zeros((3, 36)), seed=4)).predictors,
+        np.array([0.5, 0.25, 0.5, 0.125]),
+    )
+    estimates, variances = predictors.estimates(2, counted, KINDS[0].inputs, [30, 2])
+    chances = predictors.chances(KINDS[0].inputs, [30, 2])
+    assert estimates[1] == pytest.approx(counted) and variances.tolist() == [[1.0] * 4] * 2
+    for event, share in enumerate(counted):
+        given, otherwise = chances[1, 0, event]
+        assert estimates[0, event] == pytest.approx(given * share + otherwise * (1 - share))
+
+
+def test_two_estimates_become_one_by_their_precisions() -> None:
+    value, variance = combined(np.array([1.0]), np.array([0.25]), np.array([3.0]), np.array([1.0]))
+    assert value == pytest.approx([(1 * 4 + 3 * 1) / 5]) and variance == pytest.approx([1 / 5])
 
 
 def test_a_model_is_its_arrays() -> None:

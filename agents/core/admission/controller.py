@@ -1,0 +1,205 @@
+"""Which expert is in force, from what becomes of requests: Darwin's epochs as a state machine (Darwin, section 4.3).
+
+Requests come in windows of one length. At the end of each the controller is told what became of the window and how its
+traffic looked, and says which expert is in force in the next::
+
+    warming ----> collecting ----> trying ----> deployed
+                   ^    ^            | drift        | drift, end of the epoch
+                   |    +------------+              |
+                   +--------------------------------+
+
+Where the traffic does not look any more as it did when experts were chosen for it, the best of the cluster that it
+resembles now is put in force at once, and the next window is looked at again, which has nothing of the old traffic.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from agents.core.admission.clusters import TOLERANCE
+from agents.core.admission.experts import Expert
+from agents.core.admission.features import Features
+from agents.core.admission.identification import DELTA, LEAST_VARIANCE, MOST_ROUNDS, Identification
+from agents.core.admission.model import Model
+from agents.core.admission.objectives import OBJECT_HITS, Objective
+from agents.core.admission.predictors import combined
+from agents.core.admission.windows import Window
+from agents.core.errors import Misuse
+
+
+class Stage(Enum):
+    """What a controller is doing."""
+
+    WARMING = "warming"
+    """The cache fills."""
+    COLLECTING = "collecting"
+    """The traffic is looked at."""
+    TRYING = "trying"
+    """Candidates are deployed in turn, a window each."""
+    DEPLOYED = "deployed"
+    """One expert stays in force."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long everything takes, in requests."""
+
+    epoch: int
+    """From one look at the traffic to the next."""
+    window: int
+    """Of a look, and of a round."""
+    warm_up: int
+    """Until the first look."""
+    history: int
+    """Before a window that are remembered, to know which of its objects were requested before."""
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.window <= self.epoch or not 0 <= self.warm_up <= self.epoch or self.history < 0:
+            raise Misuse("These lengths make no epoch", f"{self}", "The window and the warm-up are parts of the epoch.")
+
+
+WINDOW_SHARE = 0.08
+WARM_UP_SHARE = 0.08
+"""Of the epoch."""
+HISTORY = 8
+"""Windows."""
+
+EPOCH = 50_000
+"""Of a live cache, in requests."""
+
+
+def lengths(
+    epoch: int, window: float = WINDOW_SHARE, warm_up: float = WARM_UP_SHARE, history: float = HISTORY
+) -> Lengths:
+    """Those of an epoch of so many requests: window and warm-up as fractions of it, history in windows. Raises Misuse."""
+    length = max(2, round(epoch * window))
+    return Lengths(epoch, length, round(epoch * warm_up), round(length * history))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a controller decides."""
+
+    objective: Objective = OBJECT_HITS
+    miniatures: bool = True
+    """Whether estimates come from miniatures too, and not, as in the paper, from networks alone."""
+    tolerance: float = TOLERANCE
+    """Candidates that miniatures show to be further from the best than this are not tried."""
+    delta: float = DELTA
+    most_rounds: int = MOST_ROUNDS
+    drift: float = 3.0
+    """Traffic has changed when it looks so many times as different as unchanged traffic does."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Of a controller. The search alone is changed in place."""
+
+    stage: Stage
+    expert: int
+    """In force: a position in the model's experts."""
+    left: int
+    """Requests until the stage, or in DEPLOYED the epoch, ends."""
+    known: Features | None = None
+    """How the traffic looked when experts were chosen for it."""
+    candidates: tuple[int, ...] = ()
+    search: Identification | None = None
+    looks: int = 0
+    """How often experts were chosen."""
+    drifts: int = 0
+    """How often the traffic changed."""
+
+
+class Controller:
+    """Steps from state to state."""
+
+    def __init__(self, model: Model, lengths: Lengths, rules: Rules | None = None) -> None:
+        self.model = model
+        self.lengths = lengths
+        self.rules = rules or Rules()
+
+    def begin(self) -> State:
+        """Before the first request: the expert that is best over all clusters."""
+        rewards = self.rules.objective.reward(self.model.clusters.shares).mean(axis=0)
+        stage = Stage.WARMING if self.lengths.warm_up else Stage.COLLECTING
+        return State(stage, int(np.argmax(rewards)), self.lengths.warm_up)
+
+    def expert(self, state: State) -> Expert:
+        """The one in force."""
+        return self.model.experts[state.expert]
+
+    def step(self, state: State, seen: Window) -> State:
+        """What follows a window of requests."""
+        state = replace(state, left=state.left - self.lengths.window)
+        if state.stage is Stage.WARMING:
+            return state if state.left > 0 else replace(state, stage=Stage.COLLECTING)
+        if state.stage is Stage.COLLECTING:
+            return self._chosen(state, seen)
+        assert state.known is not None
+        if self.model.clusters.distance(state.known, seen.features) > self.rules.drift:
+            best = self._candidates(state, seen)[0]
+            return replace(state, stage=Stage.COLLECTING, expert=best, search=None, drifts=state.drifts + 1)
+        if state.stage is Stage.TRYING:
+            return self._tried(state, seen)
+        return state if state.left > 0 else self._chosen(state, seen)
+
+    def _candidates(self, state: State, seen: Window) -> tuple[int, ...]:
+        """Of the cluster that the traffic resembles, the best first.
+
+        Where miniatures may be used, the expert in force and the one that they show to be best stand beside them, as the
+        traffic may be of a kind that training had none of, and those that are clearly worse go.
+        """
+        clusters, objective = self.model.clusters, self.rules.objective
+        found = clusters.candidates(clusters.nearest(seen.features), objective)
+        if self.rules.miniatures:
+            found = np.unique([*found, state.expert, *self._surprise(seen)])
+            rewards = self._estimates(state.expert, seen, found)[0]
+            order = np.argsort(-rewards, kind="stable")
+            best = rewards[order[0]]
+            found = found[order[rewards[order] >= best - self.rules.tolerance * abs(best)]]
+        return tuple(int(expert) for expert in found)
+
+    def _surprise(self, seen: Window) -> list[int]:
+        """The best of all experts by miniatures; none where the objective heeds what they do not tell."""
+        weights = np.array(self.rules.objective.weights)
+        if weights[2:].any():
+            return []
+        return [int(np.argmax(seen.miniature(range(len(self.model.experts))) @ weights[:2]))]
+
+    def _estimates(self, expert: int, seen: Window, candidates: Any) -> tuple[Any, Any]:
+        """Rewards of ``candidates`` (k,) in a window with ``expert``, one of them, in force, and their variances."""
+        predictors = self.model.predictors
+        estimates, variances = predictors.estimates(expert, seen.counted.shares, seen.features.inputs, candidates)
+        if self.rules.miniatures:
+            errors = predictors.miniature_errors[candidates]
+            hot = combined(estimates[:, :2], variances[:, :2], seen.miniature(candidates), errors)
+            estimates, variances = np.hstack([hot[0], estimates[:, 2:]]), np.hstack([hot[1], variances[:, 2:]])
+        weights = np.array(self.rules.objective.weights)
+        return self.rules.objective.reward(estimates), np.maximum(variances @ (weights * weights), LEAST_VARIANCE)
+
+    def _chosen(self, state: State, seen: Window) -> State:
+        """Candidates for the traffic seen; an epoch begins."""
+        candidates = self._candidates(state, seen)
+        search = Identification(len(candidates), self.rules.delta, self.rules.most_rounds)
+        fresh = replace(
+            state,
+            left=self.lengths.epoch,
+            known=seen.features,
+            candidates=candidates,
+            search=search,
+            looks=state.looks + 1,
+        )
+        if search.settled:
+            return replace(fresh, stage=Stage.DEPLOYED, expert=candidates[0], search=None)
+        return replace(fresh, stage=Stage.TRYING, expert=candidates[search.next()])
+
+    def _tried(self, state: State, seen: Window) -> State:
+        """A round ended: what it says of every candidate, and who is next."""
+        search, candidates = state.search, list(state.candidates)
+        assert search is not None
+        search.observe(candidates.index(state.expert), *self._estimates(state.expert, seen, candidates))
+        if search.settled:
+            return replace(state, stage=Stage.DEPLOYED, expert=candidates[search.best], search=None)
+        return replace(state, expert=candidates[search.next()])

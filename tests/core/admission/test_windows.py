@@ -1,0 +1,75 @@
+"""Miniatures against caches that really ran."""
+
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+from agents.core.admission.experts import EXPERTS, Expert
+from agents.core.admission.objectives import Tally
+from agents.core.admission.policy import Found, Static
+from agents.core.admission.windows import Window, window
+
+CAPACITY = 400_000
+WINDOW = 2_000
+
+
+def traffic(seed: int, count: int = 12_000, things: int = 3_000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Objects, sizes and ordinals of requests."""
+    draws = np.random.default_rng(seed)
+    weights = 1.0 / np.arange(1, things + 1)
+    objects = draws.choice(things, count, p=weights / weights.sum())
+    sizes = np.minimum(draws.lognormal(9, 1.2, things).astype(np.int64) + 1, 1 << 20)[objects]
+    counts: dict[int, int] = {}
+    ordinals = []
+    for thing in objects.tolist():
+        counts[thing] = counts.get(thing, 0) + 1
+        ordinals.append(counts[thing])
+    return objects, sizes, np.array(ordinals)
+
+
+def real(expert: Expert, objects: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Which requests a hot cache with ``expert`` answers from the first on: ordered dictionaries, one request at a time."""
+    policy, held, used, hits = Static(expert.frequency, expert.size), OrderedDict[int, int](), 0, []
+    for thing, size in zip(objects.tolist(), sizes.tolist(), strict=True):
+        hits.append(thing in held)
+        keep = policy.request(thing, size, Found.HOT if thing in held else Found.ORIGIN).hot
+        if thing in held:
+            held.move_to_end(thing)
+        elif keep and size <= CAPACITY:
+            held[thing] = size
+            used += size
+            while used > CAPACITY:
+                used -= held.popitem(last=False)[1]
+    return np.array(hits)
+
+
+def seen(objects: np.ndarray, sizes: np.ndarray, ordinals: np.ndarray, history: int, keys: int = 1) -> Window:
+    """The last WINDOW requests with so many before them."""
+    part = slice(len(objects) - WINDOW - history, None)
+    times = np.arange(len(objects))[part]
+    return window(objects[part] * keys, sizes[part], ordinals[part], times, history, CAPACITY, Tally())
+
+
+@pytest.mark.parametrize("at", [2, 3, 9, 35])
+def test_a_miniature_that_was_full_is_exact(at: int) -> None:
+    objects, sizes, ordinals = traffic(1)
+    expert = EXPERTS[at]
+    hits = real(expert, objects, sizes)[-WINDOW:]
+    found = seen(objects, sizes, ordinals, 10_000).miniature([at])
+    assert found[0] == pytest.approx([hits.mean(), (hits * sizes[-WINDOW:]).sum() / sizes[-WINDOW:].sum()])
+
+
+def test_short_memory_still_comes_close() -> None:
+    objects, sizes, ordinals = traffic(2)
+    miniature = seen(objects, sizes, ordinals, 3_000).miniature(range(len(EXPERTS)))
+    true = np.array([real(expert, objects, sizes)[-WINDOW:].mean() for expert in EXPERTS])
+    assert np.abs(miniature[:, 0] - true).max() < 0.03
+    assert true[miniature[:, 0].argmax()] >= 0.99 * true.max()
+
+
+def test_keys_are_any_numbers() -> None:
+    objects, sizes, ordinals = traffic(3)
+    plain, others = (seen(objects, sizes, ordinals, 3_000, keys) for keys in (1, -(2**40) + 1))
+    assert (plain.miniature([1, 8]) == others.miniature([1, 8])).all()
+    assert plain.features == others.features
