@@ -6,10 +6,10 @@ A policy only admits: the order of eviction is agents/core/admission/eviction.py
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Found(Enum):
@@ -36,6 +36,14 @@ class Admission(Protocol):
 
     def request(self, key: Hashable, size: int, found: Found) -> Decision:
         """Object ``key`` of ``size`` bytes was requested, and ``found`` there."""
+
+
+@runtime_checkable
+class Learning(Admission, Protocol):
+    """A policy that now and then has more to compute than a request can wait for."""
+
+    def due(self) -> Callable[[], None] | None:
+        """What is to be computed now, if anything; once, in another thread, while requests go on as before."""
 
 
 class Everything:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from agents.core.admission.eviction import Eviction, Lru
-from agents.core.admission.policy import Admission, Found
+from agents.core.admission.policy import Admission, Found, Learning
 from agents.core.admission.seen import Seen
 from agents.core.dataset.cid import Cid
 from agents.core.dataset.cipher import BLOCK_BYTES
@@ -65,6 +65,7 @@ class CachingShelf:
         self._catalogue = origin.catalogue
         self._disk = disk
         self._policy = policy
+        self._learner = policy if isinstance(policy, Learning) else None
         self.memory = memory
         recent = min(RECENT * SEGMENT_BYTES, memory // 4)
         self._recent = HotCache(recent)
@@ -73,12 +74,15 @@ class CachingShelf:
         self._loading: SingleFlight[Key, tuple[memoryview, Found]] = SingleFlight()
         self._free = asyncio.Semaphore(FETCHES)
         self._writing: dict[Key, asyncio.Task[None]] = {}
+        self._learning: asyncio.Task[None] | None = None
         self._disk_failed = False
         self.figures = Figures()
 
     async def close(self) -> None:
         """Finish what is being written, and stop."""
-        await asyncio.gather(*self._writing.values(), return_exceptions=True)
+        await asyncio.gather(
+            *self._writing.values(), *([self._learning] if self._learning else []), return_exceptions=True
+        )
         await self._origin.close()
 
     @property
@@ -218,6 +222,8 @@ class CachingShelf:
     def _admit(self, key: Key, data: memoryview, found: Found) -> None:
         self.figures.count(found, len(data))
         decision = self._policy.request(key, len(data), found)
+        if self._learner is not None and self._learning is None and (work := self._learner.due()) is not None:
+            self._learning = asyncio.create_task(self._learn(work))
         if decision.hot and found is not Found.HOT:
             self._hot.put(key, data)
         if _name(key) in self._disk or key in self._writing:
@@ -225,6 +231,14 @@ class CachingShelf:
         known = self._seen.add(key[0] + key[1].to_bytes(4, "big"))
         if decision.disk and known and len(self._writing) < WRITES:
             self._writing[key] = asyncio.create_task(self._write(key, data))
+
+    async def _learn(self, work: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(work)
+        except Exception:  # whatever a policy fails in, requests are served as it said before
+            log.exception("the policy cannot learn")
+        finally:
+            self._learning = None
 
     async def _write(self, key: Key, data: memoryview) -> None:
         try:

@@ -4,11 +4,14 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from agents.core.admission.policy import Decision, Everything, Found
 from agents.core.dataset.cid import Cid, digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.errors import ManifestInvalid, NotFound
@@ -182,6 +185,8 @@ def read_on_a_full_disk(folder: Path) -> None:
 
 FULL = """
 import sys
+import threading
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from pathlib import Path
 from tests.roles.caching.test_shelf import read_on_a_full_disk
@@ -196,6 +201,37 @@ def test_a_full_disk_stops_no_read(tmp_path: Path) -> None:
     command = [*alone, "unshare", "--mount", sys.executable, "-c", FULL, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout == "survived\n", done.stderr
+
+
+class Slow(Everything):
+    """A policy that learns after every second request, in a thread that cannot be told from a stuck one."""
+
+    def __init__(self) -> None:
+        self.requests = self.learnt = 0
+        self.go_on = threading.Event()
+
+    def request(self, key: Hashable, size: int, found: Found) -> Decision:
+        self.requests += 1
+        return super().request(key, size, found)
+
+    def due(self) -> Callable[[], None] | None:
+        return self._learn if self.requests % 2 == 0 else None
+
+    def _learn(self) -> None:
+        self.go_on.wait(10)
+        self.learnt += 1
+
+
+def test_a_policy_learns_while_requests_go_on(tmp_path: Path) -> None:
+    async def story() -> None:
+        policy = Slow()
+        async with street(tmp_path) as place, place.cache(policy=policy) as (shelf, _):
+            assert await asyncio.wait_for(whole(shelf, place), 5) == place.sealed
+            assert (policy.requests, policy.learnt) == (6, 0)
+            policy.go_on.set()
+        assert policy.learnt == 1, "one at a time"
+
+    asyncio.run(story())
 
 
 def test_neither_budget_is_ever_exceeded(tmp_path: Path) -> None:
