@@ -69,6 +69,7 @@ class AccountSigner:
 
     def __init__(self, account: Any) -> None:
         self._account = account
+        self._sign_digest: Callable[[bytes], bytes] | None = None
 
     @property
     def address(self) -> str:
@@ -83,7 +84,9 @@ class AccountSigner:
 
     def sign_digest(self, digest: bytes) -> bytes:
         """65 bytes, r, s and v, over ``digest`` itself."""
-        return signed_digest(bytes(self._account.key), digest)
+        if self._sign_digest is None:
+            self._sign_digest = digest_signing(bytes(self._account.key))
+        return self._sign_digest(digest)
 
 
 def recovered_address(text: str, signature: bytes) -> str:
@@ -99,12 +102,17 @@ def recovered_address(text: str, signature: bytes) -> str:
         raise ValueError("the signature is malformed") from error
 
 
-def signed_digest(key: bytes, digest: bytes) -> bytes:
-    """65 bytes, r, s (the lower of two) and v (27 or 28), by private ``key`` over 32 bytes."""
+def digest_signing(key: bytes) -> Callable[[bytes], bytes]:
+    """Signs 32 bytes by private ``key``: 65 bytes, r, s (the lower of two) and v (27 or 28)."""
     from coincurve import PrivateKey
 
-    signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
-    return signature[:64] + bytes([27 + signature[64]])
+    private = PrivateKey(key)  # its making takes as long as a signature
+
+    def sign(digest: bytes) -> bytes:
+        signature = private.sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes([27 + signature[64]])
+
+    return sign
 
 
 def digest_signer(digest: bytes, signature: bytes) -> str:

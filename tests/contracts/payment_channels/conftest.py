@@ -11,7 +11,7 @@ from eth_account import Account
 
 from agents.core.channels.lanes import Domain, Grant, Lane, Opening, Voucher
 from agents.core.units import TOKEN
-from agents.net.signing import signed_digest
+from agents.net.signing import digest_signing
 from tests.contracts.ground import Ground
 
 CHALLENGE = 1_000
@@ -40,7 +40,7 @@ class Town:
 
     def signed(self, paper: Opening | Voucher | Grant, by: Any = None) -> bytes:
         """The signature of ``by``, or of the reader."""
-        return signed_digest(bytes(Account.from_key((by or self.reader).private_key).key), paper.digest(self.domain))
+        return digest_signing(bytes(Account.from_key((by or self.reader).private_key).key))(paper.digest(self.domain))
 
     def opening(self, lane: Lane, amount: int) -> tuple[Any, ...]:
         """The first arguments of an opening by signature."""

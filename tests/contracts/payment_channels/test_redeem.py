@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agents.core.channels.lanes import Domain, Refusal, Voucher
-from agents.net.signing import signed_digest
+from agents.net.signing import digest_signing
 from tests.contracts.ground import Ground, fields
 from tests.contracts.payment_channels.conftest import DEPOSIT, Town
 
@@ -64,7 +64,7 @@ def test_refuses_vouchers_of_another_chain_contract_lane_signer_or_amount(ground
     town.channels.openLane(lane.as_abi(), 50, sender=town.reader)
     for domain in (Domain(1, town.domain.contract), Domain(town.domain.chain_id, town.cache.address)):
         key = bytes.fromhex(town.reader.private_key.removeprefix("0x"))
-        elsewhere = signed_digest(key, Voucher(lane, 10).digest(domain))
+        elsewhere = digest_signing(key)(Voucher(lane, 10).digest(domain))
         refused(ground, town, Refusal.BAD_SIGNATURE, (lane.as_abi(), 10, elsewhere))
     signature = town.voucher(lane, 10)[2]
     refused(ground, town, Refusal.BAD_SIGNATURE, (town.lane(expiry=town.expiry + 1).as_abi(), 10, signature))

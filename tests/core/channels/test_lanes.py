@@ -7,7 +7,7 @@ import pytest
 
 from agents.core.channels.lanes import Domain, Grant, Lane, Opening, Voucher
 from agents.core.errors import VoucherInvalid
-from agents.net.signing import digest_signer, signed_digest
+from agents.net.signing import digest_signer, digest_signing
 from tests.core.channels import oracle
 from tests.core.channels.actors import DOMAIN, LANE, READER, SPONSORED, grant
 
@@ -44,7 +44,7 @@ def test_digests_and_signatures_are_those_of_the_vectors(case: dict[str, Any]) -
     if "laneId" in case:
         assert lane_of(case["message"]["lane"]).id == unhex(case["laneId"])
     key = VECTORS["keys"]["sponsor" if case["kind"] == "Grant" else "reader"]
-    assert signed_digest(unhex(key), digest) == unhex(case["signature"])
+    assert digest_signing(unhex(key))(digest) == unhex(case["signature"])
     assert digest_signer(digest, unhex(case["signature"])) == case["signer"]
 
 

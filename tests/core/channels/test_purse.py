@@ -40,6 +40,13 @@ def test_the_last_block_is_signed_for_at_once() -> None:
     assert voucher.amount == purse.owed == 10 * PRICE
 
 
+def test_of_long_intervals_three_quarters_are_signed_for_at_once() -> None:
+    paid = 10**4 * MIB * PRICE
+    purse = resumed(LANE, TERMS, paid + LIMIT, paid)
+    assert purse.verify(12 * MIB - 1).next()[1] is None
+    assert purse.verify(12 * MIB).next()[1] is not None
+
+
 def test_longer_intervals_are_signed_for_less_often() -> None:
     purse, signed = Purse(LANE, TERMS, LIMIT), 0
     for _ in range(1024):
