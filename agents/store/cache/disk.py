@@ -202,7 +202,7 @@ class DiskCache:
                     os.unlink(file.path)
                 elif known:
                     name = Name(bytes.fromhex(known[1]), known[2])
-                    found.append((status.st_mtime_ns, name, _Entry(status.st_size, _use(status))))
+                    found.append((status.st_mtime_ns, name, _Entry(status.st_size, _use_of(status))))
                 else:
                     self._strange += _use(status)
         for _, name, entry in sorted(found, key=lambda each: each[0]):
@@ -246,7 +246,7 @@ class DiskCache:
             try:
                 os.posix_fallocate(handle, 0, len(data))  # a full disk is noticed first, and takes what is written
                 write_at(handle, data, 0)
-                use = _use(os.fstat(handle))
+                use = _use_of(os.fstat(handle))
             finally:
                 os.close(handle)
             os.rename(partial, self._path(name, len(data)))
@@ -275,6 +275,11 @@ class DiskCache:
 def _use(status: os.stat_result) -> int:
     """Bytes that a file takes of the disk."""
     return status.st_blocks * 512
+
+
+def _use_of(status: os.stat_result) -> int:
+    """The same of an object; some file systems tell less until they have written it out."""
+    return max(_use(status), _rounded(status.st_size))
 
 
 def _rounded(size: int) -> int:
