@@ -92,9 +92,10 @@ class _Dataset:
         try:
             manifest = await fetch_manifest(peers, hosts, capability.manifest)
         except NotFound:
-            if shop is None:
+            found = None if shop is None else await shop.manifest(capability.manifest)
+            if found is None:
                 raise
-            manifest = await shop.manifest(capability.manifest)
+            manifest = found
         hosted = await sources_of(peers, hosts, manifest)
         sources: list[SlotSource] = [*hosted]
         if shop is not None:

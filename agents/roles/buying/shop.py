@@ -8,7 +8,7 @@ from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.manifest import Manifest, parse_block_list, parse_manifest
 from agents.core.dataset.segments import segments_of_file
 from agents.core.discovery.holdings import segment_key
-from agents.core.errors import HoldfastError, NotFound
+from agents.core.errors import HoldfastError
 from agents.net.caches import CacheClient, Payer
 from agents.net.endpoint import Peer
 from agents.net.errors import PeerLied
@@ -48,14 +48,14 @@ class Shop:
         self._most = most if lanes is not None else 0
         self._worth = worth
 
-    async def manifest(self, digest: bytes) -> Manifest:
-        """The manifest from the first cache that gives it: nobody who hosts the file answers. Raises NotFound."""
+    async def manifest(self, digest: bytes) -> Manifest | None:
+        """The manifest from the first cache that gives it, if one does: nobody who hosts the file answers."""
         cid = Cid("dag-cbor", digest)
         for cache in self._tried([segment_key(digest, 0)], BLOCK_BYTES):
             data = await self._block(cache, cid)
             if data is not None:
                 return parse_manifest(data)
-        raise NotFound("No cache has the file's manifest", "", "Check the capability, or try again later.")
+        return None
 
     async def in_front(self, manifest: Manifest, hosted: Sequence[ReplicatedSlot]) -> list[SlotSource]:
         """``hosted``, the data slots read from caches first, and those without any host from caches alone."""

@@ -16,6 +16,7 @@ from agents.core.dataset.manifest import Manifest
 from agents.core.dataset.segments import segments_of_file
 from agents.core.discovery.holdings import Holdings, segment_key
 from agents.core.discovery.summary import LIFETIME, Summary, sealed
+from agents.core.errors import NotFound
 from agents.net.caches import CacheClient
 from agents.net.client import Patience
 from agents.net.endpoint import Peer
@@ -174,6 +175,8 @@ class Reader:
     async def read(self, hosted: list[ReplicatedSlot] | None = None) -> bytes:
         """The sealed file, of what caches give; ``hosted``: what hosts would."""
         manifest = await self.shop.manifest(self.town.manifest.digest)
+        if manifest is None:
+            raise NotFound("nobody has it")
         sources = await self.shop.in_front(manifest, hosted or [])
         slots: dict[int, list[bytes]] = {index: [] for index in range(manifest.data_slots)}
         async with aclosing(fetch_any_k(sources, manifest.data_slots, manifest.data_blocks, BLOCK)) as running:
