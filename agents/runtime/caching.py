@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from agents.chain.channels import ensure_channels
 from agents.chain.directory import Directory, ensure_directory
+from agents.core.admission.model import Model, model_of
 from agents.core.channels.offers import Offer
 from agents.core.channels.terms import Terms
 from agents.core.errors import HoldfastError
@@ -20,10 +21,10 @@ from agents.roles.caching.hosts import SlotHosts
 from agents.roles.caching.lanes import LaneBook
 from agents.roles.caching.onchain import OnChain, announce
 from agents.roles.caching.origin import Origin
-from agents.roles.caching.policies import policy_named
+from agents.roles.caching.policies import Policy, Wanted, policy_of
 from agents.roles.caching.redeeming import Redeemer
 from agents.roles.caching.selling import Selling
-from agents.roles.caching.shelf import CachingShelf
+from agents.roles.caching.shelf import CachingShelf, hot_capacity
 from agents.roles.caching.telling import Identity, Telling
 from agents.roles.caching.upstream import FreeCache
 from agents.runtime.acting import AtWork, Outpost, Ready, Say, Session, followed, outpost, session, state_file
@@ -75,7 +76,7 @@ async def cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool) 
 
 def run_cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool = False) -> None:
     """Run a cache until it is stopped."""
-    policy_named(settings.policy)  # a typo is told before a password is asked for
+    _policy(settings)  # a typo is told before a password is asked for
     asyncio.run(cache(settings, say, ready, verbose))
 
 
@@ -107,8 +108,18 @@ class _Shelves:
         self.origin.catalogue.learn(view)
 
 
+def _policy(settings: CacheSettings) -> Policy:
+    def shipped() -> Model:
+        from agents.artefacts.files import admission_model
+
+        return model_of(admission_model())
+
+    return policy_of(Wanted(settings.policy, settings.objective, settings.epoch), shipped)
+
+
 async def _shelves(stack: AsyncExitStack, post: Outpost, settings: CacheSettings) -> _Shelves:
-    policy = policy_named(settings.policy)
+    policy = _policy(settings)
+    admission = await asyncio.to_thread(policy.admission, hot_capacity(settings.memory))
     disk = stack.enter_context(await asyncio.to_thread(DiskCache, post.folder / "objects", settings.disk))
     peers = await stack.enter_async_context(PeerClient(post.network.deployment.reference))
     client = await stack.enter_async_context(CacheClient())
@@ -116,7 +127,7 @@ async def _shelves(stack: AsyncExitStack, post: Outpost, settings: CacheSettings
     hosts = SlotHosts(peers, lambda: found.view, time.monotonic)
     upstreams = [FreeCache(client, url, hosts.reputations) for url in settings.origins]
     origin = Origin(hosts, disk, upstreams)
-    shelf = CachingShelf(origin, disk, settings.memory, policy.admission, policy.order)
+    shelf = CachingShelf(origin, disk, settings.memory, admission, policy.order)
     stack.push_async_callback(shelf.close)
     found = _Shelves(shelf, disk, origin, first.view)
     origin.catalogue.learn_kept()

@@ -69,7 +69,11 @@ class CacheSettings:
     disk: int = 10 << 30
     """Bytes of the disk, at most."""
     policy: str = "lru"
-    """What is kept in memory: lru, s3fifo, static:F,SIZE."""
+    """What is kept in memory: darwin, lru, s3fifo, static:F,SIZE."""
+    objective: str = "objects"
+    """What darwin makes the most of: objects, bytes, writes, earnings."""
+    epoch: int = 100_000
+    """Requests between two of darwin's looks at the traffic."""
     listen: str = "127.0.0.1:0"
     """Host and port to listen on; port 0 picks a free one once and keeps it."""
     endpoint: str | None = None

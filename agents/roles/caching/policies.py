@@ -1,36 +1,63 @@
 """Policies by name, as a person types them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from agents.core.admission.controller import EPOCH, Controller, Rules, lengths
 from agents.core.admission.eviction import Lru
+from agents.core.admission.model import Model
+from agents.core.admission.objectives import objective
+from agents.core.admission.online import Darwin
 from agents.core.admission.policy import Admission, Everything, Static
 from agents.core.admission.s3fifo import S3Fifo
 from agents.core.errors import HoldfastError, Misuse
 from agents.core.units import parse_count, parse_size
 from agents.roles.caching.shelf import Order
 
-NAMES = "lru, s3fifo, static:F,SIZE"
+NAMES = "darwin, lru, s3fifo, static:F,SIZE"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A policy as it was typed."""
+
+    name: str = "darwin"
+    objective: str = "objects"
+    """What Darwin is to make the most of."""
+    epoch: int = EPOCH
+    """Requests between two of its looks at the traffic."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What goes into memory, and what goes out of it first."""
+    """What goes into a memory of so many bytes, and what goes out of it first."""
 
-    admission: Admission
+    admission: Callable[[int], Admission] = lambda capacity: Everything()
     order: Order = lambda capacity: Lru()
 
 
-def policy_named(text: str) -> Policy:
-    """``lru``, ``s3fifo``, or ``static:3,500KiB``: from the third request of objects smaller than that. Raises Misuse."""
-    name, _, rest = text.partition(":")
+def policy_of(wanted: Wanted, model: Callable[[], Model]) -> Policy:
+    """``lru``, ``s3fifo``, ``static:3,500KiB`` (from the third request of objects smaller than that), or ``darwin``.
+
+    ``model`` is what Darwin has learnt before. Raises Misuse.
+    """
+    name, _, rest = wanted.name.partition(":")
+    if name == "darwin" and not rest:
+        return _darwin(wanted, model)
     if name == "lru" and not rest:
-        return Policy(Everything())
+        return Policy()
     if name == "s3fifo" and not rest:
-        return Policy(Everything(), S3Fifo)
+        return Policy(order=S3Fifo)
     try:
-        frequency, size = rest.split(",")
+        first, second = rest.split(",")
         if name == "static":
-            return Policy(Static(parse_count(frequency), parse_size(size)))
+            frequency, size = parse_count(first), parse_size(second)
+            return Policy(lambda capacity: Static(frequency, size))
     except (ValueError, HoldfastError):
         pass
-    raise Misuse(f"{text!r} is no policy", f"there are {NAMES}", "Type it like static:3,500KiB.")
+    raise Misuse(f"{wanted.name!r} is no policy", f"there are {NAMES}", "Type it like static:3,500KiB.")
+
+
+def _darwin(wanted: Wanted, model: Callable[[], Model]) -> Policy:
+    rules, spans = Rules(objective(wanted.objective)), lengths(wanted.epoch)
+    return Policy(lambda capacity: Darwin(Controller(model(), spans, rules), capacity))

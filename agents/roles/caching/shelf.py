@@ -55,6 +55,11 @@ class Figures:
         setattr(self, f"{name}_bytes", getattr(self, f"{name}_bytes") + size)
 
 
+def hot_capacity(memory: int) -> int:
+    """Bytes for hot objects, of ``memory`` for segments: the rest is for those read last."""
+    return memory - min(RECENT * SEGMENT_BYTES, memory // 4)
+
+
 class CachingShelf:
     """A shelf (agents/net/shelf.py) over hot objects, a disk cache and an origin. ``memory`` bytes are for segments."""
 
@@ -67,9 +72,9 @@ class CachingShelf:
         self._policy = policy
         self._learner = policy if isinstance(policy, Learning) else None
         self.memory = memory
-        recent = min(RECENT * SEGMENT_BYTES, memory // 4)
-        self._recent = HotCache(recent)
-        self._hot = HotCache(memory - recent, order(memory - recent))
+        hot = hot_capacity(memory)
+        self._recent = HotCache(memory - hot)
+        self._hot = HotCache(hot, order(hot))
         self._seen = Seen()
         self._loading: SingleFlight[Key, tuple[memoryview, Found]] = SingleFlight()
         self._free = asyncio.Semaphore(FETCHES)

@@ -2,10 +2,14 @@
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
 from agents.core.admission.eviction import Lru
+from agents.core.admission.experts import EXPERTS
+from agents.core.admission.model import Model
+from agents.core.admission.online import Darwin
 from agents.core.admission.policy import Static
 from agents.core.admission.s3fifo import S3Fifo
 from agents.core.dataset.segments import Digests
@@ -14,7 +18,8 @@ from agents.roles.caching.athand import AtHand, Listing
 from agents.roles.caching.flight import SingleFlight
 from agents.roles.caching.hot import OVERHEAD, HotCache
 from agents.roles.caching.places import BlockIndex
-from agents.roles.caching.policies import policy_named
+from agents.roles.caching.policies import Policy, Wanted, policy_of
+from tests.core.admission.models import features, knowing
 
 
 def test_hot_objects_stay_within_their_budget_and_what_is_lent_stays_as_it_is() -> None:
@@ -89,12 +94,23 @@ def test_lists_at_hand_are_of_bounded_number() -> None:
     assert at_hand.listings(lists[3][0]) == []
 
 
+def model() -> Model:
+    return knowing([features(0.5)], [[3]])
+
+
+def named(text: str, **more: Any) -> Policy:
+    return policy_of(Wanted(text, **more), model)
+
+
 def test_policies_are_known_by_name() -> None:
-    expert = policy_named("static:3,500KiB")
-    assert isinstance(expert.admission, Static)
-    assert (expert.admission.frequency, expert.admission.size) == (3, 500 * 1024)
-    assert isinstance(policy_named("s3fifo").order(1 << 20), S3Fifo)
-    assert isinstance(policy_named("lru").order(1 << 20), Lru)
-    for text in ("", "lru:1", "static", "static:1", "static:1,2,3", "static:x,1KiB", "static:1,much"):
+    expert = named("static:3,500KiB").admission(1)
+    assert isinstance(expert, Static) and (expert.frequency, expert.size) == (3, 500 * 1024)
+    assert isinstance(named("s3fifo").order(1 << 20), S3Fifo) and isinstance(named("lru").order(1 << 20), Lru)
+    darwin = named("darwin", objective="bytes", epoch=500).admission(1 << 20)
+    assert isinstance(darwin, Darwin) and darwin.expert == EXPERTS[3]
+    for text in ("", "lru:1", "static", "static:1", "static:1,2,3", "static:x,1KiB", "static:1,much", "darwin:1"):
         with pytest.raises(Misuse, match=r"static:3,500KiB"):
-            policy_named(text)
+            named(text)
+    for wrong in ({"objective": "joy"}, {"epoch": 1}):
+        with pytest.raises(Misuse):
+            named("darwin", **wrong)
