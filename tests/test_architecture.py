@@ -31,10 +31,24 @@ KNOWS = {
     "store": {"core", "kernels"},
     "proving": {"core", "kernels", "artefacts"},
     "simulation": {"core", "kernels"},
+    "learning": {"core", "kernels", "simulation", "artefacts"},
     "roles": {"core", "chain", "net", "store", "proving"},
     "repro": {"core", "simulation"},
     "runtime": {"roles", "core", "chain", "net", "store", "proving", "artefacts"},
-    "cli": {"runtime", "roles", "core", "chain", "net", "store", "proving", "artefacts", "demo", "repro", "simulation"},
+    "cli": {
+        "runtime",
+        "roles",
+        "core",
+        "chain",
+        "net",
+        "store",
+        "proving",
+        "artefacts",
+        "demo",
+        "repro",
+        "simulation",
+        "learning",
+    },
     "demo": {"runtime", "core", "chain", "proving", "store", "artefacts"},
 }
 """Room -> the rooms, or modules, it may import from, besides itself. An adapter never knows another one."""
@@ -46,7 +60,7 @@ IMPURE = {
 }  # fmt: skip
 """Sockets, files, clocks, processes and chance: core is given what it needs of them."""
 
-HEAVY = ("ape", "web3", "numba", "llvmlite", "numpy", "aiohttp", "distributed", "matplotlib")
+HEAVY = ("ape", "web3", "numba", "llvmlite", "numpy", "aiohttp", "distributed", "matplotlib", "sklearn")
 """What `agent --help` has no use for."""
 
 
