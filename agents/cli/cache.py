@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.cli import output
+from agents.cli import output, train
 from agents.cli.options import DataDir, Json, Market, Rpc, Wallet
 from agents.cli.parsing import read
 from agents.core import units
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 app = typer.Typer(help="Serve what others store: fetch, keep what is read often, get paid per byte.")
+app.command(name="train")(train.train)
 
 GIB = units.SIZES["GiB"]
 
@@ -36,8 +37,14 @@ def cache(
     memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory for hot objects.")] = "100MiB",
     disk: Annotated[str, typer.Option(metavar="SIZE", help="Disk for others, at most.")] = "10GiB",
     policy: Annotated[
-        str, typer.Option(metavar="NAME", help="What is kept in memory: lru, s3fifo, static:F,SIZE.")
-    ] = "lru",
+        str, typer.Option(metavar="NAME", help="What is kept in memory: darwin, lru, s3fifo, static:F,SIZE.")
+    ] = "darwin",
+    objective: Annotated[
+        str, typer.Option(metavar="NAME", help="What darwin makes the most of: objects, bytes, writes, earnings.")
+    ] = "objects",
+    epoch: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Requests between two of darwin's looks at the traffic.")
+    ] = 100_000,
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 picks a free one and keeps it.")
     ] = "127.0.0.1:0",
@@ -68,6 +75,8 @@ def cache(
         memory=read("--memory", memory, units.parse_size),
         disk=read("--disk", disk, units.parse_size),
         policy=policy,
+        objective=objective,
+        epoch=epoch,
         listen=listen,
         endpoint=endpoint,
         origins=tuple(origin or ()),

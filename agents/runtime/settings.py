@@ -68,7 +68,7 @@ class CacheSettings:
     """Bytes of hot objects."""
     disk: int = 10 << 30
     """Bytes of the disk, at most."""
-    policy: str = "lru"
+    policy: str = "darwin"
     """What is kept in memory: darwin, lru, s3fifo, static:F,SIZE."""
     objective: str = "objects"
     """What darwin makes the most of: objects, bytes, writes, earnings."""
