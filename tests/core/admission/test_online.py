@@ -111,3 +111,34 @@ def test_it_settles_on_an_expert_for_the_traffic_and_promotes_by_it() -> None:
     assert policy.state.stage is Stage.DEPLOYED and policy.expert == EXPERTS[best]
     assert hits > 500 and all(key.startswith("small") for key in hot)
     assert np.isfinite(policy.state.left)
+
+
+def test_memory_is_bounded_and_a_sample_is_of_whole_objects() -> None:
+    most = 600
+    written = Written(Lengths(epoch=20_000, window=1_000, warm_up=0, history=4_000))
+    policy = Darwin(written, 1 << 20, most_requests=most)  # type: ignore[arg-type]
+    requests = [(f"object {number % 1_000 if number % 2 else number}", 10 * KB) for number in range(30_000)]
+    for key, size in requests:
+        policy.request(key, size, Found.DISK)
+        assert policy.remembered < 2 * most
+        work = policy.due()
+        if work:
+            work()
+    assert written.seen[-1].rate == most / 5_000
+    shares = [len(seen.sizes) / 5_000 for seen in written.seen[4:]]
+    assert 0.08 < sum(shares) / len(shares) < 0.16
+    for seen in written.seen:
+        assert (np.diff(seen.times) > 0).all()
+        for thing in range(seen.objects.max() + 1):
+            assert set(np.diff(seen.ordinals[seen.objects == thing])) <= {1}
+
+
+def test_a_sample_without_requests_of_a_window_is_no_window() -> None:
+    written = Written(Lengths(epoch=20_000, window=10, warm_up=0, history=10_000))
+    policy = Darwin(written, 1 << 20, most_requests=2)  # type: ignore[arg-type]
+    for number in range(1_000):
+        policy.request(f"object {number}", 10 * KB, Found.ORIGIN)
+        work = policy.due()
+        if work:
+            work()
+    assert len(written.seen) < 20 and all(len(seen.sizes) > seen.first for seen in written.seen)
