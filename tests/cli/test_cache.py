@@ -1,6 +1,5 @@
 """`agent cache` as a process: served from hosts, from its disk after a restart, and sold to readers that pay."""
 
-import asyncio
 import json
 import os
 import re
@@ -17,23 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 
-from agents.chain.channels import Channels, Deposit, find_channels
-from agents.chain.directory import Announced, find_directory
-from agents.chain.journal import MemoryJournal
-from agents.chain.rpc import Rpc
-from agents.core.channels.lanes import Domain
-from agents.core.dataset.cid import Cid, digest_of_cid
-from agents.core.dataset.manifest import parse_block_list, parse_manifest
+from agents.chain.anvil import dev_account
+from agents.core.dataset.manifest import parse_manifest
 from agents.core.units import TOKEN
-from agents.net.caches import CacheClient
-from agents.net.endpoint import Peer
-from agents.net.signing import AccountSigner
-from agents.roles.actor import Actor
-from agents.roles.buying.lanes import Budget, Lanes
-from agents.store.state import StateStore
 from tests.cli.conftest import Agent
 from tests.cli.test_files import ROOT, TERMS
 from tests.cli.town import Town
@@ -58,11 +44,11 @@ class Running:
 
 
 @contextmanager
-def cache(*words: str) -> Iterator[Running]:
+def cache(*words: str, **more: str) -> Iterator[Running]:
     """`agent cache` until the block ends; then it must stop at SIGTERM, without a complaint."""
     command = [sys.executable, "-m", "agents", "cache", "--json", *words]
     process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
+        command, cwd=ROOT, env={**os.environ, **more, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
@@ -133,75 +119,26 @@ def test_a_machine_without_a_cache_says_so(lonely: Agent) -> None:
     assert done.code == 8 and "agent cache" in done.err
 
 
-@dataclass(frozen=True)
-class Savings:
-    """A reader's own deposit."""
-
-    channels: Channels
-    payer: str
-    token: str
-    grant: None = None
-
-    @property
-    def domain(self) -> Domain:
-        return self.channels.domain
-
-    async def deposit(self) -> Deposit:
-        return await self.channels.account_of(self.payer)
-
-
-async def bought(town: Town, cache: Running, digest: bytes, folder: Path) -> tuple[bytes, int]:
-    """The sealed file as a new reader buys it with a deposit of its own, and what it paid."""
-    account: LocalAccount = Account.create()
-    deployment = town.network.deployment
-    town.give(account.address, tokens=TOKEN, wei=TOKEN)
-    async with Rpc(town.devnet.rpc.url) as rpc, CacheClient() as client:
-        actor = Actor(rpc, deployment, account, MemoryJournal())
-        channels = await find_channels(rpc, deployment.token, deployment.chain_id)
-        await actor.lane.send(actor.token.approve(channels.address, TOKEN), "approve")
-        await actor.lane.send(channels.deposit(account.address, TOKEN), "deposit")
-        signer, budget = AccountSigner(account), Budget(TOKEN)
-        state = StateStore(folder / "reader.db")
-        savings = Savings(channels, account.address, deployment.token)
-        lanes = Lanes(client, state, signer, savings, budget, PRICE, time.time)
-        peer = Peer(cache.facts["endpoint"], cache.facts["address"])
-        announced = await (await find_directory(rpc)).caches(10)
-        assert Announced(peer.address, peer.endpoint) in announced
-        assert (await client.summary(peer, time.time())).summary.price == PRICE
-        payer = await lanes.payer(peer, SIZE)
-        cid = Cid("dag-cbor", digest)
-        manifest = parse_manifest(await client.block(peer, cid, payer))
-        digests = [
-            each
-            for index in range(manifest.data_slots)
-            for each in parse_block_list(
-                await client.block(peer, Cid("dag-cbor", manifest.slots[index].blocks), payer),
-                manifest.slots[index],
-                manifest.blocks_per_slot,
-            )[: manifest.data_blocks]
-        ][: manifest.blocks]
-        blocks = [block async for block in client.blocks(peer, cid, manifest.size, 0, digests, payer)]
-        await actor.lane.close()
-        return b"".join(blocks)[: manifest.size], TOKEN - budget.left
-
-
 def test_a_cache_that_sells_is_announced_paid_and_redeems(
-    stored: tuple[str, bytes], agent: Agent, town: Town, tmp_path: Path
+    stored: tuple[str, bytes], agent: Agent, tmp_path: Path
 ) -> None:
     name, data = stored
-    with cache(
-        "--price", str(PRICE * GIB / TOKEN), "--redeem-at", "0.000001", "--data-dir", str(tmp_path / "cache")
-    ) as running:
+    folder, price = tmp_path / "cache", str(PRICE * GIB / TOKEN)
+    words = ("--price", price, "--redeem-at", "0.000001", "--data-dir", str(folder))
+    with cache(*words, HOLDFAST_KEY="0x" + bytes(dev_account(6).key).hex()) as running:
         with pytest.raises(urllib.error.HTTPError) as refused:
             running.get(f"/ipfs/{name}")
-        offer = json.loads(refused.value.read())
-        assert refused.value.code == 402 and offer["pricePerByte"] == str(PRICE)
-        sealed, paid = asyncio.run(bought(town, running, digest_of_cid(name), tmp_path))
-        assert sealed == data
-        books = until_redeemed(agent, tmp_path / "cache", paid)
+        assert refused.value.code == 402
+        assert json.loads(refused.value.read())["pricePerByte"] == str(PRICE)
+        assert agent("client", "channel", "deposit", "1").code == 0
+        got = agent("client", "get", name, "-o", "back", "--max-price", price, "--json")
+        assert got.code == 0, got.err
+        assert Path("back").read_bytes() == data
+        paid = int(json.loads(got.out)["paid"])
+        books = until_redeemed(agent, folder, paid)
     assert books["earned"] == books["redeemed"] == str(paid) and int(books["unpaid"]) == 0
     assert paid == PRICE * books["served"] >= PRICE * SIZE
-    told = agent("cache", "status", "--data-dir", str(tmp_path / "cache"))
+    told = agent("cache", "status", "--data-dir", str(folder))
     assert "stopped" in told.out and "in 1 lanes" in told.out
 
 
