@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -30,6 +30,10 @@ from agents.net.signing import digest_signer
 
 ATTEMPTS = 20
 """How often one request is answered 402 before its cache is given up: a second each while a lane is being opened."""
+
+
+STALLED = 0.5
+"""Seconds without a block after which everything is paid for that matched."""
 
 
 class Payer(Protocol):
@@ -176,7 +180,7 @@ class CacheClient:
                 for index, digest in enumerate(digests, first):
                     length = min(BLOCK_BYTES, size - index * BLOCK_BYTES)
                     async with faults(cache.endpoint, f"block {index}", self.patience.block):
-                        block = await response.content.readexactly(length)
+                        block = await vouchers.unless_stalled(response.content.readexactly(length))
                     block = block.ljust(BLOCK_BYTES, b"\0")
                     if digest_of(block) != digest:
                         raise PeerCorrupt(cache.endpoint, "sends corrupt data", f"block {index} has another digest")
@@ -259,6 +263,20 @@ class _Vouchers:
             await self._sending
             self._sending = None
             self._send()
+
+    async def unless_stalled(self, reading: Coroutine[Any, Any, bytes]) -> bytes:
+        """What ``reading`` gives; where it takes long, all that matched is paid meanwhile: perhaps the cache waits for it."""
+        if self._payer is None:
+            return await reading
+        task = asyncio.create_task(reading)
+        try:
+            await asyncio.wait([task], timeout=STALLED)
+            if not task.done():
+                self._newest = await self._payer.paid() or self._newest
+                self._send()
+            return await task
+        finally:
+            task.cancel()
 
     async def verified(self, size: int) -> None:
         """``size`` more bytes matched."""
