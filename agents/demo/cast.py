@@ -97,6 +97,13 @@ class Agent:
         except OSError:
             return ""
 
+    def printed(self) -> str:
+        """What it wrote to stdout so far."""
+        try:
+            return (self.folder / "result.json").read_text()
+        except OSError:
+            return ""
+
     async def result(self, seconds: float) -> str:
         """Wait for its end; what it printed on stdout. Raises AgentGone unless it exits with 0 in time."""
         assert self.process is not None
@@ -106,7 +113,7 @@ class Agent:
             raise AgentGone(f"{self.name} is not done after {seconds:.0f} s", self.said()) from None
         if code:
             raise AgentGone(f"{self.name} failed with exit code {code}", self.said())
-        return (self.folder / "result.json").read_text()
+        return self.printed()
 
     def must_run(self) -> None:
         """Raises AgentGone if its process has ended."""

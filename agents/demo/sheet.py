@@ -35,16 +35,21 @@ async def wealth(found: Network, address: str) -> int:
 
 
 async def balance_sheet(
-    found: Network, ledger: Ledger, parties: Mapping[str, str], before: Mapping[str, int]
+    found: Network,
+    ledger: Ledger,
+    parties: Mapping[str, str],
+    before: Mapping[str, int],
+    besides: Mapping[str, Mapping[str, int]],
 ) -> Sequence[Account]:
-    """The accounts of ``parties`` (address by name), whose wealth was ``before`` by address.
+    """The accounts of ``parties`` (address by name), whose wealth was ``before`` by address; ``besides``: lines by name of
+    what happened outside the market.
 
     Raises LedgerMismatch where books and chain differ, or where the market still holds what is somebody's.
     """
     ledger.check()
     sheet = []
     for name, address in parties.items():
-        lines = {str(line): amount for line, amount in ledger.lines(address).items()}
+        lines = {str(line): amount for line, amount in ledger.lines(address).items()} | dict(besides.get(name, {}))
         account = Account(name, address, lines, await wealth(found, address) - before[address])
         if account.change != account.chain:
             why = f"the books say {account.change}, the chain {account.chain} base units"

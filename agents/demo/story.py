@@ -1,4 +1,4 @@
-"""The story: a file is stored, proven, loses two hosts, is repaired, is read back; then everybody is paid."""
+"""The story: a file is stored, proven, loses two hosts, is repaired, is read back and its reads are sold; all are paid."""
 
 import asyncio
 import filecmp
@@ -22,6 +22,7 @@ from agents.core.market.view import RequestView
 from agents.core.proofs.profiles import profile_named
 from agents.core.units import format_duration, format_size
 from agents.demo.cast import Agent, agent, end
+from agents.demo.reads import Reads, Sold
 from agents.demo.reports import Report, reports
 from agents.demo.screen import Screen, amount
 from agents.demo.sheet import Account, balance_sheet, wealth
@@ -155,6 +156,8 @@ class Story:
         ]
         parties = {each.name: each.address for each in (client, validator, *providers)}
         await self._until("The first block", lambda: True, 30)
+        reads = Reads(self._folder / "reads", self._file, self._screen, self._network, place)
+        parties |= reads.parties
         parties["sink"] = self._watch.view.stake.sink
         self._names = {address: name for name, address in parties.items()}
         before = {address: await wealth(self._network, address) for address in parties.values()}
@@ -166,13 +169,14 @@ class Story:
         await self._lose(providers, bought)
         repairs = await self._repair(providers, bought)
         await self._read(client, capability, providers, place)
-        accounts = await self._settle(parties, before)
+        sold = await self._sell(reads, capability)
+        accounts = await self._settle(parties, before, reads)
         seconds = self._screen.elapsed - started
         self._screen.say(f"from store to balance sheet: {seconds:.0f} s")
         return Told(
             str(self._file), self._file.stat().st_size, bought.layout.slot_bytes, round(proof, 2),
             self._watch.view.config.period_blocks, self._request.id.hex(),
-            [self._placed[at] for at in sorted(self._placed)], repairs, round(seconds, 1), accounts,
+            [self._placed[at] for at in sorted(self._placed)], repairs, sold, round(seconds, 1), accounts,
         )  # fmt: skip
 
     def _order(self, bought: Terms) -> list[str]:
@@ -309,7 +313,13 @@ class Story:
             period in slot.proven or period <= slot.fill_period for slot in self._request.slots if slot.host in hosts
         )
 
-    async def _settle(self, parties: dict[str, str], before: dict[str, int]) -> Sequence[Account]:
+    async def _sell(self, reads: Reads, capability: str) -> Sold:
+        self._cast += reads.caches
+        sold = await reads.tell(capability)
+        await reads.redeemed()
+        return sold
+
+    async def _settle(self, parties: dict[str, str], before: dict[str, int], reads: Reads) -> Sequence[Account]:
         self._screen.act("The request ends, and everybody is paid")
         ends = lambda: self._request.state(self._watch.moment.timestamp) is RequestState.FINISHED  # noqa: E731
         await self._until("The end", ends, 600)
@@ -317,9 +327,10 @@ class Story:
         await self._network.rpc.call("evm_increaseTime", delay)
         self._screen.say(f"it is over; SKIPPED: the settlement delay of {delay} s, nothing before")
         await self._until("The settlement", lambda: self._request.closed, 120)
+        await reads.withdrawn()
         view = self._watch.view
         ledger = ledger_of(self._watch.events, view.config, view.stake)
-        accounts = await balance_sheet(self._network, ledger, parties, before)
+        accounts = await balance_sheet(self._network, ledger, parties, before, reads.lines())
         self._screen.keep(self._request, self._names, self._placed)
         self._screen.act("Balance sheet: the books made of the events, beside the chain's own balances")
         self._screen.sheet(accounts)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from agents.demo.reads import Sold
 from agents.demo.reports import Report
 from agents.demo.sheet import Account
 
@@ -21,6 +22,7 @@ class Told:
     request: str
     placed_after: list[int]
     repairs: list[Report]
+    reads: Sold
     story_seconds: float
     accounts: Sequence[Account]
 
@@ -36,5 +38,6 @@ class Told:
             }
             for account in self.accounts
         ]
-        kept = {name: value for name, value in vars(self).items() if name not in ("accounts", "repairs")}
-        return {**kept, "repairs": [asdict(report) for report in self.repairs], "accounts": sheet}
+        kept = {name: value for name, value in vars(self).items() if name not in ("accounts", "repairs", "reads")}
+        repairs = [asdict(report) for report in self.repairs]
+        return {**kept, "repairs": repairs, "reads": self.reads.facts(), "accounts": sheet}
