@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {PaymentChannels} from "../../../contracts/PaymentChannels.sol";
 import {Lane, SignedVoucher} from "../../../contracts/interfaces/IPaymentChannels.sol";
@@ -45,7 +46,21 @@ contract Caller {
     }
 }
 
-/// @notice Tokens that call back, and permits.
+/// @notice Moves something or nothing at all.
+contract StrictToken is ERC20 {
+    error Nothing();
+
+    constructor(uint256 supply) ERC20("Strict", "STRICT") {
+        _mint(msg.sender, supply);
+    }
+
+    function _update(address from, address to, uint256 value) internal override {
+        if (value == 0) revert Nothing();
+        super._update(from, to, value);
+    }
+}
+
+/// @notice Tokens that call back or refuse to move nothing, and permits.
 contract ChannelTokensTest is ChannelTest {
     bytes32 internal constant PERMIT =
         keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
@@ -80,6 +95,25 @@ contract ChannelTokensTest is ChannelTest {
         caller.acts(withdraw, "");
         caller.acts(redeem, "");
         eq(hooks.balanceOf(address(caller)), 1e20 + 150, "by itself each goes through");
+    }
+
+    /// @dev Otherwise a payer whose caches took everything could never begin anew.
+    function test_a_withdrawal_of_nothing_moves_nothing() external {
+        StrictToken strict = new StrictToken(1e30);
+        PaymentChannels there = new PaymentChannels(strict, CHALLENGE);
+        strict.approve(address(there), 1e30);
+        there.deposit(reader, 100);
+        vm.prank(reader);
+        there.close();
+        Lane memory lane = Lane(reader, reader, cache, 0, EXPIRY);
+        bytes memory signature = signed(READER_KEY, there.voucherDigest(lane, 100));
+        vm.prank(cache);
+        there.redeem(one(SignedVoucher(lane, 100, signature)), cache);
+        vm.warp(BEGIN + CHALLENGE);
+        vm.prank(reader);
+        eq(there.withdraw(reader), 0, "nothing");
+        there.deposit(reader, 50);
+        eq(there.accountOf(reader).pool, 50, "anew");
     }
 
     function test_a_permit_stands_for_the_allowance() external {
