@@ -1,5 +1,6 @@
 """``agent cache``: run a cache, ask what it holds and earned."""
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -103,6 +104,25 @@ def status(
     output.Output(json).result(facts, lambda: _show(facts))
 
 
+@app.command()
+def redeem(
+    context: typer.Context,
+    data_dir: DataDir = None,
+    rpc: Rpc = None,
+    market: Market = None,
+    wallet: Wallet = None,
+    json: Json = False,
+) -> None:
+    """Redeem all vouchers of a cache that was stopped, whatever they are worth; one that runs does it by itself."""
+    from agents.runtime import selling
+
+    before: Place = context.obj
+    place = Place(rpc or before.rpc, market or before.market, wallet or before.wallet, data_dir or before.data_dir)
+    found = asyncio.run(selling.redeem(place))
+    facts = {"redeemed": str(found.amount), "claimable": str(found.books.claimable), "lanes": found.books.lanes}
+    output.Output(json).result(facts, lambda: output.line(f"redeemed {units.format_amount(found.amount)}"))
+
+
 def _show(facts: "Mapping[str, Any]") -> None:
     requests, amounts = facts["requests"], facts["bytes"]
     output.line("running" if facts["running"] else "stopped")
@@ -118,4 +138,5 @@ def _show(facts: "Mapping[str, Any]") -> None:
         return
     for name in ("earned", "redeemed", "claimable", "lost", "unpaid"):
         output.line(f"{name}: {units.format_amount(int(books[name]))}")
-    output.line(f"served: {units.format_size(books['served'])} in {books['lanes']} lanes")
+    output.line(f"served: {units.format_size(books['served'])}")
+    output.line(f"lanes: {books['lanes']}")

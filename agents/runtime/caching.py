@@ -1,44 +1,33 @@
 """`agent cache`: serving what others store, for money or for nothing."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from agents.chain.channels import ensure_channels
 from agents.chain.directory import Directory, ensure_directory
 from agents.core.admission.model import Model, model_of
-from agents.core.channels.offers import Offer
-from agents.core.channels.terms import Terms
-from agents.core.errors import HoldfastError
 from agents.core.market.view import MarketView
 from agents.net.caches import CacheClient
 from agents.net.client import PeerClient
 from agents.net.gateway.server import Gateway, Summaries
 from agents.roles.caching.hosts import SlotHosts
-from agents.roles.caching.lanes import LaneBook
-from agents.roles.caching.onchain import OnChain, announce
+from agents.roles.caching.onchain import announce
 from agents.roles.caching.origin import Origin
 from agents.roles.caching.policies import Policy, Wanted, policy_of
-from agents.roles.caching.redeeming import Redeemer
 from agents.roles.caching.selling import Selling
 from agents.roles.caching.shelf import CachingShelf, hot_capacity
 from agents.roles.caching.telling import Identity, Telling
 from agents.roles.caching.upstream import FreeCache
-from agents.runtime.acting import AtWork, Outpost, Ready, Say, Session, followed, outpost, session, state_file
+from agents.runtime.acting import AtWork, Outpost, Ready, Say, Session, followed, outpost, session
 from agents.runtime.cache_report import CacheReport
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.joining import listen
+from agents.runtime.selling import ChainClock, counter, keep_redeeming
 from agents.runtime.settings import CacheSettings
 from agents.store.cache.disk import DiskCache
-from agents.store.state import StateStore
 
-log = logging.getLogger(__name__)
-
-REDEEM_EVERY = 5.0
-"""Seconds between two looks at what can be redeemed."""
 REPORT_EVERY = 1.0
 """Seconds between two reports."""
 
@@ -78,20 +67,6 @@ def run_cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool = F
     """Run a cache until it is stopped."""
     _policy(settings)  # a typo is told before a password is asked for
     asyncio.run(cache(settings, say, ready, verbose))
-
-
-class ChainClock:
-    """UNIX seconds by this machine's clock, or by the chain's where that is ahead: lanes end when the chain says so."""
-
-    def __init__(self) -> None:
-        self._ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self._ahead
-
-    def see(self, moment: Moment) -> None:
-        """A block came."""
-        self._ahead = max(0.0, moment.timestamp - time.time())
 
 
 @dataclass
@@ -136,36 +111,14 @@ async def _shelves(stack: AsyncExitStack, post: Outpost, settings: CacheSettings
 
 
 async def _selling(stack: AsyncExitStack, found: Session, settings: CacheSettings, clock: ChainClock) -> Selling:
-    actor = found.actor
-    channels = await ensure_channels(actor.lane, found.network.deployment.token)
-    terms = Terms(price=settings.price)
-    terms = Terms(price=settings.price, minimal_deposit=terms.cost(terms.interval))
-    offer = Offer(
-        channels.domain, found.network.deployment.token, actor.address, terms, await channels.challenge_seconds()
-    )
-    book = LaneBook(StateStore(found.folder / state_file(found.network, "lanes")), terms)
-    chain = OnChain(actor, channels)
-    selling = Selling(offer, chain, book, clock)
-    stack.push_async_callback(selling.close)
-    redeeming = asyncio.create_task(_redeeming(Redeemer(selling, chain, book, settings.redeem_at, clock)))
-    stack.callback(redeeming.cancel)
-    return selling
+    desk = await counter(stack, found, settings.price, settings.redeem_at, clock)
+    stack.callback(asyncio.create_task(keep_redeeming(desk.redeemer)).cancel)
+    return desk.selling
 
 
 def _summaries(found: Session, directory: Directory, shelf: CachingShelf, settings: CacheSettings) -> Summaries:
     identity = Identity(found.network.deployment.chain_id, directory.address, settings.price)
     return Telling(shelf, identity, found.signer, time.time).newest
-
-
-async def _redeeming(redeemer: Redeemer) -> None:
-    while True:
-        try:
-            await redeemer.step()
-        except HoldfastError as error:  # what is due now is due the next time
-            log.warning("vouchers are not redeemed: %s", error)
-        except Exception:
-            log.exception("redeeming failed")
-        await asyncio.sleep(REDEEM_EVERY)
 
 
 async def _every(seconds: float, work: Callable[[], None]) -> None:

@@ -120,12 +120,13 @@ def test_a_machine_without_a_cache_says_so(lonely: Agent) -> None:
 
 
 def test_a_cache_that_sells_is_announced_paid_and_redeems(
-    stored: tuple[str, bytes], agent: Agent, tmp_path: Path
+    stored: tuple[str, bytes], agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, data = stored
     folder, price = tmp_path / "cache", str(PRICE * GIB / TOKEN)
     words = ("--price", price, "--redeem-at", "0.000001", "--data-dir", str(folder))
-    with cache(*words, HOLDFAST_KEY="0x" + bytes(dev_account(6).key).hex()) as running:
+    key = "0x" + bytes(dev_account(6).key).hex()
+    with cache(*words, HOLDFAST_KEY=key) as running:
         with pytest.raises(urllib.error.HTTPError) as refused:
             running.get(f"/ipfs/{name}")
         assert refused.value.code == 402
@@ -136,10 +137,13 @@ def test_a_cache_that_sells_is_announced_paid_and_redeems(
         assert Path("back").read_bytes() == data
         paid = int(json.loads(got.out)["paid"])
         books = until_redeemed(agent, folder, paid)
+        monkeypatch.setenv("HOLDFAST_KEY", key)
+        assert agent("cache", "redeem", "--data-dir", str(folder)).code == 9, "the cache itself runs there"
     assert books["earned"] == books["redeemed"] == str(paid) and int(books["unpaid"]) == 0
     assert paid == PRICE * books["served"] >= PRICE * SIZE
+    assert agent("cache", "redeem", "--data-dir", str(folder)).out == "redeemed 0 HOLD\n"
     told = agent("cache", "status", "--data-dir", str(folder))
-    assert "stopped" in told.out and "in 1 lanes" in told.out
+    assert "stopped" in told.out and "lanes: 1" in told.out
 
 
 def until_redeemed(agent: Agent, folder: Path, amount: int) -> dict[str, Any]:

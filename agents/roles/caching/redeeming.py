@@ -23,6 +23,8 @@ class Redeemer:
         self._book = book
         self._worth = worth
         self._clock = clock
+        self.amount = 0
+        """Base units that were paid out so far."""
 
     async def step(self) -> int:
         """See how all lanes stand, redeem what is due, forget what is over; how many vouchers were redeemed.
@@ -37,8 +39,11 @@ class Redeemer:
             due = [account for account in due if account.till.redeemable(now, self._worth)]
         for batch in _batches(due, BATCH):
             await self._chain.redeem([account.till.voucher for account in batch if account.till.voucher is not None])
-            log.info("redeemed %d vouchers", len(batch))
+            before = sum(account.till.cover.redeemed for account in batch)
             await self._look(batch)
+            paid = sum(account.till.cover.redeemed for account in batch) - before
+            log.info("redeemed %d vouchers for %d base units", len(batch), paid)
+            self.amount += paid
         for account in accounts:
             # Until then a debt is remembered.
             if not account.active and now >= account.lane.expiry:

@@ -1,0 +1,92 @@
+"""What a cache earns: its counter, and its vouchers into money, while it runs or after it was stopped."""
+
+import asyncio
+import logging
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from agents.chain.channels import ensure_channels
+from agents.core.channels.offers import Offer
+from agents.core.channels.terms import Terms
+from agents.core.errors import HoldfastError
+from agents.roles.caching.lanes import LaneBook
+from agents.roles.caching.onchain import OnChain
+from agents.roles.caching.redeeming import Redeemer
+from agents.roles.caching.selling import Books, Selling
+from agents.runtime.acting import Session, session, state_file
+from agents.runtime.follower import Follower, Moment
+from agents.runtime.settings import Place
+from agents.store.state import StateStore
+
+log = logging.getLogger(__name__)
+
+REDEEM_EVERY = 5.0
+"""Seconds between two looks at what can be redeemed."""
+
+
+class ChainClock:
+    """UNIX seconds by this machine's clock, or by the chain's where that is ahead: lanes end when the chain says so."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self._ahead
+
+    def see(self, moment: Moment) -> None:
+        """A block came."""
+        self._ahead = max(0.0, moment.timestamp - time.time())
+
+
+@dataclass(frozen=True)
+class Counter:
+    """Where a cache is paid."""
+
+    selling: Selling
+    redeemer: Redeemer
+
+
+async def counter(stack: AsyncExitStack, found: Session, price: int, worth: int, clock: ChainClock) -> Counter:
+    """Opened until ``stack`` ends. ``price``: base units per byte; ``worth``: those that are worth a transaction."""
+    actor, token = found.actor, found.network.deployment.token
+    channels = await ensure_channels(actor.lane, token)
+    terms = Terms(price)
+    terms = Terms(price, minimal_deposit=terms.cost(terms.interval))
+    offer = Offer(channels.domain, token, actor.address, terms, await channels.challenge_seconds())
+    book = LaneBook(StateStore(found.folder / state_file(found.network, "lanes")), terms)
+    chain = OnChain(actor, channels)
+    selling = Selling(offer, chain, book, clock)
+    stack.push_async_callback(selling.close)
+    return Counter(selling, Redeemer(selling, chain, book, worth, clock))
+
+
+async def keep_redeeming(redeemer: Redeemer) -> None:
+    """What is due, for ever."""
+    while True:
+        try:
+            await redeemer.step()
+        except HoldfastError as error:  # what is due now is due the next time
+            log.warning("vouchers are not redeemed: %s", error)
+        except Exception:
+            log.exception("redeeming failed")
+        await asyncio.sleep(REDEEM_EVERY)
+
+
+@dataclass(frozen=True)
+class Redeemed:
+    """What a command redeemed, in base units, and the books after it."""
+
+    amount: int
+    books: Books
+
+
+async def redeem(place: Place) -> Redeemed:
+    """Redeem whatever a stopped cache holds vouchers for. Raises DataDirInUse while it runs, Refused, ChainError."""
+    async with session(place, "cache") as found, AsyncExitStack() as stack:
+        clock = ChainClock()
+        clock.see(await Follower(found.network).now())
+        desk = await counter(stack, found, 1, 1, clock)
+        await desk.redeemer.step()
+        after = desk.selling.books()
+        return Redeemed(desk.redeemer.amount, after)
