@@ -10,7 +10,7 @@ from agents.chain.directory import Directory, ensure_directory
 from agents.core.admission.model import Model, model_of
 from agents.core.market.view import MarketView
 from agents.net.caches import CacheClient
-from agents.net.client import PeerClient
+from agents.net.client import Patience, PeerClient
 from agents.net.gateway.server import Gateway, Summaries
 from agents.roles.caching.hosts import SlotHosts
 from agents.roles.caching.onchain import announce
@@ -28,6 +28,8 @@ from agents.runtime.selling import ChainClock, counter, keep_redeeming
 from agents.runtime.settings import CacheSettings
 from agents.store.cache.disk import DiskCache
 
+PATIENCE = Patience(connect=5.0, answer=10.0, document=30.0, block=10.0)
+"""With hosts: there are others, and readers wait."""
 REPORT_EVERY = 1.0
 """Seconds between two reports."""
 
@@ -96,7 +98,7 @@ async def _shelves(stack: AsyncExitStack, post: Outpost, settings: CacheSettings
     policy = _policy(settings)
     admission = await asyncio.to_thread(policy.admission, hot_capacity(settings.memory))
     disk = stack.enter_context(await asyncio.to_thread(DiskCache, post.folder / "objects", settings.disk))
-    peers = await stack.enter_async_context(PeerClient(post.network.deployment.reference))
+    peers = await stack.enter_async_context(PeerClient(post.network.deployment.reference, patience=PATIENCE))
     client = await stack.enter_async_context(CacheClient())
     first = await Follower(post.network).now()
     hosts = SlotHosts(peers, lambda: found.view, time.monotonic)

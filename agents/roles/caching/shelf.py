@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
+from weakref import WeakValueDictionary
 
 from agents.core.admission.eviction import Eviction, Lru
 from agents.core.admission.policy import Admission, Found, Learning
@@ -14,6 +15,7 @@ from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.segments import SEGMENT_BLOCKS, SEGMENT_BYTES, are_sound, segment_size, segments_of_file
 from agents.core.dataset.unixfs import FileTree
 from agents.core.errors import HoldfastError, NotFound, PeerError, StorageTrouble
+from agents.net.errors import PeerSlow
 from agents.net.shelf import Gone, Item
 from agents.roles.caching.catalogue import Dataset, Place
 from agents.roles.caching.flight import SingleFlight
@@ -25,6 +27,10 @@ log = logging.getLogger(__name__)
 
 FETCHES = 8
 """Segments that are read from disk or fetched at the same time; the others wait."""
+SHARE = FETCHES // 2
+"""Of one dataset: one whose hosts keep everybody waiting holds up no other."""
+FETCH_SECONDS = 60.0
+"""For a segment from its origin."""
 WRITES = 8
 """Segments waiting to be written; what comes while there are so many is kept off the disk until it is requested again."""
 RECENT = 8
@@ -78,6 +84,7 @@ class CachingShelf:
         self._seen = Seen()
         self._loading: SingleFlight[Key, tuple[memoryview, Found]] = SingleFlight()
         self._free = asyncio.Semaphore(FETCHES)
+        self._shares: WeakValueDictionary[bytes, asyncio.Semaphore] = WeakValueDictionary()
         self._writing: dict[Key, asyncio.Task[None]] = {}
         self._learning: asyncio.Task[None] | None = None
         self._disk_failed = False
@@ -196,16 +203,25 @@ class CachingShelf:
         dataset = await self._catalogue.dataset(key[0])
         if not 0 <= key[1] < segments_of_file(dataset.manifest):
             raise NotFound(f"The file has no segment {key[1]}", f"it has {segments_of_file(dataset.manifest)}")
-        async with self._free:
+        async with self._share(key[0]), self._free:
             data, found = await self._from_disk(dataset, key), Found.DISK
             if data is None:
                 data, found = await self._fetched(dataset, key[1]), Found.ORIGIN
         self._recent.put(key, data)
         return data, found
 
+    def _share(self, dataset: bytes) -> asyncio.Semaphore:
+        found = self._shares.get(dataset)
+        if found is None:
+            found = self._shares[dataset] = asyncio.Semaphore(SHARE)
+        return found
+
     async def _fetched(self, dataset: Dataset, number: int) -> memoryview:
         try:
-            return await self._origin.segment(dataset, number)
+            async with asyncio.timeout(FETCH_SECONDS):
+                return await self._origin.segment(dataset, number)
+        except TimeoutError as error:
+            raise PeerSlow("the origin", "is too slow", f"no segment came in {FETCH_SECONDS:.0f} s") from error
         except (NotFound, PeerError) as error:
             if self._origin.is_hosted(dataset):
                 raise

@@ -50,8 +50,9 @@ class StreetHost(Hosting):
 
     def __init__(self, *world: Any) -> None:
         super().__init__(*world)
-        self.speaks = asyncio.Event()
-        self.speaks.set()
+        self.silent: bytes | None = None
+        """The manifest of whose slots it says nothing."""
+        self.ends = asyncio.Event()
 
     async def slot_plan(self, manifest_digest: bytes, slot_index: int) -> SlotPlan | None:
         plan = await super().slot_plan(manifest_digest, slot_index)
@@ -60,7 +61,8 @@ class StreetHost(Hosting):
         return Liar(plan.block_list_digest, plan.digests, plan.block_bytes, plan.made)
 
     async def read_blocks(self, manifest_digest: bytes, slot_index: int, start: int, count: int) -> Sequence[bytes]:
-        await self.speaks.wait()
+        if self.silent == manifest_digest:
+            await self.ends.wait()
         blocks = await super().read_blocks(manifest_digest, slot_index, start, count)
         self.read += len(blocks)
         return [b"\xff" + block[1:] for block in blocks] if self.lies else blocks
@@ -162,7 +164,7 @@ async def street(
             yield found
         finally:
             for host in found.hosts:
-                host.speaks.set()
+                host.ends.set()
 
 
 async def _settle(stack: AsyncExitStack, street: Street, index: int, folder: Path) -> None:

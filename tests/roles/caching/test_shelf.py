@@ -16,7 +16,9 @@ from agents.core.dataset.cid import Cid, digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.errors import ManifestInvalid, NotFound
 from agents.core.market.view import MarketView
+from agents.net.errors import PeerSlow
 from agents.net.shelf import Gone
+from agents.roles.caching import shelf as shelf_module
 from agents.roles.caching.shelf import CachingShelf
 from agents.store.cache.disk import DiskCache, Name
 from agents.store.folders import SlotName
@@ -98,10 +100,30 @@ def test_a_host_that_fails_is_coded_around(tmp_path: Path, fault: str) -> None:
             if fault == "gone":
                 await place.gone(0)
             elif fault == "silent":
-                place.hosts[0].speaks.clear()
+                place.hosts[0].silent = place.manifest.digest
             else:
                 place.hosts[0].lies = True
             assert await asyncio.wait_for(whole(shelf, place), 20) == place.sealed
+
+    asyncio.run(story())
+
+
+def test_a_file_whose_hosts_are_silent_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"FETCH_SECONDS": 2.0, "FETCHES": 4, "SHARE": 3}.items():
+        monkeypatch.setattr(shelf_module, name, value)
+
+    async def story() -> None:
+        async with street(tmp_path) as place, place.cache(patience=30) as (shelf, _):
+            other = replace(place.manifest, name="other.bin")
+            place.claim(other)
+            for manifest in (place.manifest, other):
+                await shelf.digests(manifest.digest, 0, manifest.blocks)
+            for host in place.hosts:
+                host.silent = place.manifest.digest
+            stuck = [asyncio.create_task(shelf.segment(place.manifest.digest, number)) for number in range(6)]
+            await asyncio.sleep(0.1)
+            assert bytes(await asyncio.wait_for(shelf.segment(other.digest, 0), 1.5)) == place.segment(0)
+            assert all(isinstance(end, PeerSlow) for end in await asyncio.gather(*stuck, return_exceptions=True))
 
     asyncio.run(story())
 
