@@ -57,6 +57,13 @@ class GuardedConnection(RequestHandler):
         if self.transport is not None:
             self.transport.abort()
 
+    def hang_up(self) -> None:
+        """Ends the connection once the reader has what was handed to it, or has not taken it within ``block_seconds``."""
+        if self.transport is not None:
+            self.transport.close()
+            patience = self._guard.limits.block_seconds
+            self._deadline = asyncio.get_running_loop().call_later(patience, self.transport.abort)
+
     def data_received(self, data: bytes) -> None:
         """Bytes of a refused connection are dropped."""
         if self._admitted:
@@ -98,6 +105,7 @@ class GuardedConnection(RequestHandler):
             async with asyncio.timeout(self._guard.limits.block_seconds):
                 await self._drain_helper()
         except TimeoutError:
+            self.cut()
             raise ConnectionResetError("the reader does not read") from None
 
     def headers_came(self) -> None:
@@ -105,7 +113,7 @@ class GuardedConnection(RequestHandler):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-            del self._guard.waiting[self]
+            self._guard.waiting.pop(self, None)
 
     def answered(self) -> None:
         """The answer was written: the headers of the next request, if any, must come within ``idle_seconds``."""

@@ -14,6 +14,8 @@ from agents.net.messages import error_json
 
 BACKLOG = 1024
 """Connections that wait to be taken: with fewer, a flood of them has others wait for their second attempt."""
+AT_ONCE = 16
+"""Connections taken before those that are there are heard again: what a reader asks is heard before a flood takes its place."""
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -59,7 +61,9 @@ class Listener:
             raise HoldfastError(
                 f"cannot listen on {listen}:{port}", str(error), "Choose another address or port with --listen"
             ) from error
-        await web.SockSite(self._runner, listener, backlog=BACKLOG).start()
+        # To asyncio both are the same number.
+        await web.SockSite(self._runner, listener, backlog=AT_ONCE).start()
+        listener.listen(BACKLOG)
         return int(listener.getsockname()[1])
 
     async def stop(self) -> None:

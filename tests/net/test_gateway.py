@@ -199,8 +199,10 @@ def test_probes_preflights_and_other_methods(shelf: MemoryShelf, public: Manifes
             assert answer.status == 200
             roots = dag_cbor.decode((await answer.read())[1:])
             assert roots == {"roots": [CID.decode("bafkqaaa").set(base="base58btc")], "version": 1}
-        async with session.options(f"{url}{public.ipfs}") as answer:
-            assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (204, "*")
+        for path in (f"{url}{public.ipfs}", url.replace("/ipfs/", "/v1/vouchers")):
+            async with session.options(path) as answer:
+                assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (204, "*")
+                assert "Holdfast-Voucher" in answer.headers["Access-Control-Allow-Headers"]
         for method in ("PUT", "DELETE", "POST"):
             async with session.request(method, f"{url}{public.ipfs}", data=b"x" * 100_000) as answer:
                 assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")

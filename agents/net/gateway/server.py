@@ -86,8 +86,8 @@ class Gateway:
                 await response.prepare(request)
             await response.write_eof()
         except ConnectionError as error:
-            log.debug("%s went away: %s", request.remote, error)
-            connection.cut()
+            log.debug("%s is left: %s", request.remote, error)
+            connection.hang_up()
             return web.Response()
         connection.answered()
         return response
@@ -122,14 +122,14 @@ class Gateway:
         if wait > 0:
             raise Refusal(429, "busy", "too many requests", {"Retry-After": str(ceil(wait))})
         target = request.raw_path
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers=PREFLIGHT)
         if target == VOUCHERS_PATH:
             return await self._vouch(request, "POST")
         if target == OFFER_PATH:
             return await self._vouch(request, "GET")
         if target == SUMMARY_PATH:
             return await self._summary(request)
-        if request.method == "OPTIONS":
-            return web.Response(status=204, headers=PREFLIGHT)
         if request.method not in ("GET", "HEAD"):
             raise Refusal(405, "method", f"{request.method} is no method of this path", {"Allow": "GET, HEAD, OPTIONS"})
         headers = request.headers
@@ -173,7 +173,7 @@ class Gateway:
         except Exception as error:
             if not response.prepared or isinstance(error, ConnectionError):
                 raise
-            # The connection ends in mid-body: the reader sees that something is missing.
+            # The connection ends in mid-body: the reader has what it owes for, and sees that something is missing.
             log.warning("an answer to %s was cut short: %s: %s", request.remote, type(error).__name__, error)
             raise ConnectionResetError("the answer was cut short") from error
         finally:
