@@ -91,14 +91,17 @@ class GuardedConnection(RequestHandler):
             self._left = True
             self._guard.release(self._host)
 
-    async def send(self, data: bytes | memoryview) -> None:
-        """Hands ``data`` to the connection; returns once little of it is left here.
-
-        Raises ConnectionError, also where the reader does not read within ``block_seconds``.
-        """
+    def send(self, data: bytes | memoryview) -> None:
+        """Hands ``data`` to the connection, which copies what the kernel does not take at once. Raises ConnectionError."""
         if self.transport is None or self.transport.is_closing():
             raise ConnectionResetError("the reader is gone")
         self.transport.write(data)
+
+    async def sent(self) -> None:
+        """Returns once little is left of what was handed over.
+
+        Raises ConnectionError, also where the reader does not read within ``block_seconds``.
+        """
         if not self._paused:
             return  # nearly always: no timer is set for what the kernel took at once
         try:

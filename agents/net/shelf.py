@@ -80,7 +80,7 @@ class Ticket(Protocol):
 
     @property
     def step(self) -> int:
-        """The most bytes to take at a time: less for whoever pays as it reads, so that no byte is sent on trust."""
+        """The most bytes to take at a time, at least a block: less for whoever pays as it reads, so that little is owed."""
 
     async def take(self, size: int) -> None:
         """Waits until ``size`` more bytes may be sent. Raises PaymentRequired when nobody pays for them in time."""

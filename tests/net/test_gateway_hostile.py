@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import time
+import weakref
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ import pytest
 from agents.core.dataset.cid import digest_of
 from agents.core.dataset.unixfs import FileTree
 from agents.core.errors import VoucherInvalid
+from agents.net.gateway import bodies
 from agents.net.gateway.server import LIMITS
 from agents.net.shelf import SEGMENT_BYTES, Item, PaymentRequired, Reading
 from tests.net.shelves import MemoryShelf, gateway
@@ -170,6 +172,44 @@ def test_a_reader_that_does_not_read_is_cut_and_holds_little_memory() -> None:
                         got += len(piece)
             assert got < 16 * SEGMENT_BYTES
             assert len(shelf.served) < 18
+
+    asyncio.run(story())
+
+
+class Tracked(bytearray):
+    """Bytes of which it is known when they are gone."""
+
+
+def test_no_segment_is_kept_for_a_reader_that_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "HOLD", 0.1)
+
+    async def story() -> None:
+        shelf, path = one_file(64 * 16)
+        made: list[weakref.ref[Tracked]] = []
+        segment = shelf.segment
+
+        async def tracked(dataset: bytes, number: int) -> memoryview:
+            data = Tracked(await segment(dataset, number))
+            made.append(weakref.ref(data))
+            return memoryview(data)
+
+        monkeypatch.setattr(shelf, "segment", tracked)
+        for query in ("", "?format=car"):
+            made.clear()
+            async with (
+                gateway(shelf) as url,
+                aiohttp.ClientSession(read_bufsize=1 << 16) as session,
+                session.get(f"{url}{path}{query}") as answer,
+            ):
+                await answer.content.readany()
+                await asyncio.sleep(0.5)
+                assert 0 < len(made) < 40
+                assert [ref() for ref in made if ref() is not None] == []
+                left = 0
+                async for piece in answer.content.iter_any():
+                    left += len(piece)
+                assert left > 48 * SEGMENT_BYTES
+            assert 64 < len(made) < 80
 
     asyncio.run(story())
 

@@ -24,7 +24,6 @@ from aiohttp import web
 
 from agents.core.errors import BadData, HoldfastError, NotFound, PeerError
 from agents.net.gateway.asking import asked
-from agents.net.gateway.bodies import stepwise
 from agents.net.gateway.finding import Finder, Found
 from agents.net.gateway.headers import OPEN, PREFLIGHT, unchanged
 from agents.net.guard import GuardedConnection
@@ -162,14 +161,16 @@ class Gateway:
             return response
         ticket = await self._admitted(request, found.body.content)
         try:
-            async with aclosing(stepwise(found.body, min(ticket.step, PIECE))) as pieces:
+            async with aclosing(found.body.pieces(min(ticket.step, PIECE))) as pieces:
                 async for framing, data in pieces:
                     if data:
                         await ticket.take(len(data))
                     if not response.prepared:
                         # Not before its first piece is here and paid for, so that failing has a status.
                         await response.prepare(request)
-                    await connection.send(b"".join((framing, data)) if framing else data)
+                    connection.send(b"".join((framing, data)) if framing else data)
+                    del data  # nobody keeps a view of a segment for a reader that does not read
+                    await connection.sent()
         except Exception as error:
             if not response.prepared or isinstance(error, ConnectionError):
                 raise
