@@ -15,6 +15,7 @@ from agents.core.units import format_size
 from agents.demo.cast import Agent, agent, end
 from agents.demo.screen import Screen, amount
 from agents.demo.watch import StoryBroken
+from agents.runtime.cache_report import told_cache
 from agents.runtime.network import Network
 
 READER, FIRST_CACHE = 10, 11
@@ -80,24 +81,24 @@ class Reads:
         self._channels = await find_channels(
             self._network.rpc, self._network.deployment.token, self._network.deployment.chain_id
         )
-        screen.say(f"the reader deposits {DEPOSIT}, once, for whichever cache it reads from")
+        screen.say(f"the reader deposits {DEPOSIT}, once, for all caches")
         self._sold.cold_seconds, paid = await self._read("cold", capability)
-        self._tell_read("a cold read", self._sold.cold_seconds, paid, f"{cheap.name}, the cheaper, fetched it")
+        self._tell_read(cheap, "cold read", self._sold.cold_seconds, paid)
         self._sold.hot_seconds, more = await self._read("hot", capability)
-        self._tell_read("a hot read", self._sold.hot_seconds, more, f"out of {cheap.name}")
+        self._tell_read(cheap, "hot read", self._sold.hot_seconds, more)
         self._sold.paid[cheap.name] = paid + more
         cheap.kill()
         screen.say(f"SIGKILL to {cheap.name}: its vouchers are on its disk")
         seconds, paid = await self._read("again", capability)
         self._sold.paid[dear.name] = paid
-        self._tell_read("a read again", seconds, paid, f"{dear.name} is dearer, and there")
+        self._tell_read(dear, "cold read", seconds, paid)
         cheap.start()
         return self._sold
 
     async def redeemed(self) -> None:
         """The reader closes; the caches redeem what was signed to the last base unit. Raises StoryBroken."""
         await self._typed("close", ["client", "channel", "close", "--json"])
-        self._screen.say("the reader closes its deposit: the caches have the challenge to redeem")
+        self._screen.say("the reader closes its deposit: now caches redeem, or never")
         due = sum(self._sold.paid.values())
         before = int(DEPOSIT) * 10**18
 
@@ -118,7 +119,7 @@ class Reads:
     def lines(self) -> dict[str, dict[str, int]]:
         """Why each party's wealth changed, by what the reader signed. Raises LedgerMismatch if a cache's books differ."""
         for cache in self.caches:
-            books = json.loads((cache.data / "report.json").read_text())["books"]
+            books = told_cache(cache.data)["books"]
             if int(books["earned"]) != self._sold.paid[cache.name]:
                 raise LedgerMismatch(
                     f"The books of {cache.name} and of its reader differ",
@@ -149,9 +150,9 @@ class Reads:
         back.unlink()
         return seconds, int(json.loads(told)["paid"])
 
-    def _tell_read(self, what: str, seconds: float, paid: int, whence: str) -> None:
+    def _tell_read(self, cache: Agent, what: str, seconds: float, paid: int) -> None:
         size = format_size(self._file.stat().st_size)
-        self._screen.say(f"{what}: {size} in {seconds:.1f} s, {amount(-paid)}; {whence}")
+        self._screen.say(f"{cache.name}: {what} of {size} in {seconds:.1f} s, {amount(-paid)}")
 
     async def _announced(self, count: int) -> None:
         async def there() -> bool:

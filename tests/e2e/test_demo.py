@@ -22,7 +22,7 @@ def test_the_demo_tells_its_story_to_the_end(tmp_path: Path) -> None:
     assert told["size"] == 1_500_000
     assert len(told["placed_after"]) == 5
     accounts = {account["party"]: account for account in told["accounts"]}
-    assert len(accounts) == 10
+    assert len(accounts) == 13
     assert all(account["change"] == account["chain"] for account in accounts.values())
     assert sum(int(account["change"]) for account in accounts.values()) == 0  # the market keeps nothing
     slashed = [account for account in accounts.values() if "slash" in account["lines"]]
@@ -35,9 +35,14 @@ def test_the_demo_tells_its_story_to_the_end(tmp_path: Path) -> None:
     assert (first["source"], len(made)) == (None, 2) and second["slot"] in made
     assert (second["source"], second["spares"]) == (accounts[first["provider"]]["address"], [])
     assert first["fetched"] + second["fetched"] < 4.2 * told["slot_size"]
+    # Two caches, three reads: the reader's payments are the caches' earnings, and the cheaper was read from twice.
+    paid = {name: int(amount) for name, amount in told["reads"]["paid"].items()}
+    assert {name: int(accounts[name]["change"]) for name in paid} == paid
+    assert int(accounts["reader"]["change"]) == -sum(paid.values())
+    assert paid["cache X"] == paid["cache Y"] > 1_500_000 * (10 * 10**18 // 2**30) * 2
     for said in (
         "Marketplace_NotEligible", "are on sale together", "reconstructions: 1", "both repaired slots are needed",
-        "every byte the same", "SKIPPED",
+        "every byte the same", "SKIPPED", "cold read", "hot read", "SIGKILL to cache X", "cache Y redeemed",
     ):  # fmt: skip
         assert said in done.stderr
     assert max(map(len, done.stderr.splitlines())) <= 80
