@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.cli import output, train
+from agents.cli import output, simulate, train
 from agents.cli.options import DataDir, Json, Market, Rpc, Wallet
 from agents.cli.parsing import read
 from agents.core import units
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 app = typer.Typer(help="Serve what others store: fetch, keep what is read often, get paid per byte.")
+app.command(name="simulate")(simulate.simulate)
 app.command(name="train")(train.train)
 
 GIB = units.SIZES["GiB"]

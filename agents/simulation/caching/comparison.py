@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from agents.core.admission.objectives import Objective, Tally
 from agents.simulation.caching.levels import Setting, tallies
-from agents.simulation.caching.policies import Policy, Static, statics
+from agents.simulation.caching.policies import Policy, statics
 from agents.simulation.caching.traces import Trace
 
 POINTS = 100
@@ -51,7 +51,9 @@ class Comparison:
     """Of the phases, ends included."""
     points: tuple[int, ...]
     """Of the curves' pieces, ends included."""
-    rows: tuple[Row, ...] = field(default=())
+    rows: tuple[Row, ...] = ()
+    statics: tuple[Row, ...] = ()
+    """Of every static expert, in the order of EXPERTS, if they were run."""
 
     def reward(self, tally: Tally) -> float:
         """Under the objective; the more the better."""
@@ -66,26 +68,25 @@ def compare(
     phase: int = 0,
     hindsight: bool = True,
     told: Callable[[str, int, int], None] = lambda what, done, total: None,
+    known: Sequence[Row] = (),
 ) -> Comparison:
     """Replay ``trace`` under every policy, and with ``hindsight`` under every static expert.
 
-    ``phase``: so many requests are a phase; 0: the trace's own phases. ``told`` hears of the work.
+    ``phase``: so many requests are a phase; 0: the trace's own phases. ``told`` hears of the work. ``known``: the statics of
+    another comparison with the same trace, setting and phases, which are the same under any objective.
     """
     edges = (*trace.phases, len(trace)) if not phase else (*range(0, len(trace), phase), len(trace))
     points = tuple(int(point) for point in np.unique(np.linspace(0, len(trace), POINTS + 1).astype(np.int64)))
     found = Comparison(trace, setting, objective, edges, points)
     trace.known.sum(), trace.lengths.sum()  # found out once, and nobody's time
-    known = statics() if hindsight else []
-    wanted: list[Policy] = [*policies, *known]
+    wanted: list[Policy] = [*policies, *(statics() if hindsight and not known else ())]
     rows = []
     for number, policy in enumerate(wanted):
         told("replaying", number, len(wanted))
         rows.append(_row(found, policy))
     told("replaying", len(wanted), len(wanted))
-    own, all_statics = rows[: len(policies)], rows[len(policies) :]
-    return Comparison(
-        trace, setting, objective, edges, points, (*own, *(_in_hindsight(found, known, all_statics) if known else ()))
-    )
+    own, others = tuple(rows[: len(policies)]), tuple(known) or tuple(rows[len(policies) :])
+    return replace(found, rows=(*own, *(_in_hindsight(found, others) if hindsight else ())), statics=others)
 
 
 def _row(comparison: Comparison, policy: Policy) -> Row:
@@ -101,7 +102,7 @@ def _row(comparison: Comparison, policy: Policy) -> Row:
     return Row(policy.name, counted(comparison.edges), counted(comparison.points), replayed.choices, seconds)
 
 
-def _in_hindsight(comparison: Comparison, known: Sequence[Static], rows: Sequence[Row]) -> tuple[Row, Row]:
+def _in_hindsight(comparison: Comparison, rows: Sequence[Row]) -> tuple[Row, Row]:
     """The best static of all, and the best of each phase.
 
     Each static has been in force from the start, so the best of a phase found the cache as it likes it.
@@ -119,6 +120,6 @@ def _in_hindsight(comparison: Comparison, known: Sequence[Static], rows: Sequenc
             HINDSIGHT,
             tuple(rows[choice].phases[phase] for phase, choice in enumerate(each)),
             tuple(rows[each[phase]].curve[point] for point, phase in enumerate(at)),
-            tuple((comparison.edges[phase], known[choice].name) for phase, choice in enumerate(each)),
+            tuple((comparison.edges[phase], rows[choice].name) for phase, choice in enumerate(each)),
         ),
     )

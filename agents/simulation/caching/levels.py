@@ -14,7 +14,7 @@ import numpy as np
 from agents.core.admission.experts import Expert
 from agents.core.admission.objectives import Tally
 from agents.core.errors import Misuse
-from agents.kernels.caches import ASKED, HIT, KEPT, OFFERED, PASSED, Level, level
+from agents.kernels.caches import ASKED, HIT, KEPT, OFFERED, ORDERS, PASSED, Level, level
 from agents.simulation.caching.traces import Trace
 
 ORIGIN, WRITTEN, DISK, HOT = 0, 1, 2, 3
@@ -29,10 +29,14 @@ class Setting:
     """Bytes of hot objects. The default, as that of disk, is the paper's (Darwin, section 5)."""
     disk: int = 10_000_000_000
     """Bytes."""
+    order: str = "lru"
+    """In which memory evicts under policies that admit; the disk's is LRU."""
 
     def __post_init__(self) -> None:
         if self.memory < 1 or self.disk < 1:
-            raise Misuse("a cache without memory or disk", "both are 1 byte or more", "Choose larger ones.")
+            raise Misuse("there is no cache without memory or disk", "both are 1 byte or more", "Choose larger ones.")
+        if self.order not in ORDERS:
+            raise Misuse(f"{self.order!r} is no order of eviction", "", f"Take one of {', '.join(ORDERS)}.")
 
 
 def tally(outcomes: Any, lengths: Any) -> Tally:
@@ -54,8 +58,8 @@ class Cache:
 
     trace: Trace
     setting: Setting
-    order: str = "lru"
-    """Of eviction from memory; the disk's is LRU."""
+    order: str = ""
+    """Of eviction from memory, if not the setting's."""
     position: int = 0
     """The next request."""
     hot: Level = field(init=False)
@@ -64,7 +68,9 @@ class Cache:
     def __post_init__(self) -> None:
         objects = len(self.trace.sizes)
         mean = max(1, self.trace.footprint // objects)
-        self.hot = level(self.order, objects, self.setting.memory, 1 + self.setting.memory // mean)
+        self.hot = level(
+            self.order or self.setting.order, objects, self.setting.memory, 1 + self.setting.memory // mean
+        )
         self.disk = level("lru", objects, self.setting.disk)
 
     def replay(self, last: int, admitted: Any = None) -> Any:
@@ -110,6 +116,6 @@ def hot_hits(trace: Trace, setting: Setting, experts: Sequence[Expert]) -> Any:
     """
     found = np.empty((len(experts), len(trace)), dtype=np.bool_)
     for row, expert in zip(found, experts, strict=True):
-        hot = level("lru", len(trace.sizes), setting.memory)
+        hot = level(setting.order, len(trace.sizes), setting.memory)
         row[:] = hot.replay(trace.objects, trace.sizes, offers(expert_admits(trace, 0, len(trace), expert))) == HIT
     return found

@@ -45,6 +45,15 @@ def test_hindsight_is_the_best_expert_of_every_phase(comparison: Comparison) -> 
     assert hindsight.total.hot > best.total.hot
 
 
+def test_statics_are_run_once_for_all_objectives(comparison: Comparison) -> None:
+    trace, bytes_ = comparison.trace, OBJECTIVES["bytes"]
+    heard: list[tuple[str, int, int]] = []
+    again = compare(trace, SMALL, [], bytes_, known=comparison.statics, told=lambda *said: heard.append(said))
+    assert again.rows == compare(trace, SMALL, [], bytes_).rows
+    assert heard == [("replaying", 0, 0)]
+    assert [row.name for row in again.statics] == [expert.name for expert in EXPERTS]
+
+
 def test_an_objective_chooses_another_best() -> None:
     trace = synthetic(32, 30_000, 3)
     found = {}

@@ -1,6 +1,7 @@
 """A simulated cache does what the live one's own classes do, request by request."""
 
 from collections.abc import Hashable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,3 +121,14 @@ def test_a_tally_counts_requests_and_bytes() -> None:
 def test_a_cache_of_nothing_is_refused(memory: int, disk: int) -> None:
     with pytest.raises(Misuse):
         Setting(memory, disk)
+
+
+def test_experts_admit_to_whatever_evicts() -> None:
+    trace = synthetic(14, 6000, 2)
+    sieve = replace(SMALL, order="sieve")
+    outcomes = Cache(trace, sieve).with_expert(6000, EXPERTS[5])
+    assert outcomes.tolist() != Cache(trace, SMALL).with_expert(6000, EXPERTS[5]).tolist()
+    admitted = expert_admits(trace, 0, 6000, EXPERTS[5])
+    assert outcomes.tolist() == Cache(trace, SMALL, "sieve").replay(6000, admitted).tolist()
+    with pytest.raises(Misuse, match="'mru' is no order"):
+        replace(SMALL, order="mru")
