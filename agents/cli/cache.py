@@ -7,9 +7,8 @@ import typer
 
 from agents.cli import output, simulate, train
 from agents.cli.options import DataDir, Json, Market, Rpc, Wallet
-from agents.cli.parsing import read
+from agents.cli.parsing import price_per_byte, read
 from agents.core import units
-from agents.core.errors import Misuse
 from agents.runtime.settings import CacheSettings, Place
 
 if TYPE_CHECKING:
@@ -18,16 +17,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Serve what others store: fetch, keep what is read often, get paid per byte.")
 app.command(name="simulate")(simulate.simulate)
 app.command(name="train")(train.train)
-
-GIB = units.SIZES["GiB"]
-
-
-def _price(text: str) -> int:
-    """Base units per byte, of tokens per GiB. Raises Misuse."""
-    amount = units.parse_amount(text)
-    if amount and amount < GIB:
-        raise Misuse(f"{text} is too little", f"less than one base unit a byte cannot be asked ({GIB} a GiB)")
-    return amount // GIB
 
 
 @app.callback(invoke_without_command=True)
@@ -59,6 +48,9 @@ def cache(
     redeem_at: Annotated[
         str, typer.Option(metavar="TOKENS", help="Redeem vouchers once they are worth this, or when they must be.")
     ] = "1",
+    announce: Annotated[
+        bool, typer.Option("--announce", help="Put a free cache into the directory, from the account.")
+    ] = False,
     data_dir: DataDir = None,
     rpc: Rpc = None,
     market: Market = None,
@@ -73,7 +65,8 @@ def cache(
         return
     settings = CacheSettings(
         place=place,
-        price=read("--price", price, _price),
+        price=read("--price", price, price_per_byte),
+        announce=announce,
         memory=read("--memory", memory, units.parse_size),
         disk=read("--disk", disk, units.parse_size),
         policy=policy,

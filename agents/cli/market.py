@@ -53,3 +53,11 @@ def providers(rpc: Rpc = None, market: Market = None, json: Json = False) -> Non
     from agents.runtime import market as lists
 
     _show(lists.providers(_now(rpc, market)), "no providers yet", json)
+
+
+@app.command()
+def caches(rpc: Rpc = None, market: Market = None, json: Json = False) -> None:
+    """Every announced cache: where it is, what it asks, how quickly it answers."""
+    from agents.runtime import caches as lists
+
+    _show(asyncio.run(lists.caches(Place(rpc, market))), "no caches yet", json)

@@ -38,13 +38,13 @@ async def cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool) 
     """Run a cache until it is stopped; ``ready`` is called once."""
     async with AsyncExitStack() as stack:
         seller: Session | None = None
-        if settings.price:
+        if settings.price or settings.announce:
             seller = await stack.enter_async_context(session(settings.place, "cache", verbose))
             post = Outpost(seller.network, seller.folder, seller.state)
         else:
             post = await stack.enter_async_context(outpost(settings.place, "cache", verbose))
         shelves, clock = await _shelves(stack, post, settings), ChainClock()
-        selling = await _selling(stack, seller, settings, clock) if seller else None
+        selling = await _selling(stack, seller, settings, clock) if seller and settings.price else None
         directory = await ensure_directory(seller.actor.lane) if seller else None
         summaries = _summaries(seller, directory, shelves.shelf, settings) if seller and directory else None
         gateway = Gateway(shelves.shelf, selling, summaries=summaries)

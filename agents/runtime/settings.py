@@ -63,7 +63,9 @@ class CacheSettings:
 
     place: Place
     price: int = 0
-    """Base units per byte; 0: whoever asks is served, and no account is needed."""
+    """Base units per byte; 0: whoever asks is served."""
+    announce: bool = False
+    """Whether a free cache is put into the directory, which takes an account; one that sells always is."""
     memory: int = 100 << 20
     """Bytes of hot objects."""
     disk: int = 10 << 30
