@@ -48,6 +48,12 @@ class Payer(Protocol):
     async def paid(self) -> str | None:
         """The voucher for everything that matched, if that is not sent yet. Raises NotEnough."""
 
+    def began(self) -> None:
+        """An answer is arriving: what the cache counts as served may not have been verified yet."""
+
+    def ended(self) -> None:
+        """It is here, or was cut."""
+
     async def settle(self, offer: Offer) -> None:
         """Do what the cache asks for: open the lane, sign, wait for the chain. Raises NotEnough, PeerError."""
 
@@ -253,10 +259,13 @@ class _Vouchers:
         self._newest: str | None = None
 
     async def __aenter__(self) -> Self:
+        if self._payer is not None:
+            self._payer.began()
         return self
 
     async def __aexit__(self, *error: object) -> None:
         if self._payer is not None:
+            self._payer.ended()
             self._newest = await self._payer.paid() or self._newest
             self._send()
         while self._sending is not None:

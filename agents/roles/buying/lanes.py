@@ -28,7 +28,7 @@ LIFE = 7 * 86_400
 """Seconds a new lane lives: what it keeps comes back then at the latest."""
 DEPOSIT_MORE = "Deposit more: `agent client channel deposit`."
 LAG = 1.0
-"""Seconds before a cache is asked again whose transaction is not mined yet."""
+"""Seconds, at most, before a cache is asked again whose transaction is not mined yet."""
 
 
 class Funds(Protocol):
@@ -172,6 +172,8 @@ class LanePayer:
         self._secured = offer.standing.secured
         self._pool = pool
         self._opening: SignedOpening | None = None
+        self._arriving = 0
+        self._pauses = 0
 
     def expect(self, size: int) -> None:
         """Have the lane keep what ``size`` bytes cost, as far as deposit and budget have it; nobody waits for it.
@@ -188,6 +190,15 @@ class LanePayer:
         """The lane, the highest voucher, and what opens the lane or has it keep more."""
         grant = self._funds.grant if self._opening else None
         return payment_text(Payment(self._lane, self._voucher, self._opening, grant))
+
+    def began(self) -> None:
+        """An answer is arriving."""
+        self._arriving += 1
+        self._pauses = 0
+
+    def ended(self) -> None:
+        """It is here, or was cut."""
+        self._arriving -= 1
 
     async def verified(self, size: int) -> str | None:
         """``size`` more bytes matched; the voucher to send now, if one is due. Raises NotEnough."""
@@ -219,11 +230,21 @@ class LanePayer:
                 raise PeerRefused(self._cache.endpoint, 402, f"the lane is over ({standing.halt})")
 
     async def _pay_up(self, standing: Standing) -> None:
-        before = self._voucher
-        if standing.owed > self._purse.owed:
+        """Pay for what matched; concede what is missing beyond that only once nothing is on its way any more."""
+        if self._sign(last=True) is not None or standing.paid < self._purse.signed:
+            return
+        if self._arriving:
+            await self._pause()
+        elif standing.owed > self._purse.owed:
             self._purse = self._purse.concede(standing.owed)
-        if self._sign(last=True) is None and self._voucher is before and standing.paid >= self._purse.signed:
+            self._sign(last=True)
+        else:
             raise PeerRefused(self._cache.endpoint, 402, "it is paid for all it sent and sends no more")
+
+    async def _pause(self) -> None:
+        """A moment, each longer than the one before."""
+        await asyncio.sleep(LAG * min(1.0, 0.05 * 2.0**self._pauses))
+        self._pauses += 1
 
     async def _keep_more(self, standing: Standing) -> None:
         """Have the lane keep another interval, or wait for what is on its way to the chain."""
@@ -233,7 +254,7 @@ class LanePayer:
                 raise NotEnough("The deposit is used up", "no lane can keep more", DEPOSIT_MORE)
             interval = self._purse.terms.cost(self._purse.terms.window(self._purse.signed))
             self._open(standing.secured + min(interval, pool))
-        await asyncio.sleep(LAG)
+        await self._pause()
 
     def _open(self, amount: int) -> None:
         opening = Opening(self._lane, amount)
