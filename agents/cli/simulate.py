@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agents.simulation.caching.levels import Setting
     from agents.simulation.caching.traces import Trace
 
-EPOCHS = 20
+EPOCHS = 125
 """Of a trace, unless it is told."""
 STRETCHES = 5
 """Of a trace whose phases nobody knows."""
@@ -66,7 +66,7 @@ def simulate(
     ] = None,
     epoch: Annotated[
         str | None,
-        typer.Option("--epoch", metavar="N", help="Darwin's, in requests. Default: a twentieth of the trace."),
+        typer.Option("--epoch", metavar="N", help="Darwin's, in requests. Default: a 125th of the trace."),
     ] = None,
     hindsight: Annotated[
         bool, typer.Option(help="Every static expert too, for the best one and those of each phase.")
