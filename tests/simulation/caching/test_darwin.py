@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 
-
 from agents.core.admission.controller import Controller, lengths
 from agents.core.admission.online import Darwin as Live
 from agents.core.admission.policy import Found
