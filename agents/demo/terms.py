@@ -25,6 +25,9 @@ VERIFY_SECONDS = 1.0
 SHORTEST = 12
 """Blocks of a period at least: a proof must be mined in it, whatever else the machine does."""
 
+READING = 20
+"""Seconds for the reads that caches sell."""
+
 RATE = TOKEN // 10
 """Base units a slot earns per second, about."""
 COLLATERAL = 100 * TOKEN
@@ -112,5 +115,5 @@ def terms(file: Path, profile: Profile, config: MarketConfig, proof: float) -> T
     apart = 1 if period <= SHORTEST else 0
     # Filled early in a period, a slot is proven in the next and then misses two: four until it is lost. A repairer reserves
     # only where a whole reservation and the minimal term, here a period, are left.
-    duration = filled + (4 + apart) * period + rebuilt + config.reserve_seconds + period
+    duration = filled + (4 + apart) * period + rebuilt + config.reserve_seconds + period + READING
     return Terms(layout, RATE // layout.slot_bytes, COLLATERAL // layout.slot_bytes, expiry, duration, apart)
