@@ -66,6 +66,7 @@ contract LanesTest is ChannelTest {
         vm.prank(stranger);
         channels.deposit(reader, 1000);
         eq(redeem(voucher), 300, "the rest");
+        books(lane, 0, DEPOSIT + 300);
         balances(reader, 700, 0);
     }
 
