@@ -87,9 +87,9 @@ def row(cells: Iterable[str]) -> str:
     return "|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|"
 
 
-def filled(text: str, section: str) -> str:
-    """``text`` with ``section`` between its marks. Raises ValueError."""
-    if text.count(START) != 1 or text.count(END) != 1:
+def filled(text: str, section: str, start: str = START, end: str = END) -> str:
+    """``text`` with ``section`` between two marks. Raises ValueError."""
+    if text.count(start) != 1 or text.count(end) != 1:
         raise ValueError("the marks around the figures are missing")
-    before, after = text.split(START)[0], text.split(END)[1]
-    return f"{before}{START}\n{section}\n\n{END}{after}"
+    before, after = text.split(start)[0], text.split(end)[1]
+    return f"{before}{start}\n{section}\n\n{end}{after}"
