@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -125,11 +125,16 @@ class CacheClient:
 
     async def block(self, cache: Peer, cid: Cid, payer: Payer | None = None) -> bytes:
         """One block of any kind, verified. Raises PeerError, NotEnough."""
+        voucher = None
         async with self._served(cache, block_path(str(cid)), {}, payer) as response:
             data = await bounded(cache.endpoint, response, MAX_BLOCK_BYTES[cid.codec], self.patience.document)
-        if digest_of(data) != cid.digest:
-            raise PeerCorrupt(cache.endpoint, "sends corrupt data", f"the block is not {cid}")
-        await self._pay(cache, payer, len(data))
+            if digest_of(data) != cid.digest:
+                raise PeerCorrupt(cache.endpoint, "sends corrupt data", f"the block is not {cid}")
+            if payer is not None:
+                voucher = await payer.verified(len(data)) or await payer.paid()
+        if voucher is not None:
+            with contextlib.suppress(PeerFault):  # it goes with the next request
+                await self.vouch(cache, voucher)
         return data
 
     async def blocks(
@@ -203,12 +208,6 @@ class CacheClient:
             await check(cache.endpoint, response, self.patience.answer)
             return _offer(cache, await bounded(cache.endpoint, response, MAX_OFFER_BYTES, self.patience.answer))
 
-    async def _pay(self, cache: Peer, payer: Payer | None, size: int) -> None:
-        if payer is not None:
-            voucher = await payer.verified(size) or await payer.paid()
-            if voucher is not None:
-                await self.vouch(cache, voucher)
-
     # ---- one request
 
     @contextlib.asynccontextmanager
@@ -218,12 +217,14 @@ class CacheClient:
         """An answer of status ``good``, paid for as the cache asks."""
         for _ in range(ATTEMPTS):
             payment = {PAYMENT_HEADER: payer.payment()} if payer is not None else {}
-            async with self._asked(cache, "GET", target, {**headers, **payment}) as response:
-                if response.status != 402:
-                    await check(cache.endpoint, response, self.patience.answer, good)
-                    yield response
-                    return
-                offer = _offer(cache, await bounded(cache.endpoint, response, MAX_OFFER_BYTES, self.patience.answer))
+            with _arriving(payer):
+                async with self._asked(cache, "GET", target, {**headers, **payment}) as response:
+                    if response.status != 402:
+                        await check(cache.endpoint, response, self.patience.answer, good)
+                        yield response
+                        return
+                    body = await bounded(cache.endpoint, response, MAX_OFFER_BYTES, self.patience.answer)
+            offer = _offer(cache, body)
             if payer is None or offer is None:
                 raise PeerRefused(cache.endpoint, 402, "it is paid for what it serves")
             await payer.settle(offer)
@@ -248,6 +249,19 @@ class CacheClient:
             response.release() if whole and response.content.at_eof() else response.close()
 
 
+@contextlib.contextmanager
+def _arriving(payer: Payer | None) -> Iterator[None]:
+    """An answer is under way: what the cache counts as served may not have been verified yet."""
+    if payer is None:
+        yield
+        return
+    payer.began()
+    try:
+        yield
+    finally:
+        payer.ended()
+
+
 class _Vouchers:
     """Sends vouchers while the blocks they pay for go on arriving: nobody waits for the other's signature."""
 
@@ -259,13 +273,10 @@ class _Vouchers:
         self._newest: str | None = None
 
     async def __aenter__(self) -> Self:
-        if self._payer is not None:
-            self._payer.began()
         return self
 
     async def __aexit__(self, *error: object) -> None:
         if self._payer is not None:
-            self._payer.ended()
             self._newest = await self._payer.paid() or self._newest
             self._send()
         while self._sending is not None:

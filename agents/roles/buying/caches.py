@@ -113,15 +113,15 @@ class Caches:
             self._change(cache, lambda seen: seen.stalled(now, why))
 
     async def _meet(self, peer: Peer, limit: asyncio.Semaphore) -> None:
-        try:
-            async with limit:
+        async with limit:  # who waits here was not asked yet
+            try:
                 met = await self._client.summary(peer, self._clock())
-        except asyncio.CancelledError:
-            self.failed(peer.address, TimeoutError(f"no summary came in {PATIENCE:.0f} s"))
-            raise
-        except PeerError as fault:
-            self.failed(peer.address, fault)
-            return
+            except asyncio.CancelledError:
+                self.failed(peer.address, TimeoutError(f"no summary came in {PATIENCE:.0f} s"))
+                raise
+            except PeerError as fault:
+                self.failed(peer.address, fault)
+                return
         known = self._known[peer.address]
         reputation = known.reputation.answered(met.latency)
         self._keep(peer.address, Known(peer.endpoint, reputation, met.sealed))

@@ -216,7 +216,6 @@ class LanePayer:
     def began(self) -> None:
         """An answer is arriving."""
         self._arriving += 1
-        self._pauses = 0
 
     def ended(self) -> None:
         """It is here, or was cut."""
@@ -225,6 +224,7 @@ class LanePayer:
     async def verified(self, size: int) -> str | None:
         """``size`` more bytes matched; the voucher to send now, if one is due. Raises NotEnough."""
         self._purse = self._purse.verify(size)
+        self._pauses = 0
         return self._sign(last=False)
 
     async def paid(self) -> str | None:
