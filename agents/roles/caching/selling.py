@@ -196,10 +196,15 @@ class Selling:
             return ""
 
     def _begin_opening(self, account: Account) -> None:
-        """Open the lane for a reader that has paid half of its first interval: a transaction for strangers is too dear."""
+        """Open the lane for a reader that has paid half of a first interval, and means to pay as much again.
+
+        A transaction for strangers is too dear, and so is one for what no deposit is behind.
+        """
         till = account.till
-        shown = 2 * till.paid >= till.terms.cost(till.terms.interval)
-        if _opens(account) and shown and account.work is None:
+        half = till.terms.cost(till.terms.interval) // 2
+        backed = min(till.paid, till.cover.secured + till.cover.pool)
+        wanted = account.opening.opening.amount - till.cover.secured if account.opening else 0
+        if min(backed, wanted) >= half and account.work is None:
             account.work = asyncio.create_task(self._open(account))
 
     async def _open(self, account: Account) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from agents.core.channels.lanes import Opening, SignedOpening
 from agents.roles.caching import selling
-from tests.roles.caching.test_selling import LANE, MIB, Shop, paying
+from tests.roles.caching.test_selling import DOMAIN, INTERVAL, LANE, MIB, READER, Shop, paying
 
 
 def test_lanes_admitted_before_any_owes_are_served_one_interval_together(tmp_path: Path) -> None:
@@ -35,5 +36,20 @@ def test_lanes_that_only_signatures_are_behind_are_forgotten(
         await shop.selling.close()
         shop.open()
         assert len(shop.book) <= 9
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("pool", "step"), [(20, 1), (1 << 60, 1), (20, INTERVAL)])
+def test_dust_and_what_no_deposit_is_behind_open_no_lane(tmp_path: Path, pool: int, step: int) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        shop.chain.pool = pool
+        for number in range(1, 4):
+            opening = Opening(LANE, number * step)
+            signed = SignedOpening(opening, READER.sign_digest(opening.digest(DOMAIN)))
+            await shop.vouch(replace(paying(1 << 100), opening=signed))
+            await asyncio.sleep(0.01)
+        assert shop.chain.opened == []
 
     asyncio.run(story())
