@@ -27,8 +27,8 @@ DOCUMENT = ROOT / "docs" / "durability.md"
 HOUR, DAY, GIB = 3_600, 86_400, 1 << 30
 
 NEED = Need(size=GIB, duration=YEAR_SECONDS, nines=9, mttf=YEAR_SECONDS, mttr=DAY)
-HOURLY = replace(DEV_MARKET, period_blocks=300, block_seconds=12)
-"""A period is an hour on a chain with a block every twelve seconds."""
+HOURLY = replace(DEV_MARKET, period_blocks=300, block_seconds=12, max_duration=YEAR_SECONDS)
+"""A period is an hour on a chain with a block every twelve seconds, and a request lasts a year at most."""
 OFFER = Offer(HOURLY, PROFILES["production"], DEFAULT_PRICE, PROOF_GAS)
 
 FILE = Path("big.bin")
