@@ -70,18 +70,12 @@ def encode(data: Octets, m: int, kernel: Kernel | None = None) -> Octets:
     if m == 0 and k > 0:
         return parity
     shape, chosen = layout(k, m), kernel or default_kernel()
-    if not shape.aligned:
+    if shape.aligned:
+        _encode(data if direct(data) else np.ascontiguousarray(data, dtype=np.uint8), parity, shape, chosen)
+    else:
         shards = np.concatenate([data, parity])
         _mend(shards, np.arange(k + m) < k, shape, chosen)
         parity[:] = shards[k:]
-        return parity
-    table = _twiddles(chosen.name, shape.length)
-    rows = data if direct(data) else np.ascontiguousarray(data, dtype=np.uint8)
-
-    def some(first: int, last: int) -> None:
-        chosen.encode(rows[:, first:last], parity[:, first:last], shape, table)
-
-    _spread(size, k + m, some)
     return parity
 
 
@@ -102,14 +96,24 @@ def rebuild(shards: Octets, present: NDArray[np.bool_], k: int, kernel: Kernel |
     if not shards.flags.writeable:
         raise ValueError("rows that are read-only cannot be filled in")
     shape, chosen = layout(k, count - k), kernel or default_kernel()
-    if shape.aligned and here[:k].all():
-        missing = np.flatnonzero(~here)
-        shards[missing] = encode(shards[:k], count - k, chosen)[missing - k]
-        return
     rows = shards if direct(shards) else np.ascontiguousarray(shards)
-    _mend(rows, here, shape, chosen)
+    if not (shape.aligned and here[:k].all()):
+        _mend(rows, here, shape, chosen)
+    elif here[k:].any():
+        rows[~here] = encode(rows[:k], count - k, chosen)[~here[k:]]
+    else:
+        _encode(rows[:k], rows[k:], shape, chosen)
     if rows is not shards:
         shards[~here] = rows[~here]
+
+
+def _encode(data: Octets, parity: Octets, shape: Layout, kernel: Kernel) -> None:
+    table = _twiddles(kernel.name, shape.length)
+    _spread(
+        data.shape[1],
+        len(data) + len(parity),
+        lambda first, last: kernel.encode(data[:, first:last], parity[:, first:last], shape, table),
+    )
 
 
 def _mend(shards: Octets, present: NDArray[np.bool_], shape: Layout, kernel: Kernel) -> None:
