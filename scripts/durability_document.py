@@ -7,18 +7,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agents.chain.deploy import DEV_MARKET
-from agents.cli.quote import show, size_text, span_text
+from agents.chain.deploy import DEV_MARKET, DEV_STAKE
+from agents.cli.outlook import show_watched, size_text, span_text
+from agents.cli.quote import show
 from agents.core.durability.choice import Choice, Need, Offer, predicted
 from agents.core.durability.cycles import cycles
 from agents.core.durability.detection import catch_probability
 from agents.core.durability.hazards import YEAR_SECONDS, Hazards
 from agents.core.durability.quote import Pins, alternatives, cheapest, probability_of
 from agents.core.errors import OutOfReach
+from agents.core.market.types import Ask, Content, SlotState
+from agents.core.market.view import MarketView, RequestView, SlotView
 from agents.core.proofs.profiles import PROFILES
+from agents.runtime.durability import watched_at
+from agents.runtime.follower import Moment
 from agents.runtime.pricing import MarketPrice
 from agents.runtime.quoting import PROOF_GAS, Quotation
-from agents.runtime.settings import DEFAULT_PRICE
+from agents.runtime.settings import DEFAULT_PRICE, Hardship, Place, StoreOrder, Target
 from scripts.market_document import row
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +67,10 @@ def devnet_choice() -> Choice:
     return cheapest(replace(NEED, size=FILE_BYTES), DEVNET)
 
 
+REQUEST = bytes.fromhex("5a74594b" + "1c" * 27 + "00")
+"""A request's id."""
+
+
 class Terminal(io.StringIO):
     """What a person looks at."""
 
@@ -87,11 +96,47 @@ def an_answer() -> str:
     choice = devnet_choice()
     others = tuple(alternatives(choice.need, DEVNET, Pins(), choice))
     found = Quotation(FILE_BYTES, choice, others, MarketPrice(DEFAULT_PRICE, 0), HOSTS, DEV_MARKET.max_duration)
+    order = StoreOrder(FILE, Target(nines=9), YEAR_SECONDS)
+    return printed(f"agent client quote {FILE} --nines 9 --duration 1y", lambda: show(found, Place(), order))
+
+
+def printed(command: str, show_it: Callable[[], None]) -> str:
+    """A command with what it prints."""
     said = Terminal()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), plain():
-        show(found, FILE, "1y")
-    printed = "\n".join(line.rstrip() for line in said.getvalue().splitlines())
-    return f"```\n$ agent client quote {FILE} --nines 9 --duration 1y\n{printed}\n```"
+        show_it()
+    lines = "\n".join(line.rstrip() for line in said.getvalue().splitlines())
+    return f"```\n$ {command}\n{lines}\n```"
+
+
+def a_request() -> str:
+    """What the command prints of the same choice on the market, a day after one of its slots was lost."""
+    choice, posted_at = devnet_choice(), 1_800_000_000
+    ask = Ask(
+        proof_probability=choice.probability, slots=choice.code.slots, max_slot_loss=choice.code.parity,
+        repair_threshold=choice.code.repair_threshold, dispersal=5_000, slot_size=choice.slot_bytes,
+        duration=DEV_MARKET.max_duration, price_per_byte_per_second=DEFAULT_PRICE, collateral_per_byte=1,
+    )  # fmt: skip
+    lost = SlotView(state=SlotState.LOST, vacated_at=posted_at + 9 * DAY)
+    slots = (lost, *[SlotView(state=SlotState.FILLED)] * (ask.slots - 1))
+    request = RequestView(
+        REQUEST, "", ask, Content(bytes(32), 1), posted_at, 0, posted_at + 60, posted_at + ask.duration, ask.price, slots,
+        started=True,
+    )  # fmt: skip
+    moment = Moment(MarketView(DEV_MARKET, DEV_STAKE, {REQUEST: request}), 0, posted_at + 10 * DAY)
+    found = watched_at(moment, "", PROFILES["devnet"], Hardship())
+    return printed(f"agent market durability {REQUEST.hex()[:12]}", lambda: show_watched(found))
+
+
+def groups() -> str:
+    """Codes by how hosts fail together."""
+    rows = []
+    for size, years in ((1, 0), (2, 40), (2, 10), (4, 40), (4, 10)):
+        together = {"group_size": size, "group_mttf": float(years * YEAR_SECONDS)} if years else {}
+        found = best_or_none(replace(NEED, **together), Pins(max_slots=32))
+        options = f"`--group-size {size} --group-mttf {years}y`" if years else "none: hosts fail alone"
+        rows.append([options, code(found), f"{found.code.expansion:.2f}"] if found else [options, "none", ""])
+    return table(["options", "slots", "slots per data slot"], rows)
 
 
 def slots() -> str:
@@ -182,8 +227,8 @@ def _loss(choice: Choice, found: Hazards) -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    "an answer": an_answer, "slots": slots, "thresholds": thresholds, "intervals": intervals, "detection": detection,
-    "hazards": hazards,
+    "an answer": an_answer, "a request": a_request, "slots": slots, "thresholds": thresholds, "intervals": intervals,
+    "detection": detection, "hazards": hazards, "groups": groups,
 }  # fmt: skip
 
 
