@@ -121,7 +121,7 @@ class Judge:
         if self._digests:
             return
         slot = self._slot
-        listed = block_list([digest_of(slot.read(index, 1)[0]) for index in range(slot.manifest.blocks_per_slot)])
+        listed = block_list(slot.digests_found())
         if digest_of(listed) != slot.manifest.slots[slot.name.index].blocks:
             raise Corrupt(f"The block list of slot {slot.name} cannot be made again", "its blocks have others")
         write_whole(slot.path / "blocks", listed)
