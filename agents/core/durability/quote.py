@@ -82,7 +82,11 @@ class Pins:
 
 def cheapest(need: Need, offer: Offer, pins: Pins = Pins()) -> Choice:
     """The best choice that meets the target. Raises OutOfReach where none does, FileRejected, Misuse, CodeParameters."""
-    return _Search(need, offer, pins).run()
+    search = _Search(need, offer, pins)
+    best = search.run()
+    if best is None:
+        raise search.out_of_reach()
+    return best
 
 
 def probability_of(interval: float, config: MarketConfig) -> int:
@@ -171,13 +175,13 @@ class _Search:
             )
         return fit
 
-    def run(self) -> Choice:
-        """The best."""
+    def run(self) -> Choice | None:
+        """The best; None where nothing meets the target."""
         for probabilities in self._probabilities:
             self._try(probabilities)
             if self._best is not None:
-                return self._best
-        raise self._out_of_reach()
+                break
+        return self._best
 
     def _try(self, probabilities: list[int]) -> None:
         at = dict.fromkeys(self._parities, 0)
@@ -198,16 +202,32 @@ class _Search:
             # What too little parity is for fewer data slots is too little for these.
             while at[data] < len(parities) and parities[at[data]] < max(least, threshold if threshold > 1 else 0):
                 at[data] += 1
-            while at[data] < len(parities) and self._worth(data, parities[at[data]], probability):
-                choice = self._predicted(data, parities[at[data]], threshold, probability)
-                if choice.loss <= self._need.target:
-                    met = True
-                    if self._best is None or choice.rank < self._best.rank:
-                        self._best = choice
-                    break
-                least = parities[at[data]] + 1
-                at[data] += 1
+            start = at[data]
+            at[data], choice = self._least(data, start, threshold, probability)
+            if at[data] > start:
+                least = parities[at[data] - 1] + 1
+            if choice is not None:
+                met = True
+                if self._best is None or choice.rank < self._best.rank:
+                    self._best = choice
         return met
+
+    def _least(self, data: int, start: int, threshold: int, probability: int) -> tuple[int, Choice | None]:
+        """The place, from ``start`` on, of the least parity that meets the target; without a choice that of the first one
+        that is not worth it. It is mostly near: the steps grow from one, and what was stepped over is bisected."""
+        parities = self._parities[data]
+        if start >= len(parities) or not self._worth(data, parities[start], probability):
+            return start, None
+        low, step, met = start, 1, None
+        high = bisect_left(parities, True, start + 1, key=lambda parity: not self._worth(data, parity, probability))
+        while low < high:
+            tried = min(low + step, high) - 1 if met is None else (low + high) // 2
+            choice = self._predicted(data, parities[tried], threshold, probability)
+            if choice.loss <= self._need.target:
+                met, high = choice, tried
+            else:
+                low, step = tried + 1, 2 * step
+        return low, met
 
     def _worth(self, data: int, parity: int, probability: int) -> bool:
         """Whether what is known of the cost is not above the best's."""
@@ -252,14 +272,11 @@ class _Search:
             )  # fmt: skip
         return OutOfReach("There are too few hosts for any code", "two are needed at least", "Wait for more of them.")
 
-    def _out_of_reach(self) -> OutOfReach:
+    def out_of_reach(self) -> OutOfReach:
         """What to say where nothing meets the target: how near one can get, and how to get nearer."""
         threshold, probability = self._pins.threshold or 1, self._probabilities[-1][0]
-        most = [
-            predicted(self._need, self._offer, data, parities[-1], threshold, probability)
-            for data, parities in self._parities.items()
-        ]
-        best = min(most, key=lambda choice: choice.loss)
+        most = [(data, parities[-1]) for data, parities in self._parities.items()]
+        best = min(predictions(self._need, self._offer, most, threshold, probability), key=lambda choice: choice.loss)
         return OutOfReach(
             f"Nothing that can be had loses the file with {self._need.target:.0e} a year or less",
             f"the nearest, {best.code.data}+{best.code.parity} slots proven every {format_duration(best.interval)} "
@@ -275,10 +292,11 @@ def alternatives(need: Need, offer: Offer, pins: Pins, chosen: Choice) -> list[C
     found = {(chosen.code, chosen.probability): chosen}
     for other in _others(offer, pins, chosen):
         try:
-            best = cheapest(need, offer, other)
+            best = _Search(need, offer, other).run()
         except (CodeParameters, Misuse):
-            continue  # there is none
-        found.setdefault((best.code, best.probability), best)
+            continue  # there is no such code
+        if best is not None:
+            found.setdefault((best.code, best.probability), best)
     return sorted(found.values(), key=lambda choice: choice.rank)
 
 
