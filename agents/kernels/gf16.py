@@ -26,6 +26,8 @@ COLUMNS = 1024
 SHARE_BYTES = 1 << 21
 """Bytes of all rows that are worth a thread of their own."""
 
+ROOM = 1 << 25
+"""Bytes of a workspace beyond which there is one alone."""
 
 KERNELS: dict[str, tuple[Callable[[], bool], Callable[[], Kernel]]] = {
     **{name: (partial(supported, name), partial(wide, name)) for name in ("gfni512", "gfni256", "avx2")},
@@ -112,13 +114,19 @@ def _encode(data: Octets, parity: Octets, shape: Layout, kernel: Kernel) -> None
     _spread(
         data.shape[1],
         len(data) + len(parity),
+        2 * shape.space * kernel.unit,
         lambda first, last: kernel.encode(data[:, first:last], parity[:, first:last], shape, table),
     )
 
 
 def _mend(shards: Octets, present: NDArray[np.bool_], shape: Layout, kernel: Kernel) -> None:
     plan, tables = plan_of(shape, present.tobytes(), kernel.name)
-    _spread(shards.shape[1], 3 * shape.length, lambda first, last: kernel.rebuild(shards[:, first:last], plan, tables))
+    _spread(
+        shards.shape[1],
+        3 * shape.length,
+        shape.length * kernel.unit,
+        lambda first, last: kernel.rebuild(shards[:, first:last], plan, tables),
+    )
 
 
 @lru_cache(maxsize=4)
@@ -135,8 +143,11 @@ def _check_size(size: int) -> None:
         )
 
 
-def _spread(size: int, rows: int, work: Callable[[int, int], None]) -> None:
-    """``work(first, last)`` over the bytes of a row, on as many threads as there is work for."""
+def _spread(size: int, rows: int, room: int, work: Callable[[int, int], None]) -> None:
+    """``work(first, last)``, in a workspace of ``room`` bytes, over the bytes of a row, on as many threads as is worth it."""
+    if room > ROOM:
+        work(0, size)
+        return
     least = max(1, SHARE_BYTES // (rows * COLUMNS))
     share(-(-size // COLUMNS), lambda first, count: work(first * COLUMNS, min(size, (first + count) * COLUMNS)), least)
 
