@@ -24,6 +24,22 @@ SOME = 1e-12
 """Chance below which a fragment is not of a kind."""
 
 
+@njit(cache=True, nogil=True, fastmath=True)
+def _add(into: Any, values: Any, times: Any, first: Any, made: Any) -> None:
+    """Add ``values`` of the positions ``first`` to ``made``, which become the first ones, to ``into``, so many times."""
+    for kind in range(6):
+        for at in range(made - first):
+            into[kind, at] += times * values[kind, at + first]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _add_one(values: Any, place: Any, first: Any, made: Any) -> None:
+    """Turn the moments ``values`` of the positions ``first`` to ``made`` into those with a Byzantine one more, at ``place``."""
+    for at in range(first, made):
+        values[2, at] += place * values[0, at]
+        values[3, at] += place * values[1, at]
+
+
 @njit(
     types.float64(
         CHANCES, MOMENTS, CHANCES, MOMENTS,
@@ -44,6 +60,7 @@ def depart(
     into[:] = 0.0
     moved[:, low : high + 2] = 0.0
     lost = 0.0
+    after = np.zeros((6, moments.shape[3]))
     for byzantine in range(least, rows):
         honest = members - byzantine
         rate, part = honest * share, 1.0 / honest
@@ -56,9 +73,7 @@ def depart(
             made = members + gone
             old, here = moments[byzantine, gone], moved[byzantine, gone]
             into[byzantine, gone] -= chance * rate
-            for kind in range(6):
-                for at in range(made):
-                    here[kind, at] -= rate * old[kind, at]
+            _add(here, old, -rate, 0, made)
             if byzantine == rows - 1:
                 lost += chance * rate
                 continue
@@ -72,23 +87,16 @@ def depart(
             for at in range(made):
                 bad, left = old[0, at], old[1, at]
                 leaves = (chance - bad - left) * part
-                after = left + leaves
                 bad_first, bad_second = old[2, at], old[4, at] + (places * bad - old[2, at] - old[4, at]) * part
                 left_first = old[3, at] + (first - old[2, at] - old[3, at]) * part
                 left_second = old[5, at] + at * leaves
                 left_second += (places * left - old[3, at] - old[5, at] + second - old[4, at] - old[5, at]) * part
-                alike[0, at] += same * bad
-                alike[1, at] += same * after
-                alike[2, at] += same * bad_first
-                alike[3, at] += same * left_first
-                alike[4, at] += same * bad_second
-                alike[5, at] += same * left_second
-                other[0, at] += worse * bad
-                other[1, at] += worse * after
-                other[2, at] += worse * (bad_first + made * bad)
-                other[3, at] += worse * (left_first + made * after)
-                other[4, at] += worse * bad_second
-                other[5, at] += worse * left_second
+                after[0, at], after[1, at] = bad, left + leaves
+                after[2, at], after[3, at] = bad_first, left_first
+                after[4, at], after[5, at] = bad_second, left_second
+            _add(alike, after, same, 0, made)
+            _add_one(after, float(made), 0, made)
+            _add(other, after, worse, 0, made)
             other[0, made] += worse * chance
             other[2, made] += worse * (first + made * chance)
             other[4, made] += worse * (second + (places * chance - first - second) * part)
@@ -167,7 +175,7 @@ def evict(
     """
     rows, width = chances.shape[0], moments.shape[3]
     bad, left, mixed = np.zeros(width), np.zeros(width), np.zeros((4, width))
-    kinds = np.zeros(3)
+    kinds, after = np.zeros(3), np.zeros((6, width))
     to_bad, to_left = np.zeros((3, width)), np.zeros((3, width))
     shift, scale, sides = np.zeros((2, 3)), np.zeros((3, 3)), np.zeros((4, 2))
     for byzantine in range(least, rows):
@@ -256,23 +264,15 @@ def evict(
                     second += (at - 1) * now
                 for at in range(1, made):
                     is_bad, is_left = to_bad[kind, at], to_left[kind, at]
-                    bad_first = mixed[0, at] * scale[kind, 0] + is_bad * first
-                    left_first = mixed[1, at] * scale[kind, 1] + is_left * first
-                    bad_second = mixed[2, at] * scale[kind, 1] + is_bad * second
-                    left_second = mixed[3, at] * scale[kind, 2] + is_left * second
-                    alike[0, at - 1] += same * is_bad
-                    alike[1, at - 1] += same * is_left
-                    alike[2, at - 1] += same * bad_first
-                    alike[3, at - 1] += same * left_first
-                    alike[4, at - 1] += same * bad_second
-                    alike[5, at - 1] += same * left_second
-                    if worse > 0.0:
-                        other[0, at - 1] += worse * is_bad
-                        other[1, at - 1] += worse * is_left
-                        other[2, at - 1] += worse * (bad_first + is_bad * (made - 1))
-                        other[3, at - 1] += worse * (left_first + is_left * (made - 1))
-                        other[4, at - 1] += worse * bad_second
-                        other[5, at - 1] += worse * left_second
+                    after[0, at], after[1, at] = is_bad, is_left
+                    after[2, at] = mixed[0, at] * scale[kind, 0] + is_bad * first
+                    after[3, at] = mixed[1, at] * scale[kind, 1] + is_left * first
+                    after[4, at] = mixed[2, at] * scale[kind, 1] + is_bad * second
+                    after[5, at] = mixed[3, at] * scale[kind, 2] + is_left * second
+                _add(alike, after, same, 1, made)
+                if worse > 0.0:
+                    _add_one(after, made - 1.0, 1, made)
+                    _add(other, after, worse, 1, made)
                 if worse > 0.0:
                     other[0, made - 1] += worse
                     other[2, made - 1] += worse * (first + made - 1)

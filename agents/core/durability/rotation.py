@@ -28,8 +28,10 @@ NEGLIGIBLE = 1e-8
 """Share of all living groups below which the numbers of Byzantine and of gone fragments are left out at their ends."""
 ENDED = 1e-15
 """Probability of living on below which the chunk is lost."""
-SETTLED = 4e-3
-"""Relative change of losses from one window to the next."""
+SETTLED = 0.01
+"""Share of the rate of loss that may be still to come, and is added from how it came."""
+SHRINKING = 0.7
+"""Ratio of one change of the rate to the one before, at most, for that."""
 
 State = tuple[Floats, Floats]
 """Chances and moments, as `agents.kernels.group_order` has them."""
@@ -50,18 +52,28 @@ def lost_within(setting: GroupSetting, duration: float) -> float:
 def _lost_within(setting: GroupSetting, duration: float) -> float:
     group = _Window(setting)
     spared = [log1p(-group.lost) if group.lost < 1 else -np.inf]
-    turns, back = int(duration / setting.rotation), setting.members
+    turns, part = int(duration / setting.rotation), max(2, setting.members // 2)
     for turn in range(1, turns + 1):
         if group.alive < ENDED:
             return 1.0
         spared.append(group.turn())
-        if turn >= 3 * back and turn % back == 0:
-            before, now = fsum(spared[-2 * back : -back]), fsum(spared[-back:])
-            if abs(before - now) <= SETTLED * abs(now):
-                return -expm1(fsum(spared) + now / back * (duration / setting.rotation - turn))
+        if turn >= 4 * part and turn % part == 0:
+            last = _settled(*(fsum(spared[turn + 1 - back * part :][:part]) / part for back in (3, 2, 1)))
+            if last is not None:
+                return -expm1(fsum(spared) + last * (duration / setting.rotation - turn))
     if group.alive >= ENDED:
         spared.append(group.rest(duration - turns * setting.rotation))
     return -expm1(fsum(spared))
+
+
+def _settled(first: float, second: float, third: float) -> float | None:
+    """Where three values come to, if their changes shrink like a geometric series of which little is left."""
+    change, before = third - second, second - first
+    if abs(change) <= SETTLED**2 * abs(third):
+        return third
+    shrinking = change / before if before else 1.0
+    left = change * shrinking / (1 - shrinking) if 0 <= shrinking <= SHRINKING else np.inf
+    return third + left if abs(left) <= SETTLED * abs(third) else None
 
 
 class _Window:

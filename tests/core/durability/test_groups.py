@@ -82,10 +82,8 @@ def test_figure_5() -> None:
         assert lived.repairs_within(DECADE) / 10 == pytest.approx(YEAR_SECONDS / setting.rotation, rel=0.01)
 
 
-@pytest.mark.parametrize(
-    ("members", "fraction"), [(80, "0.28"), (80, "0.32"), (80, "0.40"), (100, "0.40"), (120, "0.48")]
-)
-def test_figure_6a_away_from_the_edge(members: int, fraction: str) -> None:
+@pytest.mark.parametrize(("members", "fraction"), [(80, "0.32"), (80, "0.36"), (80, "0.40")])
+def test_figure_6a(members: int, fraction: str) -> None:
     published = FIGURES["fig6a_percent_lost_by_byzantine_fraction"][f"R{members}"][fraction]
     assert 100 * object_loss(safe(float(fraction), members), DECADE) == pytest.approx(published, abs=2)
 
@@ -141,7 +139,8 @@ def test_an_object_needs_k_of_its_chunks() -> None:
 def test_small_losses_keep_their_digits() -> None:
     assert 0 < chunk_loss(GroupSetting(byzantine=0.05), YEAR_SECONDS / 5) < 1e-28
     assert chunk_loss(GroupSetting(), DECADE) == 0.0
-    assert chunk_loss(safe(0.2), DECADE) < 1e-5
+    rotated = GroupSetting(members=20, needed=4, byzantine=0.1, rotation=safe_rotation(4, 20, 0.1))
+    assert 0 < chunk_loss(rotated, DECADE) < 1e-8
 
 
 @pytest.mark.parametrize(
