@@ -15,6 +15,7 @@ from agents.core.durability.cycles import cycles
 from agents.core.durability.detection import catch_probability
 from agents.core.durability.hazards import YEAR_SECONDS, Hazards
 from agents.core.durability.quote import Pins, alternatives, cheapest, probability_of
+from agents.core.durability.transient import loss_by
 from agents.core.errors import OutOfReach
 from agents.core.market.types import Ask, Content, SlotState
 from agents.core.market.view import MarketView, RequestView, SlotView
@@ -24,6 +25,8 @@ from agents.runtime.follower import Moment
 from agents.runtime.pricing import MarketPrice
 from agents.runtime.quoting import PROOF_GAS, Quotation
 from agents.runtime.settings import DEFAULT_PRICE, Hardship, Place, StoreOrder, Target
+from agents.simulation.intervals import Interval
+from agents.simulation.slots import simulate_slots
 from scripts.market_document import row
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +38,9 @@ NEED = Need(size=GIB, duration=YEAR_SECONDS, nines=9, mttf=YEAR_SECONDS, mttr=DA
 HOURLY = replace(DEV_MARKET, period_blocks=300, block_seconds=12, max_duration=YEAR_SECONDS)
 """A period is an hour on a chain with a block every twelve seconds, and a request lasts a year at most."""
 OFFER = Offer(HOURLY, PROFILES["production"], DEFAULT_PRICE, PROOF_GAS)
+
+SIMULATED_FILES, SIMULATED_YEARS = 100, 200.0
+"""So long that it does not matter that all slots are there at first."""
 
 FILE = Path("big.bin")
 FILE_BYTES = 20 << 20
@@ -156,16 +162,28 @@ def thresholds() -> str:
     rows = []
     for threshold in (1, 2, 3, 5, 8):
         found = cheapest(NEED, OFFER, Pins(max_slots=32, threshold=threshold))
+        hazards = Hazards(found.need.mttf, found.need.mttr, float(found.interval))
+        lived = simulate_slots(found.code, hazards, SIMULATED_YEARS * YEAR_SECONDS, SIMULATED_FILES)
         rows.append(
             [
                 str(threshold),
                 code(found),
                 f"{found.code.expansion:.2f}",
                 f"{found.repairs:.1f}",
+                _between(lived.repair_rate.scaled(YEAR_SECONDS), "{:.1f}".format),
                 size_text(found.traffic),
+                _between(
+                    lived.traffic_rate.scaled(found.data_bytes * YEAR_SECONDS), lambda moved: size_text(round(moved))
+                ),
             ]
         )
-    return table(["l0", "slots", "slots per data slot", "repairs a year", "moved a year"], rows)
+    columns = ["l0", "slots", "slots per data slot", "repairs a year", "simulated", "moved a year", "simulated"]
+    return table(columns, rows)
+
+
+def _between(found: Interval, shown: Callable[[float], str]) -> str:
+    """The ends of an interval."""
+    return f"{shown(found.low)} to {shown(found.high)}"
 
 
 def intervals() -> str:
@@ -219,7 +237,12 @@ def hazards() -> str:
         ("pairs, each lost together once in ten years", replace(assumed, group_size=2, group_mttf=10.0 * YEAR_SECONDS)),
         ("fours, each lost together once in ten years", replace(assumed, group_size=4, group_mttf=10.0 * YEAR_SECONDS)),
     ]
-    return table(["hazards", "loss a year"], ([name, _loss(choice, found)] for name, found in cases))
+    losses = [[name, _loss(choice, found)] for name, found in cases]
+    exact = [
+        "as assumed, with the exact law of the time to a loss",
+        f"{loss_by(choice.code, assumed, YEAR_SECONDS):.1e}",
+    ]
+    return table(["hazards", "loss a year"], [losses[0], exact, *losses[1:]])
 
 
 def _loss(choice: Choice, found: Hazards) -> str:
