@@ -16,6 +16,7 @@ def warm() -> list[str]:
     gf16.warm()
     lives.slot_lives()
     lives.group_lives()
+    lives.group_order()
     caches.warm()
     names = [name for name, form in FORMS.items() if form.supported()]
     scalars = from_ints(range(1, 65))
