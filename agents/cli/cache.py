@@ -35,7 +35,7 @@ def cache(
     ] = "objects",
     epoch: Annotated[
         int, typer.Option(min=1, metavar="N", help="Requests between two of darwin's looks at the traffic.")
-    ] = 100_000,
+    ] = 16_000,
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 picks a free one and keeps it.")
     ] = "127.0.0.1:0",

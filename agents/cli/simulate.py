@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agents.simulation.caching.levels import Setting
     from agents.simulation.caching.traces import Trace
 
-EPOCHS = 20
+EPOCHS = 125
 """Of a trace, unless it is told."""
 STRETCHES = 5
 """Of a trace whose phases nobody knows."""
@@ -66,7 +66,7 @@ def simulate(
     ] = None,
     epoch: Annotated[
         str | None,
-        typer.Option("--epoch", metavar="N", help="Darwin's, in requests. Default: a twentieth of the trace."),
+        typer.Option("--epoch", metavar="N", help="Darwin's, in requests. Default: a 125th of the trace."),
     ] = None,
     hindsight: Annotated[
         bool, typer.Option(help="Every static expert too, for the best one and those of each phase.")
@@ -181,10 +181,10 @@ def show(comparison: "Comparison") -> None:
     """The trace in a line or two, a row a policy, and hits by phase."""
     trace, setting = comparison.trace, comparison.setting
     output.line(
-        f"{trace.source}: {len(trace):,} requests for {len(trace.sizes):,} objects, {100 * trace.lone:.0f} % once;"
-        f" memory {format_size(setting.memory)} ({setting.order}), disk {format_size(setting.disk)}"
+        f"{trace.source}: {len(trace):,} requests for {len(trace.sizes):,} objects, {100 * trace.lone:.0f} % once"
     )
-    output.line("hits of memory, bytes written to disk, and earnings, as shares of what was asked for")
+    output.line(f"memory {format_size(setting.memory)}, evicting by {setting.order}; disk {format_size(setting.disk)}")
+    output.line("hits of memory, bytes written to disk, earnings: shares of what was asked for")
     output.table(COLUMNS, [cells(row, len(trace)) for row in comparison.rows], "no policy")
     count = len(comparison.edges) - 1
     if 1 < count <= MOST_PHASES:

@@ -12,11 +12,12 @@ from agents.kernels.cache_queues import drop, next_to_go, push
 config.CACHE_DIR = str(numba_folder())
 
 WORDS = types.Array(types.int64, 1, "C", readonly=True)
+FLAGS = types.Array(types.uint8, 1, "C", readonly=True)
 TOTALS = types.Array(types.int64, 1, "C")
 
 
 @njit(
-    types.void(WORDS, WORDS, WORDS, types.int64, WORDS, WORDS, types.int64, TOTALS, TOTALS),
+    types.void(WORDS, WORDS, WORDS, FLAGS, types.int64, types.int64, WORDS, WORDS, types.int64, TOTALS, TOTALS),
     cache=True,
     nogil=True,
 )  # fmt: skip
@@ -24,6 +25,8 @@ def replay(
     objects: Any,
     sizes: Any,
     ordinals: Any,
+    admitted: Any,
+    branch: Any,
     first: Any,
     frequencies: Any,
     bounds: Any,
@@ -33,9 +36,10 @@ def replay(
 ) -> None:
     """Fill ``hits`` and ``hit_bytes`` of the requests from the ``first`` on, one entry an expert.
 
-    ``objects`` are numbered from 0; ``ordinals`` say which of its object's requests each is. A cache of ``capacity``
-    bytes starts empty; until it was full once, whatever must have been admitted earlier counts as being there. Once it was
-    full it holds what the real one does: both are LRU.
+    ``objects`` are numbered from 0; ``ordinals`` say which of its object's requests each is. Before the ``branch`` every
+    request is offered to memory that really was, as ``admitted`` says; from there on what the expert admits. A cache of
+    ``capacity`` bytes starts empty; until it was full once, whatever must have been admitted earlier counts as being
+    there. Once it was full it holds what the real one does: both are LRU.
     """
     things = np.int64(0)
     for at in range(objects.shape[0]):
@@ -58,7 +62,11 @@ def replay(
             if hit:
                 drop(links, thing)
                 push(links, things, thing)
-            elif ordinals[at] >= frequencies[expert] and size < bounds[expert] and size <= capacity:
+            elif size > capacity:
+                hit = False
+            elif (at < branch and admitted[at] != 0) or (
+                at >= branch and ordinals[at] >= frequencies[expert] and size < bounds[expert]
+            ):
                 hit = not full and ordinals[at] > frequencies[expert]
                 push(links, things, thing)
                 here[thing] = True

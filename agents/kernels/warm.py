@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agents.kernels import caches, fixed_base, gf16, lives, ntt, poseidon2, sparse, vectors
+from agents.kernels import caches, fixed_base, gf16, lives, ntt, poseidon2, repeats, sparse, vectors
 from agents.kernels.forms import FORMS
 from agents.kernels.group import group
 from agents.kernels.limbs import from_ints
@@ -18,6 +18,8 @@ def warm() -> list[str]:
     lives.group_lives()
     lives.group_order()
     caches.warm()
+    repeats.repeats()
+    repeats.miniatures()
     names = [name for name, form in FORMS.items() if form.supported()]
     scalars = from_ints(range(1, 65))
     for name in names:

@@ -106,9 +106,7 @@ def _used(clusters: Clusters) -> Any:
     return used
 
 
-def _predictors(
-    lessons: Lessons, clusters: Clusters, network: Any, seed: int, told: Told
-) -> Predictors:
+def _predictors(lessons: Lessons, clusters: Clusters, network: Any, seed: int, told: Told) -> Predictors:
     mean, deviation = _scale(lessons.inputs)
     scaled = (lessons.inputs - mean) / deviation
     shares, inputs = lessons.shares, scaled.shape[1]

@@ -75,7 +75,7 @@ class CacheSettings:
     """What is kept in memory: darwin, lru, s3fifo, static:F,SIZE."""
     objective: str = "objects"
     """What darwin makes the most of: objects, bytes, writes, earnings."""
-    epoch: int = 100_000
+    epoch: int = 16_000
     """Requests between two of darwin's looks at the traffic."""
     listen: str = "127.0.0.1:0"
     """Host and port to listen on; port 0 picks a free one once and keeps it."""

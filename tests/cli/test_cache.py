@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account as EthAccount
 
 from agents.chain.anvil import dev_account
 from agents.core.dataset.manifest import parse_manifest
@@ -144,6 +145,28 @@ def test_a_cache_that_sells_is_announced_paid_and_redeems(
     assert agent("cache", "redeem", "--data-dir", str(folder)).out == "redeemed 0 HOLD\n"
     told = agent("cache", "status", "--data-dir", str(folder))
     assert "stopped" in told.out and "lanes: 1" in told.out
+
+
+def test_an_app_pays_for_a_reader_that_has_neither_tokens_nor_gas(
+    stored: tuple[str, bytes], agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, data = stored
+    folder, price = tmp_path / "cache", str(PRICE * GIB / TOKEN)
+    reader = EthAccount.create()
+    words = ("--price", price, "--redeem-at", "0.000001", "--data-dir", str(folder))
+    with cache(*words, HOLDFAST_KEY="0x" + bytes(dev_account(7).key).hex()):
+        assert agent("client", "channel", "deposit", "1").code == 0
+        grant = agent("client", "channel", "grant", reader.address, "--limit", "0.5")
+        (tmp_path / "grant").write_text(grant.out)
+        monkeypatch.setenv("HOLDFAST_KEY", "0x" + bytes(reader.key).hex())
+        paying = ("--max-price", price, "--grant", str(tmp_path / "grant"), "--json")
+        got = agent("client", "get", name, "-o", "back", *paying)
+        assert got.code == 0, got.err
+        assert Path("back").read_bytes() == data
+        paid = int(json.loads(got.out)["paid"])
+        assert paid >= PRICE * SIZE
+        books = until_redeemed(agent, folder, paid)
+    assert books["earned"] == books["redeemed"] == str(paid)
 
 
 def until_redeemed(agent: Agent, folder: Path, amount: int) -> dict[str, Any]:

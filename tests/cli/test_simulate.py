@@ -18,9 +18,10 @@ QUICK = ("--policies", "lru s3fifo static:3,100KiB", "--no-hindsight")
 def test_a_row_a_policy_and_hits_by_phase(lonely: Agent) -> None:
     done = lonely(*MADE, "--policies", "lru percentile", "--phases", "3")
     assert done.code == 0, done.err
-    first, second, *rows = done.out.splitlines()
+    first, second, third, *rows = done.out.splitlines()
     assert first.startswith("synthetic, seed 3: 20,000 requests for ")
-    assert "% once; memory 5 MiB (lru)" in first and "shares of what was asked for" in second
+    assert first.endswith(" % once") and second == "memory 5 MiB, evicting by lru; disk 9.313 GiB"
+    assert "shares of what was asked for" in third
     assert rows[0].split("\t") == list(simulate.COLUMNS)
     assert [row.split("\t")[0] for row in rows[1:5]] == ["lru", "percentile", "best static", "hindsight"]
     assert rows[6].startswith("objects of each phase") and len(rows[7].split("\t")) == 4
@@ -32,7 +33,7 @@ def test_tables_fit_a_terminal(lonely: Agent, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("COLUMNS", "80")
     done = lonely(*MADE, "--requests", "2000000", *QUICK)
     assert done.code == 0, done.err
-    rows = re.sub(r"\x1b\[[0-9;]*m", "", done.out).splitlines()[2:]
+    rows = re.sub(r"\x1b\[[0-9;]*m", "", done.out).splitlines()
     assert [row for row in rows if len(row) > 80] == []
     assert sum(row.split()[:1] == ["s3fifo"] for row in rows) == 2
 

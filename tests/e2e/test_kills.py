@@ -175,7 +175,7 @@ async def campaign(folder: Path) -> None:
             assert losses == [victim.agent.address]
             assert len(watch.view.requests) == 1  # the client paid once
             ledger = ledger_of(watch.events, config, watch.view.stake)
-            sheet = await balance_sheet(network, ledger, parties, before)
+            sheet = await balance_sheet(network, ledger, parties, before, {})
             paid = {account.address for account in sheet if account.lines.get("pay")}
             assert paid >= keepers
         finally:

@@ -54,28 +54,39 @@ class Lengths:
     """Until the first look."""
     history: int
     """Before a window that are remembered, to know which of its objects were requested before."""
+    lead: int
+    """Before a window in which an expert's miniature already admits by itself."""
 
     def __post_init__(self) -> None:
-        if not 2 <= self.window <= self.epoch or not 0 <= self.warm_up <= self.epoch or self.history < 0:
+        if (
+            not 2 <= self.window <= self.epoch
+            or not 0 <= self.warm_up <= self.epoch
+            or min(self.history, self.lead) < 0
+        ):
             raise Misuse("These lengths make no epoch", f"{self}", "The window and the warm-up are parts of the epoch.")
 
 
-WINDOW_SHARE = 0.08
-WARM_UP_SHARE = 0.08
+WINDOW_SHARE = 0.25
+WARM_UP_SHARE = 0.25
 """Of the epoch."""
-HISTORY = 8
+HISTORY = 12
+LEAD = 4
 """Windows."""
 
-EPOCH = 50_000
+EPOCH = 16_000
 """Of a live cache, in requests."""
 
 
 def lengths(
-    epoch: int, window: float = WINDOW_SHARE, warm_up: float = WARM_UP_SHARE, history: float = HISTORY
+    epoch: int,
+    window: float = WINDOW_SHARE,
+    warm_up: float = WARM_UP_SHARE,
+    history: float = HISTORY,
+    lead: float = LEAD,
 ) -> Lengths:
-    """Those of an epoch of so many requests: window and warm-up as fractions of it, history in windows. Raises Misuse."""
+    """Those of an epoch: window and warm-up as fractions of it, history and lead in windows. Raises Misuse."""
     length = max(2, round(epoch * window))
-    return Lengths(epoch, length, round(epoch * warm_up), round(length * history))
+    return Lengths(epoch, length, round(epoch * warm_up), round(length * history), round(length * lead))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from agents.core.admission.policy import Counts, Decision, Found
 from agents.core.admission.windows import window
 
 MOST_REQUESTS = 1 << 17
-"""Remembered at most, in the long run: at 29 bytes each less than 4 MiB."""
+"""Remembered at most, in the long run: at 30 bytes each less than 4 MiB."""
 
 SPREAD = 0x9E3779B97F4A7C15
 """2^64 over the golden ratio, odd: spreads hashes, of which those below a bound are then a fair sample."""
@@ -45,12 +45,12 @@ class Darwin:
         self._state = controller.begin()
         self._expert = controller.expert(self._state)
         self._counts = Counts()
-        self._window = controller.lengths.window
+        self._window, self._lead = controller.lengths.window, controller.lengths.lead
         self._rate = min(1.0, most_requests / (self._window + controller.lengths.history))
         """The share of objects whose requests are remembered."""
         self._bound = round(self._rate * (WORD + 1))
         self._keys, self._sizes, self._times = array("q"), array("q"), array("q")
-        self._ordinals, self._outcomes = array("i"), array("B")
+        self._ordinals, self._outcomes, self._admitted = array("i"), array("B"), array("B")
         """Of the window's requests, and of those remembered before it."""
         self._requests = 0
         self._full: Callable[[], None] | None = None
@@ -73,6 +73,8 @@ class Darwin:
     def request(self, key: Hashable, size: int, found: Found) -> Decision:
         """As Admission."""
         count = self._counts.add(key)
+        expert = self._expert
+        hot = count >= expert.frequency and size < expert.size
         name = hash(key) * SPREAD & WORD
         if name < self._bound:
             self._keys.append(name - MIDDLE)
@@ -81,11 +83,11 @@ class Darwin:
             self._ordinals.append(count)
             # The second time that it is fetched, an object is written to disk.
             self._outcomes.append(WRITTEN if count > 1 and found is Found.ORIGIN else CODES[found])
+            self._admitted.append(hot)
         self._requests += 1
         if self._requests % self._window == 0:
             self._close()
-        expert = self._expert
-        return HOT_TOO if count >= expert.frequency and size < expert.size else DISK_ALONE
+        return HOT_TOO if hot else DISK_ALONE
 
     def due(self) -> Callable[[], None] | None:
         """As Learning."""
@@ -95,20 +97,20 @@ class Darwin:
     def _close(self) -> None:
         """The window is full: the next one begins, and remembers some of it."""
         keys, sizes, times = np.array(self._keys), np.array(self._sizes), np.array(self._times)
-        ordinals, outcomes = np.array(self._ordinals), np.array(self._outcomes)
+        ordinals, outcomes, admitted = np.array(self._ordinals), np.array(self._outcomes), np.array(self._admitted)
         begun = self._requests - self._window
-        first, half = (int(at) for at in np.searchsorted(times, (begun, begun + self._window // 2)))
+        bounds, half = (begun - self._lead, begun), int(np.searchsorted(times, begun + self._window // 2))
 
         def step() -> None:
             counted = _tally(outcomes[half:], sizes[half:])
-            seen = window(keys, sizes, ordinals, times, first, self._capacity, counted, self._rate)
+            seen = window(keys, sizes, ordinals, times, admitted, bounds, self._capacity, counted, self._rate)
             self._state = self._controller.step(self._state, seen)
             self._expert = self._controller.expert(self._state)
 
-        if first < len(times):  # a sample may have nothing of a short window
+        if len(times) and times[-1] >= begun:  # a sample may have nothing of a short window
             self._full = step
         forgotten = int(np.searchsorted(times, self._requests - self._controller.lengths.history))
-        for part in (self._keys, self._sizes, self._times, self._ordinals, self._outcomes):
+        for part in (self._keys, self._sizes, self._times, self._ordinals, self._outcomes, self._admitted):
             del part[:forgotten]
 
 

@@ -24,6 +24,10 @@ class Window:
     """Which of its object's requests each is, from 1, int64."""
     times: Any
     """Requests of all objects before each, int64."""
+    admitted: Any
+    """Which of them memory was told to keep, uint8."""
+    branch: int
+    """From this one on miniatures admit by themselves; before it their memory is the real one's."""
     first: int
     capacity: int
     """Bytes of the hot cache."""
@@ -40,23 +44,52 @@ class Window:
     def miniature(self, experts: Any) -> Any:
         """Shares of requests and of bytes that each of ``experts`` (k,) would have served from memory, (k, 2).
 
-        The requests are gone through again, in a cache as much smaller as the sample is: what no network has to guess.
+        The requests are gone through again, in a cache as much smaller as the sample is: what no network has to guess. Each
+        starts from what memory really held, and what it holds when the window begins it chose itself only in part: that
+        is what putting the expert in force now would be like. An expert that admits little lives long on what others
+        admitted.
         """
         frequencies = np.array([EXPERTS[expert].frequency for expert in experts], np.int64)
         bounds = np.array([EXPERTS[expert].size for expert in experts], np.int64)
         hits, size = np.zeros(len(bounds), np.int64), np.zeros(len(bounds), np.int64)
         small = max(1, round(self.capacity * self.rate))
-        miniatures()(self.objects, self.sizes, self.ordinals, self.first, frequencies, bounds, small, hits, size)
+        miniatures()(
+            self.objects,
+            self.sizes,
+            self.ordinals,
+            self.admitted,
+            self.branch,
+            self.first,
+            frequencies,
+            bounds,
+            small,
+            hits,
+            size,
+        )
         total = self.sizes[self.first :].sum()
         return np.stack([hits / (len(self.sizes) - self.first), size / total], axis=1)
 
 
 def window(
-    keys: Any, sizes: Any, ordinals: Any, times: Any, first: int, capacity: int, counted: Tally, rate: float = 1.0
-) -> Window:
-    """Of requests for objects with any whole numbers for ``keys``; arrays of any types."""
-    objects = np.unique(keys, return_inverse=True)[1]
-    objects, sizes, ordinals, times = (
-        np.ascontiguousarray(part, np.int64) for part in (objects, sizes, ordinals, times)
+    keys: Any, sizes: Any, ordinals: Any, times: Any, admitted: Any, bounds: tuple[int, int], capacity: int, counted: Tally,
+    rate: float = 1.0,
+) -> Window:  # fmt: skip
+    """Of requests for objects with any whole numbers for ``keys``; arrays of any types.
+
+    ``bounds``: the time from which on miniatures admit by themselves, and that at which the window begins.
+    """
+    objects, times = np.unique(keys, return_inverse=True)[1], np.ascontiguousarray(times, np.int64)
+    objects, sizes, ordinals = (np.ascontiguousarray(part, np.int64) for part in (objects, sizes, ordinals))
+    branch, first = (int(at) for at in np.searchsorted(times, bounds))
+    return Window(
+        objects,
+        sizes,
+        ordinals,
+        times,
+        np.ascontiguousarray(admitted, np.uint8),
+        branch,
+        first,
+        capacity,
+        counted,
+        rate,
     )
-    return Window(objects, sizes, ordinals, times, first, capacity, counted, rate)

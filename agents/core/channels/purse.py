@@ -72,7 +72,8 @@ class Purse:
         lost = owed - self.owed
         if lost <= 0:
             return self
-        allowed = self.terms.cost(self.terms.window(self.signed))
+        # What was conceded before bought nothing: it makes no interval longer.
+        allowed = self.terms.cost(self.terms.window(max(0, self.signed - self.conceded)))
         if self.conceded + lost > allowed:
             raise PeerError(
                 "The cache claims more than it sent",

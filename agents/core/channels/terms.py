@@ -1,6 +1,6 @@
 """What a cache asks for its bytes, and how far it goes ahead of payment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 
 from agents.core.channels.lanes import MAX_AMOUNT, MAX_TIME, invalid
@@ -61,6 +61,15 @@ class Terms:
         root = isqrt(linear * linear + 8 * self.growth * (paid // self.price))
         intervals = (root - linear) // (2 * self.growth)
         return min(self.interval + self.growth * intervals, self.max_interval)
+
+    def usual(self) -> "Terms":
+        """The same with intervals no longer than the usual: a reader may concede one, and a cache names how long it is."""
+        return replace(
+            self,
+            interval=min(self.interval, DEFAULT_INTERVAL),
+            growth=min(self.growth, DEFAULT_GROWTH),
+            max_interval=min(self.max_interval, DEFAULT_MAX_INTERVAL),
+        )
 
     def cost(self, size: int) -> int:
         """Base units for ``size`` bytes."""

@@ -8,6 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Protocol
 
 from agents.chain.channels import Deposit
@@ -113,9 +114,12 @@ class Lanes:
         self._check(cache, offer, lane)
         if deposit.closes_at:
             raise NotEnough("The deposit is being taken out", "no cache is paid from it", "Read with another account.")
-        payer = LanePayer(cache, lane, offer, self._signer, self._funds, self._budget, deposit.pool)
+        keep = partial(self._keep, lane)
+        payer = LanePayer(
+            cache, lane, offer, self._signer, self._funds, self._budget, deposit.pool, self._conceded(lane), keep
+        )
         payer.expect(self._expected)
-        self._keep(lane)
+        keep(self._conceded(lane))
         return payer
 
     def _lane(self, cache: str, epoch: int) -> Lane:
@@ -123,7 +127,7 @@ class Lanes:
         record = self._state.load(KIND).get(self._key(cache))
         now = int(self._clock())
         if record is not None:
-            kept = Lane(**json.loads(record))
+            kept = _read(record)[0]
             same = (kept.payer, kept.reader, kept.epoch) == (self._funds.payer, self._signer.address, epoch)
             if same and kept.expiry > now + LIFE // 7:
                 return kept
@@ -131,8 +135,15 @@ class Lanes:
         expiry = min(now + LIFE, grant.grant.expiry) if grant else now + LIFE
         return Lane(self._funds.payer, self._signer.address, cache, epoch, expiry)
 
-    def _keep(self, lane: Lane) -> None:
-        self._state.save(KIND, self._key(lane.cache), json.dumps(asdict(lane)).encode())
+    def _conceded(self, lane: Lane) -> int:
+        """What was granted in it so far for bytes that were lost: an interval at most, however often the reader starts."""
+        record = self._state.load(KIND).get(self._key(lane.cache))
+        kept, conceded = _read(record) if record is not None else (None, 0)
+        return conceded if kept == lane else 0
+
+    def _keep(self, lane: Lane, conceded: int) -> None:
+        record = asdict(lane) | {"conceded": str(conceded)}
+        self._state.save(KIND, self._key(lane.cache), json.dumps(record).encode())
 
     def _key(self, cache: str) -> str:
         return f"{self._signer.address}:{self._funds.payer}:{cache}"
@@ -147,6 +158,13 @@ class Lanes:
             raise PeerRefused(cache.endpoint, 402, f"it asks {offer.terms.price} a byte, more than {self._most}")
 
 
+def _read(record: bytes) -> tuple[Lane, int]:
+    """A lane, and what was conceded in it."""
+    fields = json.loads(record)
+    conceded = int(fields.pop("conceded", 0))
+    return Lane(**fields), conceded
+
+
 class LanePayer:
     """One lane in use: what `agents.net.caches.Payer` asks."""
 
@@ -159,7 +177,10 @@ class LanePayer:
         funds: Funds,
         budget: Budget,
         pool: int,
+        conceded: int,
+        keep: Callable[[int], None],
     ) -> None:
+        """``keep`` remembers what was conceded, beyond this process."""
         assert offer.standing is not None
         self._cache = cache
         self._lane = lane
@@ -168,7 +189,8 @@ class LanePayer:
         self._budget = budget
         self._voucher = self._remembered(offer.standing)
         signed = self._voucher.voucher.amount
-        self._purse: Purse = resumed(lane, offer.terms, signed + budget.left, signed)
+        self._purse: Purse = resumed(lane, offer.terms.usual(), signed + budget.left, signed, conceded)
+        self._keep = keep
         self._secured = offer.standing.secured
         self._pool = pool
         self._opening: SignedOpening | None = None
@@ -213,7 +235,8 @@ class LanePayer:
         """Do what the cache asks for. Raises NotEnough, PeerError."""
         standing = offer.standing
         if standing is None or standing.lane != self._lane.id or offer.terms.price != self._purse.terms.price:
-            raise PeerLied(self._cache.endpoint, "changes its offer while it is read from", "")
+            # Its operator may have started it anew, at another price: that is no lie.
+            raise PeerRefused(self._cache.endpoint, 402, "it changes its offer while it is read from")
         self._secured = standing.secured
         match standing.halt:
             case Halt.VOUCHER | Halt.DEBT:
@@ -237,6 +260,7 @@ class LanePayer:
             await self._pause()
         elif standing.owed > self._purse.owed:
             self._purse = self._purse.concede(standing.owed)
+            self._keep(self._purse.conceded)
             self._sign(last=True)
         else:
             raise PeerRefused(self._cache.endpoint, 402, "it is paid for all it sent and sends no more")
@@ -253,7 +277,8 @@ class LanePayer:
             if pool == 0:
                 raise NotEnough("The deposit is used up", "no lane can keep more", DEPOSIT_MORE)
             interval = self._purse.terms.cost(self._purse.terms.window(self._purse.signed))
-            self._open(standing.secured + min(interval, pool))
+            # Not more than can be needed: what is kept already is the cache's own word.
+            self._open(min(standing.secured + min(interval, pool), self._purse.owed + 2 * interval))
         await self._pause()
 
     def _open(self, amount: int) -> None:

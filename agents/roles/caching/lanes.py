@@ -42,6 +42,11 @@ class Account:
         """The lane."""
         return self.till.lane
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is lost with it: nothing was served, and nothing is kept for what was signed. Signing is free."""
+        return not (self.till.owed or self.till.sure or self.active or self.work)
+
 
 @dataclass(frozen=True)
 class Past:

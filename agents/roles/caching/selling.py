@@ -32,7 +32,7 @@ NEW_LANES = 2.0
 """Lanes a second that one host may have looked up on the chain."""
 BURST = 64
 IDLE = 4096
-"""Lanes without a voucher that are remembered."""
+"""Lanes with nothing in them that are remembered."""
 
 
 class Chain(Protocol):
@@ -142,7 +142,7 @@ class Selling:
     def _tidy(self) -> None:
         """Forget lanes in which nothing ever happened, the oldest first."""
         if len(self._book) > IDLE:
-            idle = [each for each in self._book if each.till.voucher is None and not each.till.owed and not each.active]
+            idle = [each for each in self._book if each.idle]
             for account in idle[: len(self._book) - IDLE]:
                 self._book.forget(account)
 
@@ -166,7 +166,7 @@ class Selling:
             signed, self._signer(signed.voucher.digest(self._offer.domain), signed.signature)
         )
         account.proven = True
-        if account.till.paid > before:
+        if account.till.paid > before and not account.idle:
             await self._book.save(account)
         self._changed(account)
 
@@ -256,6 +256,8 @@ class Selling:
         Raises PaymentRequired when that takes too long, and at once where no voucher would help.
         """
         deadline = self._clock() + self._patience
+        if any(other.exposed for other in self._book.others(account.lane, account.lane.reader)):
+            self._trust(account)  # its reader was admitted in several lanes before it owed in any
         if self._room(account) < size:
             await self._look(account)
         while self._room(account) < size:

@@ -210,7 +210,8 @@ def numbered(requests: Any, path: Path) -> Trace:
     back = np.flatnonzero(np.diff(requests["time"].astype(np.int64)) < 0)
     if len(back):
         raise TraceInvalid(f"request {back[0] + 2} of {path} comes before the one before it", "", "Is it a trace?")
-    pairs = np.zeros(len(requests), dtype=[("name", "<u8"), ("size", "<i8")])
-    pairs["name"], pairs["size"] = requests["name"], np.maximum(requests["size"], 1)
-    found, objects = np.unique(pairs, return_inverse=True)
-    return Trace(requests["time"].astype(np.float64), objects.astype(np.int32), found["size"].copy(), path.name)
+    _, name = np.unique(requests["name"], return_inverse=True)
+    lengths, length = np.unique(np.maximum(requests["size"], 1), return_inverse=True)
+    pairs, objects = np.unique(name * len(lengths) + length, return_inverse=True)
+    sizes = lengths[pairs % len(lengths)].astype(np.int64)
+    return Trace(requests["time"].astype(np.float64), objects.astype(np.int32), sizes, path.name)

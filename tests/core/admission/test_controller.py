@@ -14,7 +14,7 @@ from agents.core.errors import Misuse
 from tests.core.admission.models import features, knowing
 
 NEAR, FAR = features(0.1), features(2.0, size=500_000.0, small=0.1)
-LENGTHS = Lengths(epoch=200, window=10, warm_up=20, history=40)
+LENGTHS = Lengths(epoch=200, window=10, warm_up=20, history=40, lead=40)
 PAPER = Rules(miniatures=False)
 
 
@@ -107,13 +107,15 @@ def test_the_same_windows_give_the_same_experts() -> None:
 
 
 def test_lengths_are_fractions_of_the_epoch() -> None:
-    assert lengths(50_000) == Lengths(50_000, 4_000, 4_000, 32_000)
-    assert lengths(1_000, window=0.1, warm_up=0.0, history=2) == Lengths(1_000, 100, 0, 200)
+    assert lengths(16_000) == Lengths(16_000, 4_000, 4_000, 48_000, 16_000)
+    assert lengths(1_000, window=0.1, warm_up=0.0, history=2, lead=1) == Lengths(1_000, 100, 0, 200, 100)
     assert controller().begin().stage is Stage.WARMING
     assert Controller(controller().model, replace(LENGTHS, warm_up=0)).begin().stage is Stage.COLLECTING
 
 
-@pytest.mark.parametrize("wrong", [(100, 200, 0, 0), (100, 1, 0, 0), (100, 10, 101, 0), (100, 10, 10, -1)])
-def test_lengths_that_make_no_epoch_are_refused(wrong: tuple[int, int, int, int]) -> None:
+@pytest.mark.parametrize(
+    "wrong", [(100, 200, 0, 0, 0), (100, 1, 0, 0, 0), (100, 10, 101, 0, 0), (100, 10, 10, -1, 0), (100, 10, 10, 9, -1)]
+)
+def test_lengths_that_make_no_epoch_are_refused(wrong: tuple[int, int, int, int, int]) -> None:
     with pytest.raises(Misuse):
         Lengths(*wrong)

@@ -15,7 +15,7 @@ from agents.core.admission.windows import Window
 from tests.core.admission.models import features, knowing
 
 KB = 1_000
-LENGTHS = Lengths(epoch=2_000, window=100, warm_up=100, history=250)
+LENGTHS = Lengths(epoch=2_000, window=100, warm_up=100, history=250, lead=250)
 
 
 @dataclass
@@ -115,7 +115,7 @@ def test_it_settles_on_an_expert_for_the_traffic_and_promotes_by_it() -> None:
 
 def test_memory_is_bounded_and_a_sample_is_of_whole_objects() -> None:
     most = 600
-    written = Written(Lengths(epoch=20_000, window=1_000, warm_up=0, history=4_000))
+    written = Written(Lengths(epoch=20_000, window=1_000, warm_up=0, history=4_000, lead=4_000))
     policy = Darwin(written, 1 << 20, most_requests=most)  # type: ignore[arg-type]
     requests = [(f"object {number % 1_000 if number % 2 else number}", 10 * KB) for number in range(30_000)]
     for key, size in requests:
@@ -134,7 +134,7 @@ def test_memory_is_bounded_and_a_sample_is_of_whole_objects() -> None:
 
 
 def test_a_sample_without_requests_of_a_window_is_no_window() -> None:
-    written = Written(Lengths(epoch=20_000, window=10, warm_up=0, history=10_000))
+    written = Written(Lengths(epoch=20_000, window=10, warm_up=0, history=10_000, lead=10_000))
     policy = Darwin(written, 1 << 20, most_requests=2)  # type: ignore[arg-type]
     for number in range(1_000):
         policy.request(f"object {number}", 10 * KB, Found.ORIGIN)

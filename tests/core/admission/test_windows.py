@@ -48,7 +48,10 @@ def seen(objects: np.ndarray, sizes: np.ndarray, ordinals: np.ndarray, history: 
     """The last WINDOW requests with so many before them."""
     part = slice(len(objects) - WINDOW - history, None)
     times = np.arange(len(objects))[part]
-    return window(objects[part] * keys, sizes[part], ordinals[part], times, history, CAPACITY, Tally())
+    kept = np.zeros(len(times), np.uint8)
+    return window(
+        objects[part] * keys, sizes[part], ordinals[part], times, kept, (0, len(objects) - WINDOW), CAPACITY, Tally()
+    )
 
 
 @pytest.mark.parametrize("at", [2, 3, 9, 35])
@@ -73,3 +76,29 @@ def test_keys_are_any_numbers() -> None:
     plain, others = (seen(objects, sizes, ordinals, 3_000, keys) for keys in (1, -(2**40) + 1))
     assert (plain.miniature([1, 8]) == others.miniature([1, 8])).all()
     assert plain.features == others.features
+
+
+def test_a_miniature_starts_from_what_memory_really_held() -> None:
+    objects, sizes, ordinals = traffic(4)
+    lead = 1_000
+    before, after = EXPERTS[3], EXPERTS[0]  # the second one admits next to nothing, and lives on what is there
+    start = len(objects) - WINDOW - lead
+    early = np.arange(len(objects)) < start
+    admits = [(ordinals >= expert.frequency) & (sizes < expert.size) for expert in (before, after)]
+    held, used, hits = OrderedDict[int, int](), 0, []
+    for thing, size, keep in zip(objects.tolist(), sizes.tolist(), np.where(early, *admits).tolist(), strict=True):
+        hits.append(thing in held)
+        if thing in held:
+            held.move_to_end(thing)
+        elif keep:
+            held[thing] = size
+            used += size
+            while used > CAPACITY:
+                used -= held.popitem(last=False)[1]
+    part = slice(len(objects) - WINDOW - 9_000, None)
+    seen_so = window(
+        objects[part], sizes[part], ordinals[part], np.arange(len(objects))[part], admits[0][part],
+        (start, len(objects) - WINDOW), CAPACITY, Tally(),
+    )  # fmt: skip
+    alone = seen(objects, sizes, ordinals, 9_000).miniature([0])
+    assert seen_so.miniature([0])[0, 0] == pytest.approx(np.mean(hits[-WINDOW:])) != alone[0, 0]

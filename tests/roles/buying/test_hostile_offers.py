@@ -1,0 +1,76 @@
+"""What a cache may say of itself and of a lane without costing its reader more than one interval."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agents.core.channels.lanes import Lane
+from agents.core.channels.offers import Offer, Standing
+from agents.core.channels.terms import MAX_INTERVAL, Terms
+from agents.core.channels.till import Halt
+from agents.core.channels.wire import parse_payment
+from agents.core.errors import PeerError
+from agents.net.caches import CacheClient
+from agents.net.endpoint import Peer
+from agents.roles.buying.lanes import Budget, Lanes
+from agents.store.state import StateStore
+from tests.roles.buying.town import DOMAIN, MIB, READER, TOKEN, Funds
+
+PRICE = 10
+CACHE = Peer("http://127.0.0.1:1", "0x" + "33" * 20)
+NOW = 1_700_000_000
+
+
+class Liar(CacheClient):
+    """A cache that says what it likes."""
+
+    def __init__(self, terms: Terms) -> None:
+        super().__init__()
+        self.terms = terms
+        self.said = Standing(b"", 0, 0, 0, None, 0, 0, None)
+
+    async def vouch(self, cache: Peer, payment: str) -> Offer | None:
+        return self.offered(parse_payment(payment).lane)
+
+    def offered(self, lane: Lane) -> Offer:
+        return Offer(DOMAIN, TOKEN, CACHE.address, self.terms, 60, replace(self.said, lane=lane.id))
+
+
+@pytest.mark.parametrize("terms", [Terms(PRICE), Terms(PRICE, interval=MAX_INTERVAL, max_interval=MAX_INTERVAL)])
+def test_a_cache_is_granted_one_interval_however_long_it_says_that_is(tmp_path: Path, terms: Terms) -> None:
+    async def story() -> None:
+        state, budget, client = StateStore(tmp_path / "reader.db"), Budget(1 << 60), Liar(terms)
+        for owed in (MIB * PRICE, 2 * MIB * PRICE, 100 * MIB * PRICE):
+            lanes = Lanes(client, state, READER, Funds(), budget, PRICE, lambda: NOW)  # each time a new process
+            payer = await lanes.payer(CACHE)
+            assert payer is not None
+            lane = parse_payment(payer.payment()).lane
+            client.said = replace(client.said, owed=owed, halt=Halt.VOUCHER)
+            with contextlib.suppress(PeerError):
+                await payer.settle(client.offered(lane))
+            signed = parse_payment(payer.payment()).voucher
+            assert signed is not None
+            client.said = replace(client.said, paid=signed.voucher.amount, signature=signed.signature)
+            assert budget.spent <= MIB * PRICE, "more than one interval was paid for nothing"
+        state.close()
+
+    asyncio.run(story())
+
+
+def test_a_cache_cannot_have_the_whole_deposit_kept_for_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        state, client = StateStore(tmp_path / "reader.db"), Liar(Terms(PRICE, max_interval=MAX_INTERVAL))
+        payer = await Lanes(client, state, READER, Funds(), Budget(1 << 60), PRICE, lambda: NOW).payer(CACHE)
+        assert payer is not None
+        lane = parse_payment(payer.payment()).lane
+        for secured in (1 << 40, 1 << 50):
+            client.said = replace(client.said, secured=secured, halt=Halt.OPENING)
+            await payer.settle(client.offered(lane))
+        opening = parse_payment(payer.payment()).opening
+        assert opening is not None and opening.opening.amount <= 2 * MIB * PRICE
+        state.close()
+
+    asyncio.run(story())
