@@ -7,18 +7,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agents.chain.deploy import DEV_MARKET
-from agents.cli.quote import show, size_text, span_text
+from agents.chain.deploy import DEV_MARKET, DEV_STAKE
+from agents.cli.outlook import show_watched, size_text, span_text
+from agents.cli.quote import show
 from agents.core.durability.choice import Choice, Need, Offer, predicted
 from agents.core.durability.cycles import cycles
 from agents.core.durability.detection import catch_probability
 from agents.core.durability.hazards import YEAR_SECONDS, Hazards
 from agents.core.durability.quote import Pins, alternatives, cheapest, probability_of
+from agents.core.durability.transient import loss_by
 from agents.core.errors import OutOfReach
+from agents.core.market.types import Ask, Content, SlotState
+from agents.core.market.view import MarketView, RequestView, SlotView
 from agents.core.proofs.profiles import PROFILES
+from agents.runtime.durability import watched_at
+from agents.runtime.follower import Moment
 from agents.runtime.pricing import MarketPrice
 from agents.runtime.quoting import PROOF_GAS, Quotation
-from agents.runtime.settings import DEFAULT_PRICE
+from agents.runtime.settings import DEFAULT_PRICE, Hardship, Place, StoreOrder, Target
+from agents.simulation.intervals import Interval
+from agents.simulation.slots import simulate_slots
 from scripts.market_document import row
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,9 +35,12 @@ DOCUMENT = ROOT / "docs" / "durability.md"
 HOUR, DAY, GIB = 3_600, 86_400, 1 << 30
 
 NEED = Need(size=GIB, duration=YEAR_SECONDS, nines=9, mttf=YEAR_SECONDS, mttr=DAY)
-HOURLY = replace(DEV_MARKET, period_blocks=300, block_seconds=12)
-"""A period is an hour on a chain with a block every twelve seconds."""
+HOURLY = replace(DEV_MARKET, period_blocks=300, block_seconds=12, max_duration=YEAR_SECONDS)
+"""A period is an hour on a chain with a block every twelve seconds, and a request lasts a year at most."""
 OFFER = Offer(HOURLY, PROFILES["production"], DEFAULT_PRICE, PROOF_GAS)
+
+SIMULATED_FILES, SIMULATED_YEARS = 100, 200.0
+"""So long that it does not matter that all slots are there at first."""
 
 FILE = Path("big.bin")
 FILE_BYTES = 20 << 20
@@ -62,6 +73,10 @@ def devnet_choice() -> Choice:
     return cheapest(replace(NEED, size=FILE_BYTES), DEVNET)
 
 
+REQUEST = bytes.fromhex("5a74594b" + "1c" * 27 + "00")
+"""A request's id."""
+
+
 class Terminal(io.StringIO):
     """What a person looks at."""
 
@@ -87,11 +102,47 @@ def an_answer() -> str:
     choice = devnet_choice()
     others = tuple(alternatives(choice.need, DEVNET, Pins(), choice))
     found = Quotation(FILE_BYTES, choice, others, MarketPrice(DEFAULT_PRICE, 0), HOSTS, DEV_MARKET.max_duration)
+    order = StoreOrder(FILE, Target(nines=9), YEAR_SECONDS)
+    return printed(f"agent client quote {FILE} --nines 9 --duration 1y", lambda: show(found, Place(), order))
+
+
+def printed(command: str, show_it: Callable[[], None]) -> str:
+    """A command with what it prints."""
     said = Terminal()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), plain():
-        show(found, FILE, "1y")
-    printed = "\n".join(line.rstrip() for line in said.getvalue().splitlines())
-    return f"```\n$ agent client quote {FILE} --nines 9 --duration 1y\n{printed}\n```"
+        show_it()
+    lines = "\n".join(line.rstrip() for line in said.getvalue().splitlines())
+    return f"```\n$ {command}\n{lines}\n```"
+
+
+def a_request() -> str:
+    """What the command prints of the same choice on the market, a day after one of its slots was lost."""
+    choice, posted_at = devnet_choice(), 1_800_000_000
+    ask = Ask(
+        proof_probability=choice.probability, slots=choice.code.slots, max_slot_loss=choice.code.parity,
+        repair_threshold=choice.code.repair_threshold, dispersal=5_000, slot_size=choice.slot_bytes,
+        duration=DEV_MARKET.max_duration, price_per_byte_per_second=DEFAULT_PRICE, collateral_per_byte=1,
+    )  # fmt: skip
+    lost = SlotView(state=SlotState.LOST, vacated_at=posted_at + 9 * DAY)
+    slots = (lost, *[SlotView(state=SlotState.FILLED)] * (ask.slots - 1))
+    request = RequestView(
+        REQUEST, "", ask, Content(bytes(32), 1), posted_at, 0, posted_at + 60, posted_at + ask.duration, ask.price, slots,
+        started=True,
+    )  # fmt: skip
+    moment = Moment(MarketView(DEV_MARKET, DEV_STAKE, {REQUEST: request}), 0, posted_at + 10 * DAY)
+    found = watched_at(moment, "", PROFILES["devnet"], Hardship())
+    return printed(f"agent market durability {REQUEST.hex()[:12]}", lambda: show_watched(found))
+
+
+def groups() -> str:
+    """Codes by how hosts fail together."""
+    rows = []
+    for size, years in ((1, 0), (2, 40), (2, 10), (4, 40), (4, 10)):
+        together = {"group_size": size, "group_mttf": float(years * YEAR_SECONDS)} if years else {}
+        found = best_or_none(replace(NEED, **together), Pins(max_slots=32))
+        options = f"`--group-size {size} --group-mttf {years}y`" if years else "none: hosts fail alone"
+        rows.append([options, code(found), f"{found.code.expansion:.2f}"] if found else [options, "none", ""])
+    return table(["options", "slots", "slots per data slot"], rows)
 
 
 def slots() -> str:
@@ -111,16 +162,28 @@ def thresholds() -> str:
     rows = []
     for threshold in (1, 2, 3, 5, 8):
         found = cheapest(NEED, OFFER, Pins(max_slots=32, threshold=threshold))
+        hazards = Hazards(found.need.mttf, found.need.mttr, float(found.interval))
+        lived = simulate_slots(found.code, hazards, SIMULATED_YEARS * YEAR_SECONDS, SIMULATED_FILES)
         rows.append(
             [
                 str(threshold),
                 code(found),
                 f"{found.code.expansion:.2f}",
                 f"{found.repairs:.1f}",
+                _between(lived.repair_rate.scaled(YEAR_SECONDS), "{:.1f}".format),
                 size_text(found.traffic),
+                _between(
+                    lived.traffic_rate.scaled(found.data_bytes * YEAR_SECONDS), lambda moved: size_text(round(moved))
+                ),
             ]
         )
-    return table(["l0", "slots", "slots per data slot", "repairs a year", "moved a year"], rows)
+    columns = ["l0", "slots", "slots per data slot", "repairs a year", "simulated", "moved a year", "simulated"]
+    return table(columns, rows)
+
+
+def _between(found: Interval, shown: Callable[[float], str]) -> str:
+    """The ends of an interval."""
+    return f"{shown(found.low)} to {shown(found.high)}"
 
 
 def intervals() -> str:
@@ -174,7 +237,12 @@ def hazards() -> str:
         ("pairs, each lost together once in ten years", replace(assumed, group_size=2, group_mttf=10.0 * YEAR_SECONDS)),
         ("fours, each lost together once in ten years", replace(assumed, group_size=4, group_mttf=10.0 * YEAR_SECONDS)),
     ]
-    return table(["hazards", "loss a year"], ([name, _loss(choice, found)] for name, found in cases))
+    losses = [[name, _loss(choice, found)] for name, found in cases]
+    exact = [
+        "as assumed, with the exact law of the time to a loss",
+        f"{loss_by(choice.code, assumed, YEAR_SECONDS):.1e}",
+    ]
+    return table(["hazards", "loss a year"], [losses[0], exact, *losses[1:]])
 
 
 def _loss(choice: Choice, found: Hazards) -> str:
@@ -182,8 +250,8 @@ def _loss(choice: Choice, found: Hazards) -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    "an answer": an_answer, "slots": slots, "thresholds": thresholds, "intervals": intervals, "detection": detection,
-    "hazards": hazards,
+    "an answer": an_answer, "a request": a_request, "slots": slots, "thresholds": thresholds, "intervals": intervals,
+    "detection": detection, "hazards": hazards, "groups": groups,
 }  # fmt: skip
 
 

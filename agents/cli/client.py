@@ -14,9 +14,12 @@ from agents.cli.parsing import maybe, price_per_byte, read
 from agents.cli.progress import progress
 from agents.cli.quote import chosen_text, quote
 from agents.cli.target import (
+    Assumed,
     Collateral,
     Expansion,
     GasPrice,
+    GroupMttf,
+    GroupSize,
     MaxSlots,
     Mttf,
     Mttr,
@@ -59,6 +62,8 @@ def store(
     max_slots: MaxSlots = None,
     mttf: Mttf = None,
     mttr: Mttr = None,
+    group_size: GroupSize = None,
+    group_mttf: GroupMttf = None,
     expansion: Expansion = None,
     proof_interval: ProofInterval = None,
     gas_price: GasPrice = None,
@@ -88,7 +93,8 @@ def store(
 
     Typed again after a kill it goes on where it was; typed again for a file that is stored, it prints its capability again.
     """
-    wish = Wish(max_slots, mttf, mttr, expansion, repair_threshold, proof_interval, gas_price, traffic_price, price)
+    assumed = Assumed(mttf, mttr, group_size, group_mttf)
+    wish = Wish(assumed, max_slots, expansion, repair_threshold, proof_interval, gas_price, traffic_price, price)
     order = StoreOrder(
         file=file,
         parameters=wish.parameters(nines, slots, parity, proof_probability),

@@ -7,6 +7,7 @@ import typer
 
 from agents.cli import output
 from agents.cli.options import Json, Market, Rpc
+from agents.cli.outlook import durability
 from agents.runtime.settings import Place
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from agents.runtime.market import Listing
 
 app = typer.Typer(help="What is on the market.", no_args_is_help=True)
+
+app.command()(durability)
 
 
 def _now(rpc: str | None, market: str | None) -> "Moment":

@@ -10,11 +10,26 @@ import typer
 from agents.cli import output
 from agents.cli.bill import warn
 from agents.cli.options import Json, Market, Rpc
+from agents.cli.outlook import (
+    caught_texts,
+    hazard_facts,
+    outlook_facts,
+    proofs_text,
+    repair_text,
+    show_lines,
+    size_text,
+    slots_text,
+    span_text,
+    three,
+)
 from agents.cli.parsing import read
 from agents.cli.target import (
+    Assumed,
     Collateral,
     Expansion,
     GasPrice,
+    GroupMttf,
+    GroupSize,
     MaxSlots,
     Mttf,
     Mttr,
@@ -46,6 +61,8 @@ def quote(
     max_slots: MaxSlots = None,
     mttf: Mttf = None,
     mttr: Mttr = None,
+    group_size: GroupSize = None,
+    group_mttf: GroupMttf = None,
     expansion: Expansion = None,
     repair_threshold: Annotated[
         int | None, typer.Option(help="Lost slots that open a repair. Default: the cheapest.")
@@ -61,15 +78,16 @@ def quote(
     json: Json = False,
 ) -> None:
     """The cheapest way to store a file for so many nines, and what else would do. Needs no account; sends nothing."""
-    target = Wish(
-        max_slots, mttf, mttr, expansion, repair_threshold, proof_interval, gas_price, traffic_price, price
-    ).target(nines)
+    assumed = Assumed(mttf, mttr, group_size, group_mttf)
+    wish = Wish(assumed, max_slots, expansion, repair_threshold, proof_interval, gas_price, traffic_price, price)
+    target = wish.target(nines)
     seconds = read("--duration", duration, units.parse_duration)
     order = StoreOrder(file, target, seconds, collateral=collateral, encrypt=not no_encrypt)
     from agents.runtime import quoting
 
-    found = asyncio.run(quoting.quotation(Place(rpc, market), order, target))
-    output.Output(json).result(_facts(found), lambda: show(found, file, duration))
+    place = Place(rpc, market)
+    found = asyncio.run(quoting.quotation(place, order, target))
+    output.Output(json).result(_facts(found, place, order), lambda: show(found, place, order))
 
 
 def chosen_text(chosen: Parameters) -> str:
@@ -83,48 +101,29 @@ def chosen_text(chosen: Parameters) -> str:
 # --- for programs ---
 
 
-def _facts(found: "Quotation") -> dict[str, Any]:
+def _facts(found: "Quotation", place: Place, order: StoreOrder) -> dict[str, Any]:
     need, offer = found.choice.need, found.choice.offer
-    assumed = {
-        "nines": need.nines,
-        "target": need.target,
-        "duration": need.duration,
-        "mttf": need.mttf,
-        "mttr": need.mttr,
-    }
+    wanted = {"nines": need.nines, "target": need.target, "duration": need.duration}
+    assumed = wanted | hazard_facts(need.mttf, need.mttr, need.group_size, need.group_mttf)
     paid = {
         "pricePerBytePerSecond": str(offer.price),
         "priceFrom": "typed" if found.market is None else "market" if found.market.requests else "default",
         "priceRequests": found.market.requests if found.market else 0,
     }
-    about = {"fileSize": found.file_bytes, "samples": offer.profile.samples, "hosts": found.hosts}
+    about = {"fileSize": found.file_bytes, "hosts": found.hosts, "command": store_command(found, place, order)}
     others = {"alternatives": [_choice_facts(other) for other in found.others], "warnings": _warnings(found)}
     return assumed | paid | about | _choice_facts(found.choice) | others
 
 
 def _choice_facts(choice: "Choice") -> dict[str, Any]:
     code = choice.code
-    return {
-        "dataSlots": code.data,
-        "paritySlots": code.parity,
-        "repairThreshold": code.repair_threshold,
-        "proofProbability": choice.probability,
-        "proofInterval": choice.interval,
-        "slotSize": choice.slot_bytes,
+    return outlook_facts(choice) | {
         "storedSize": code.slots * choice.slot_bytes,
         "expansion": round(code.expansion, 3),
         "price": str(choice.price),
         "hostsCost": str(choice.hosts_cost),
-        "lossAYear": choice.loss,
         "lossInDuration": choice.loss_in_duration,
-        "repairsAYear": choice.repairs,
-        "repairBytesAYear": round(choice.traffic),
-        "proofsAYear": choice.proofs,
         "gasAYear": round(choice.gas),
-        "fatalShare": choice.fatal_share,
-        "caughtByOneProof": choice.caught,
-        "secondsToCatch": choice.seconds_to_catch(),
-        "secondsToLose": choice.seconds_to_catch(code.misses),
     }
 
 
@@ -133,40 +132,63 @@ def _warnings(found: "Quotation") -> list[str]:
 
     few = pricing.few_hosts(found.hosts, found.choice.code.slots)
     warnings = [few] if few else []
-    if found.choice.need.duration > found.max_duration:
+    need = found.choice.need
+    if need.duration > found.max_duration:
+        longest, asked = units.spell_duration(found.max_duration), units.spell_duration(need.duration)
         warnings.append(
-            f"This market sells {units.format_duration(found.max_duration)} at once: store it for that, and have "
-            "`agent client extend` add more."
+            f"This market keeps a request for {longest} at most, extensions included: {asked} takes "
+            f"{-(-need.duration // found.max_duration)} of them. Type the line below again when one is over, or, with "
+            "another --duration, before it is."
         )
     return warnings
+
+
+def store_command(found: "Quotation", place: Place, order: StoreOrder) -> str:
+    """What buys the choice, as it is to be typed: for as long as the market lets a request last."""
+    code, offer = found.choice.code, found.choice.offer
+    seconds = min(order.duration, found.max_duration)
+    words = [
+        "agent", "client", "store", str(order.file), "--slots", code.data, "--parity", code.parity, "--repair-threshold",
+        code.repair_threshold, "--proof-probability", found.choice.probability, "--price", offer.price, "--duration",
+        units.spell_duration(seconds),
+    ]  # fmt: skip
+    if order.expiry >= seconds:
+        words += ["--expiry", units.spell_duration(max(1, seconds // 2))]
+    if order.collateral is not None:
+        words += ["--collateral", order.collateral]
+    if not order.encrypt:
+        words.append("--no-encrypt")
+    words += ["--rpc", place.rpc] if place.rpc else []
+    words += ["--market", place.market] if place.market else []
+    return shlex.join(str(word) for word in words)
 
 
 # --- for people ---
 
 
-def show(found: "Quotation", file: Path, duration: str) -> None:
-    """Print a quotation for a person; ``duration`` as it was typed."""
+def show(found: "Quotation", place: Place, order: StoreOrder) -> None:
+    """Print a quotation for a person."""
     choice = found.choice
     code, offer = choice.code, choice.offer
     size, stored = found.file_bytes, code.slots * choice.slot_bytes
+    duration = units.spell_duration(order.duration)
+    caught, lost = caught_texts(choice)
     lines = {
         "price": f"{units.format_amount(choice.price)} for {duration}",
         "": f"at {offer.price} a byte and second, {_price_source(found)}",
-        "slots": f"{code.data}+{code.parity} of {units.format_size(choice.slot_bytes)}: any {code.data} rebuild the file",
+        "slots": slots_text(choice),
         "stored": f"{units.format_size(stored)} for {units.format_size(size)}, {stored / size:.2f} times the file",
         "loss": f"{choice.loss:.1e} a year, {choice.loss_in_duration:.1e} in {duration}",
-        "repair": f"from {code.repair_threshold} lost on: {choice.repairs:.3g} a year move {size_text(choice.traffic)}",
-        "proofs": f"of {offer.profile.samples} cells, each slot every {span_text(choice.interval)}: one period in "
-        f"{choice.probability};",
+        "repair": repair_text(choice),
+        "proofs": proofs_text(choice),
         "  ": f"{choice.proofs:,.0f} a year take {choice.gas:.1e} gas",
-        "caught": f"{choice.caught:.0%} by one proof, where a slot lost the {choice.fatal_share:.1%} it cannot mend;",
-        " ": f"it counts as lost in {span_text(choice.seconds_to_catch(code.misses))} on average",
+        "caught": caught,
+        " ": lost,
         "hosts": f"{code.slots} are needed, {found.hosts} could take a slot",
     }
     if choice.hosts_cost:
         lines["to hosts"] = f"proofs and repairs cost them {units.format_amount(choice.hosts_cost)}"
-    for name, value in lines.items():
-        output.line(f"{name:<8} {value}")
+    show_lines(lines)
     output.line("")
     output.table(COLUMNS, [_row(other) for other in found.others], "nothing else")
     for line in LEGEND:
@@ -174,10 +196,7 @@ def show(found: "Quotation", file: Path, duration: str) -> None:
     for warning in _warnings(found):
         warn(warning)
     output.note("Store it so:")
-    output.note(
-        f"agent client store {shlex.quote(str(file))} --slots {code.data} --parity {code.parity} --repair-threshold "
-        f"{code.repair_threshold} --proof-probability {choice.probability} --price {offer.price} --duration {duration}"
-    )
+    output.note(store_command(found, place, order))
 
 
 def _price_source(found: "Quotation") -> str:
@@ -186,22 +205,6 @@ def _price_source(found: "Quotation") -> str:
     if not found.market.requests:
         return "the default, as nothing is hosted yet"
     return f"what is paid now (median of {found.market.requests})"
-
-
-def size_text(size: float) -> str:
-    """Bytes that are a mean, in three digits."""
-    name = next((name for name in ("TiB", "GiB", "MiB", "KiB") if size >= units.SIZES[name]), "B")
-    return f"{_three(size / units.SIZES[name])} {name}"
-
-
-def span_text(seconds: float) -> str:
-    """A time that is a mean, in three digits of one unit."""
-    name = next((name for name in ("y", "d", "h", "m") if seconds >= units.TIMES[name]), "s")
-    return f"{_three(seconds / units.TIMES[name])}{name}"
-
-
-def _three(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _row(choice: "Choice") -> tuple[str, ...]:
@@ -213,7 +216,7 @@ def _row(choice: "Choice") -> tuple[str, ...]:
         span_text(choice.interval),
         f"{choice.price / units.TOKEN:.4g}",
         f"{choice.loss:.1e}",
-        _three(choice.repairs),
+        three(choice.repairs),
         size_text(choice.traffic),
         f"{choice.caught:.0%}",
         span_text(choice.seconds_to_catch(code.misses)),

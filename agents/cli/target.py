@@ -13,6 +13,13 @@ from agents.runtime.settings import Parameters, Target
 MaxSlots = Annotated[int | None, typer.Option(help="Slots at most, parity included; each needs a host of its own.")]
 Mttf = Annotated[str | None, typer.Option(metavar="TIME", help="Mean time until a host is lost. Default: 1y.")]
 Mttr = Annotated[str | None, typer.Option(metavar="TIME", help="Mean time of a repair, once it is open. Default: 24h.")]
+GroupSize = Annotated[
+    int | None,
+    typer.Option(help="So many slots are with hosts that fail together, besides failing alone; with --group-mttf."),
+]
+GroupMttf = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Mean time until the hosts of such a group fail. Default: never.")
+]
 Expansion = Annotated[float | None, typer.Option(help="Slots per data slot, e.g. 1.5. Default: the cheapest.")]
 ProofInterval = Annotated[
     str | None,
@@ -31,12 +38,40 @@ NoEncrypt = Annotated[bool, typer.Option("--no-encrypt", help="Store a public fi
 
 
 @dataclass(frozen=True)
+class Assumed:
+    """What is said of the hosts, as it was typed; None: nothing."""
+
+    mttf: str | None = None
+    mttr: str | None = None
+    group_size: int | None = None
+    group_mttf: str | None = None
+
+    def known(self) -> dict[str, int]:
+        """What was typed, by its name in the settings. Raises Misuse."""
+        if (self.group_size is None) != (self.group_mttf is None):
+            typed, other = ("mttf", "size") if self.group_size is None else ("size", "mttf")
+            raise Misuse(
+                f"--group-{typed} goes with --group-{other}",
+                "hosts that fail together are so many, and do so after some time",
+                "Say both, like --group-size 2 --group-mttf 10y.",
+            )
+        if self.group_size is not None and self.group_size < 1:
+            raise Misuse(f"A group cannot have {self.group_size} slots", "", "Choose a --group-size of 1 or more.")
+        read = {
+            "mttf": maybe("--mttf", self.mttf, units.parse_duration),
+            "mttr": maybe("--mttr", self.mttr, units.parse_duration),
+            "group_size": self.group_size,
+            "group_mttf": maybe("--group-mttf", self.group_mttf, units.parse_duration),
+        }
+        return {name: value for name, value in read.items() if value is not None}
+
+
+@dataclass(frozen=True)
 class Wish:
     """The options as they were typed; None: not at all."""
 
+    assumed: Assumed
     max_slots: int | None
-    mttf: str | None
-    mttr: str | None
     expansion: float | None
     repair_threshold: int | None
     proof_interval: str | None
@@ -49,8 +84,6 @@ class Wish:
         if self.price is not None and self.price < 1:
             raise Misuse(f"A price of {self.price} cannot be", "hosts store nothing for it", "Choose 1 or more.")
         typed = {
-            "mttf": maybe("--mttf", self.mttf, units.parse_duration),
-            "mttr": maybe("--mttr", self.mttr, units.parse_duration),
             "proof_interval": maybe("--proof-interval", self.proof_interval, units.parse_duration),
             "gas_price": maybe("--gas-price", self.gas_price, units.parse_amount),
             "traffic_price": maybe("--traffic-price", self.traffic_price, units.parse_amount),
@@ -59,7 +92,7 @@ class Wish:
             "price": self.price,
         }
         known = {name: value for name, value in typed.items() if value is not None}
-        return Target(nines, expansion=self.expansion, **known)
+        return Target(nines, expansion=self.expansion, **known, **self.assumed.known())
 
     def parameters(
         self, nines: float | None, slots: int | None, parity: int | None, proof_probability: int | None
@@ -74,8 +107,10 @@ class Wish:
                         "Leave one of them out; --max-slots, --expansion, --repair-threshold and --proof-interval may be said.",
                     )  # fmt: skip
             return self.target(nines)
-        for option in ("max_slots", "mttf", "mttr", "expansion", "proof_interval", "gas_price", "traffic_price"):
-            if getattr(self, option) is not None:
+        options = ("max_slots", "expansion", "proof_interval", "gas_price", "traffic_price")
+        chosen = vars(self.assumed) | {option: getattr(self, option) for option in options}
+        for option, value in chosen.items():
+            if value is not None:
                 name = option.replace("_", "-")
                 raise Misuse(f"--{name} goes with --nines", "nothing is to be chosen without it", "Name the nines too.")
         typed = {

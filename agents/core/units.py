@@ -84,6 +84,12 @@ def format_duration(seconds: int) -> str:
     return " ".join(parts[:2])
 
 
+def spell_duration(seconds: int) -> str:
+    """``seconds`` exactly, as one number that `parse_duration` reads, e.g. ``51h``."""
+    name = next(name for name in ("y", "d", "h", "m", "s") if seconds % TIMES[name] == 0)
+    return f"{seconds // TIMES[name]}{name}"
+
+
 def format_amount(amount: int) -> str:
     """``amount`` base units as tokens, exact, e.g. ``-1.5 HOLD``."""
     sign = "-" if amount < 0 else ""

@@ -26,6 +26,8 @@ COLUMNS = 1024
 SHARE_BYTES = 1 << 21
 """Bytes of all rows that are worth a thread of their own."""
 
+ROOM = 1 << 25
+"""Bytes of a workspace beyond which there is one alone."""
 
 KERNELS: dict[str, tuple[Callable[[], bool], Callable[[], Kernel]]] = {
     **{name: (partial(supported, name), partial(wide, name)) for name in ("gfni512", "gfni256", "avx2")},
@@ -70,18 +72,12 @@ def encode(data: Octets, m: int, kernel: Kernel | None = None) -> Octets:
     if m == 0 and k > 0:
         return parity
     shape, chosen = layout(k, m), kernel or default_kernel()
-    if not shape.aligned:
+    if shape.aligned:
+        _encode(data if direct(data) else np.ascontiguousarray(data, dtype=np.uint8), parity, shape, chosen)
+    else:
         shards = np.concatenate([data, parity])
         _mend(shards, np.arange(k + m) < k, shape, chosen)
         parity[:] = shards[k:]
-        return parity
-    table = _twiddles(chosen.name, shape.length)
-    rows = data if direct(data) else np.ascontiguousarray(data, dtype=np.uint8)
-
-    def some(first: int, last: int) -> None:
-        chosen.encode(rows[:, first:last], parity[:, first:last], shape, table)
-
-    _spread(size, k + m, some)
     return parity
 
 
@@ -102,19 +98,35 @@ def rebuild(shards: Octets, present: NDArray[np.bool_], k: int, kernel: Kernel |
     if not shards.flags.writeable:
         raise ValueError("rows that are read-only cannot be filled in")
     shape, chosen = layout(k, count - k), kernel or default_kernel()
-    if shape.aligned and here[:k].all():
-        missing = np.flatnonzero(~here)
-        shards[missing] = encode(shards[:k], count - k, chosen)[missing - k]
-        return
     rows = shards if direct(shards) else np.ascontiguousarray(shards)
-    _mend(rows, here, shape, chosen)
+    if not (shape.aligned and here[:k].all()):
+        _mend(rows, here, shape, chosen)
+    elif here[k:].any():
+        rows[~here] = encode(rows[:k], count - k, chosen)[~here[k:]]
+    else:
+        _encode(rows[:k], rows[k:], shape, chosen)
     if rows is not shards:
         shards[~here] = rows[~here]
 
 
+def _encode(data: Octets, parity: Octets, shape: Layout, kernel: Kernel) -> None:
+    table = _twiddles(kernel.name, shape.length)
+    _spread(
+        data.shape[1],
+        len(data) + len(parity),
+        2 * shape.space * kernel.unit,
+        lambda first, last: kernel.encode(data[:, first:last], parity[:, first:last], shape, table),
+    )
+
+
 def _mend(shards: Octets, present: NDArray[np.bool_], shape: Layout, kernel: Kernel) -> None:
     plan, tables = plan_of(shape, present.tobytes(), kernel.name)
-    _spread(shards.shape[1], 3 * shape.length, lambda first, last: kernel.rebuild(shards[:, first:last], plan, tables))
+    _spread(
+        shards.shape[1],
+        3 * shape.length,
+        shape.length * kernel.unit,
+        lambda first, last: kernel.rebuild(shards[:, first:last], plan, tables),
+    )
 
 
 @lru_cache(maxsize=4)
@@ -131,8 +143,11 @@ def _check_size(size: int) -> None:
         )
 
 
-def _spread(size: int, rows: int, work: Callable[[int, int], None]) -> None:
-    """``work(first, last)`` over the bytes of a row, on as many threads as there is work for."""
+def _spread(size: int, rows: int, room: int, work: Callable[[int, int], None]) -> None:
+    """``work(first, last)``, in a workspace of ``room`` bytes, over the bytes of a row, on as many threads as is worth it."""
+    if room > ROOM:
+        work(0, size)
+        return
     least = max(1, SHARE_BYTES // (rows * COLUMNS))
     share(-(-size // COLUMNS), lambda first, count: work(first * COLUMNS, min(size, (first + count) * COLUMNS)), least)
 

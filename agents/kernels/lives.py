@@ -30,6 +30,17 @@ def group_lives() -> Callable[..., None]:
     return despite_damage(load)
 
 
+def group_order() -> tuple[Callable[..., float], Callable[..., None]]:
+    """`agents.kernels.group_order`'s ``depart`` and ``evict``."""
+
+    def load() -> tuple[Callable[..., float], Callable[..., None]]:
+        from agents.kernels.group_order import depart, evict
+
+        return depart, evict
+
+    return despite_damage(load)
+
+
 def seeded(seed: np.random.SeedSequence) -> Any:
     """The state of a kernel's random numbers, (4,) uint64, that ``seed`` gives."""
     return seed.generate_state(4, np.uint64)

@@ -16,6 +16,7 @@ def warm() -> list[str]:
     gf16.warm()
     lives.slot_lives()
     lives.group_lives()
+    lives.group_order()
     caches.warm()
     repeats.repeats()
     repeats.miniatures()

@@ -16,8 +16,8 @@ from agents.net.fetch import SlotSource, Stripe
 from agents.roles.lapses import Rests
 from agents.roles.reading import hosts_of, sources_of, stripes_of
 from agents.roles.rebuilding import patience
-from agents.store.folders import HeldSlot, SlotName
-from agents.store.mending import SUSPECT, Health, Judge, find_damaged, looked_at, put_back, scrub
+from agents.store.folders import SlotName
+from agents.store.mending import SUSPECT, Health, Look, looked_at
 from agents.store.slots import SlotStore
 
 log = logging.getLogger(__name__)
@@ -67,10 +67,11 @@ class Mending:
         async with self._busy[name]:
             slot = self._store.slot(name)
             try:
-                found = await asyncio.to_thread(scrub, slot, False, self._advance)
+                look = await asyncio.to_thread(Look, slot, self._advance)
+                found = await asyncio.to_thread(look.mend)
                 if found.needed:
-                    await self._fetch(slot, view)
-                    found = await asyncio.to_thread(scrub, self._store.slot(name), False, self._advance)
+                    await self._fetch(look, view)
+                    found = await asyncio.to_thread(look.mend)
                 if not found.sound:
                     raise Corrupt(f"Slot {name} is damaged", found.trouble or f"{found.left} of its blocks are lost")
             except HoldfastError as error:
@@ -84,38 +85,36 @@ class Mending:
             log.info("slot %s is sound: %d blocks looked at", name, found.blocks)
         return found
 
-    async def _fetch(self, slot: HeldSlot, view: MarketView) -> None:
+    async def _fetch(self, look: Look, view: MarketView) -> None:
         """Get the blocks that must come from elsewhere. Raises PeerError, Corrupt, StorageTrouble."""
-        manifest, index = slot.manifest, slot.name.index
-        judge = await asyncio.to_thread(Judge, slot)
-        needed = slot.code.missing(await asyncio.to_thread(find_damaged, slot, judge, self._advance))
-        hosts = hosts_of(view, slot.name.manifest, (self._me,))
+        name, manifest = look.slot.name, look.slot.manifest
+        hosts = hosts_of(view, name.manifest, (self._me,))
         allowed = patience(manifest)
         try:
             async with asyncio.timeout(allowed):
                 sources = await sources_of(self._peers, hosts, manifest)
-                for start, stop in _runs(needed):
-                    await self._fetch_run(slot, judge, sources, start, stop)
+                for start, stop in _runs(look.needed):
+                    await _fetch_run(look, sources, start, stop)
         except TimeoutError as error:
             raise PeerError(
-                f"Slot {index} cannot be mended in time", f"its hosts took more than {allowed:.0f} s", TRY_ANOTHER
+                f"Slot {name.index} cannot be mended in time", f"its hosts took more than {allowed:.0f} s", TRY_ANOTHER
             ) from error
-        log.warning("slot %s: %d blocks of it came from other hosts", slot.name, len(needed))
+        log.warning("slot %s: %d blocks of it came from other hosts", name, look.health.needed)
 
-    async def _fetch_run(
-        self, slot: HeldSlot, judge: Judge, sources: Sequence[SlotSource], start: int, stop: int
-    ) -> None:
-        manifest, place = slot.manifest, start
-        code = code_across(manifest)
 
-        def keep(stripe: Stripe) -> None:
-            (block,) = code.rebuild(dict(stripe), [slot.name.index])
-            put_back(slot, judge, place, block)
+async def _fetch_run(look: Look, sources: Sequence[SlotSource], start: int, stop: int) -> None:
+    """Blocks ``start`` to ``stop`` - 1, each decoded from those that others have in its place."""
+    slot, place = look.slot, start
+    code = code_across(slot.manifest)
 
-        async with aclosing(stripes_of(sources, manifest, start, stop)) as stripes:
-            async for stripe in stripes:
-                await asyncio.to_thread(keep, stripe)
-                place += 1
+    def keep(stripe: Stripe) -> None:
+        (block,) = code.rebuild(dict(stripe), [slot.name.index])
+        look.put_back(place, block)
+
+    async with aclosing(stripes_of(sources, slot.manifest, start, stop)) as stripes:
+        async for stripe in stripes:
+            await asyncio.to_thread(keep, stripe)
+            place += 1
 
 
 def _runs(blocks: Sequence[int]) -> list[tuple[int, int]]:

@@ -70,7 +70,9 @@ def parameters_of(order: StoreOrder, profile: Profile, moment: Moment) -> Parame
 def _choice(order: StoreOrder, target: Target, profile: Profile, moment: Moment) -> Choice:
     """The best with the hosts there are or, where these are too few, with as many as are needed."""
     size = ordered_bytes(order, look_at(order.file).st_size)
-    need = Need(size, order.duration, target.nines, float(target.mttf), float(target.mttr))
+    need = Need(
+        size, order.duration, target.nines, float(target.mttf), float(target.mttr), target.group_size, target.together
+    )  # fmt: skip
     price = market_price(moment).price if target.price is None else target.price
     unlimited = Offer(
         moment.view.config, profile, price, proof_gas=PROOF_GAS, gas_price=target.gas_price,

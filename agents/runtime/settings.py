@@ -1,6 +1,7 @@
 """What a person may choose, as plain values: no chain, no files, nothing heavy to import."""
 
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 DEFAULT_PRICE = 1000
@@ -125,16 +126,31 @@ class Parameters:
     """Base units per byte per second."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """A durability to choose the parameters for, and what is assumed; None leaves a choice open."""
+@dataclass(frozen=True, kw_only=True)
+class Hardship:
+    """What is assumed of those who store."""
 
-    nines: float
-    """The file is lost within a year with a probability of 10^-nines at most."""
     mttf: int = 365 * 86_400
     """Mean seconds until a host is lost with its slot."""
     mttr: int = 86_400
     """Mean seconds a repair takes once it is open."""
+    group_size: int = 1
+    """So many hosts fail together, besides failing alone; 1: none do."""
+    group_mttf: int | None = None
+    """Mean seconds until they do; None: never."""
+
+    @property
+    def together(self) -> float:
+        """The same, endless where it is never."""
+        return inf if self.group_mttf is None else float(self.group_mttf)
+
+
+@dataclass(frozen=True)
+class Target(Hardship):
+    """A durability to choose the parameters for; None leaves a choice open."""
+
+    nines: float
+    """The file is lost within a year with a probability of 10^-nines at most."""
     max_slots: int | None = None
     """Slots at most, parity included."""
     expansion: float | None = None

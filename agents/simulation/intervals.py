@@ -41,15 +41,6 @@ def share(hits: int, trials: int, confidence: float = CONFIDENCE) -> Interval:
     return Interval(hits / trials, low, high)
 
 
-def rate(events: int, exposure: float, confidence: float = CONFIDENCE) -> Interval:
-    """Of independent events in so much time (Garwood's exact interval of a Poisson mean)."""
-    tail = (1.0 - confidence) / 2.0
-    most = 10.0 + 3.0 * events + 20.0 * math.sqrt(events + 1.0)
-    low = 0.0 if events == 0 else _root(lambda x: gamma_below(x, events), tail, 0.0, most)
-    high = _root(lambda x: gamma_below(x, events + 1), 1.0 - tail, 0.0, most)
-    return Interval(events, low, high).scaled(1.0 / exposure)
-
-
 def mean(values: Any, confidence: float = CONFIDENCE) -> Interval:
     """Of independent draws; normal, so there should be some tens of them."""
     values = np.asarray(values, np.float64)
@@ -75,21 +66,6 @@ def beta_below(x: float, a: float, b: float) -> float:
         return half * (b - half) * x / ((a + n - 1) * (a + n))
 
     return math.exp(scale) / (a * _fraction(term))
-
-
-def gamma_below(x: float, a: float) -> float:
-    """P(Gamma(a) <= x), the regularised incomplete gamma function, by its series."""
-    if x <= 0.0:
-        return 0.0
-    term = total = math.exp(a * math.log(x) - x - math.lgamma(a + 1.0))
-    if term == 0.0:
-        return float(x > a)
-    for n in range(1, TERMS):
-        term *= x / (a + n)
-        total += term
-        if term < total * 1e-17:
-            break
-    return min(1.0, total)
 
 
 def _fraction(term: Callable[[int], float]) -> float:

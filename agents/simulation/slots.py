@@ -47,19 +47,9 @@ class SlotsResult:
         return int(np.isfinite(self.lost_at).sum())
 
     @property
-    def exposure(self) -> float:
-        """Seconds lived by all together."""
-        return float(np.minimum(self.lost_at, self.duration).sum())
-
-    @property
     def loss(self) -> Interval:
         """The probability that a dataset is lost within the duration."""
         return intervals.share(self.losses, self.datasets)
-
-    @property
-    def loss_rate(self) -> Interval:
-        """Losses per dataset and second; its inverse is the mean time to loss where that is long against a repair."""
-        return intervals.rate(self.losses, self.exposure)
 
     @property
     def repair_rate(self) -> Interval:
@@ -68,8 +58,8 @@ class SlotsResult:
 
     @property
     def traffic_rate(self) -> Interval:
-        """Slots' sizes moved per dataset and second of life: k fetched a repair, and each slot made anew sent to its host."""
-        return self._rate(self.repairs * float(self.code.data) + self.written)
+        """Slots' sizes moved per dataset and second of life: whoever is first fetches k and hands on what others take."""
+        return self._rate(self.repairs * float(self.code.data - 1) + self.written)
 
     def _rate(self, counts: Any) -> Interval:
         """Of a ratio of two means (delta method)."""

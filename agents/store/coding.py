@@ -1,87 +1,77 @@
-"""The code within a slot, in a slot's file: parity made behind its data, damaged blocks made again, both in little memory.
+"""The code within a slot, in a slot's file: parity made behind its data, damaged blocks made again.
 
-A file is gone through once for every part of the code that fits in memory; a slot of some ten MiB is one part.
+A codeword's cells are fetched one by one from where they are, so each cell of the file is read once, and each one made is
+written once, however many codewords there are.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator
+from itertools import pairwise
 
 import numpy as np
 
-from agents.core.dataset.cipher import BLOCK_BYTES
-from agents.core.dataset.slot_code import Cells, SlotCode
+from agents.core.dataset.slot_code import NOWHERE, Cells, Places, Rows, SlotCode
 from agents.core.errors import Corrupt
 from agents.store.files import write_at
 
-MEMORY = 16 << 20
-"""Bytes of cells that are coded at a time."""
-WINDOW = 16
-"""Blocks read or written at a time: 1 MiB, which stays in a core's cache."""
+RUN = 512
+"""Cells read or written between two pauses, at once where they follow one another: 1 MiB."""
 
 Pause = Callable[[], None]
 """Called now and then by what takes long, so that it can be ended: whatever it raises."""
 
+_TURN = threading.Lock()
+"""Held with a codeword in memory: there is one in a process, however many slots are worked on."""
+
 
 def make_parity(handle: int, code: SlotCode, pause: Pause = lambda: None) -> None:
     """Write a slot's parity blocks into its open file, behind its data blocks. Raises Corrupt for too few of these."""
-    data, total = code.data_blocks, code.data_blocks + code.parity_blocks
-    parts, window = list(code.parts(MEMORY)), _empty(code, WINDOW)
-    for part in parts:
-        shards = code.shards(part)
-        for first, count in _windows(range(data)):
-            code.spread(part, first, _read(handle, window, first, count), shards)
-            pause()
-        code.encode(shards)
-        for first, count in _windows(range(data, total)):
-            pause()
-            # The first part's blocks are new; those of the others are filled up.
-            blocks = _read(handle, window, first, count) if part != parts[0] else _empty(code, count)
-            code.collect(part, first, blocks, shards)
-            write_at(handle, blocks.data, first * BLOCK_BYTES)
+    restore(handle, code, range(code.data_blocks, code.data_blocks + code.parity_blocks), pause)
 
 
-def restored(
-    handle: int, code: SlotCode, damaged: Sequence[int], wanted: Sequence[int], pause: Pause = lambda: None
-) -> list[bytes]:
-    """The blocks ``wanted`` of a slot, some of its ``damaged`` ones, made of those that are not.
+def restore(handle: int, code: SlotCode, damaged: Collection[int], pause: Pause = lambda: None) -> None:
+    """Write the ``damaged`` blocks of a slot into its open file, made of those that are not.
 
-    Raises Corrupt where too many are damaged, or others cannot be read.
+    Raises Corrupt where too many are damaged, or the file ends before the last of the others.
     """
-    lost = frozenset(damaged)
-    sound = [block for block in range(code.data_blocks + code.parity_blocks) if block not in lost]
-    made, window = {block: _empty(code, 1) for block in wanted}, _empty(code, WINDOW)
-    for part in code.parts(MEMORY):
-        shards = code.shards(part)
-        for first, count in _windows(sound):
-            code.spread(part, first, _read(handle, window, first, count), shards)
+    for codeword in range(code.codewords):
+        places = code.places(codeword)
+        lost = code.among(places, damaged)
+        if lost.any():
+            with _TURN:
+                _restore(handle, code, places, lost, pause)
+
+
+def _restore(handle: int, code: SlotCode, places: Places, lost: Rows, pause: Pause) -> None:
+    """The ``lost`` rows of one codeword."""
+    shards = code.shards()
+    for offset, cells in _runs(shards, places, ~lost & (places != NOWHERE), pause):
+        _read(handle, cells, offset)
+    code.rebuild(shards, places, lost)
+    for offset, cells in _runs(shards, places, lost, pause):
+        write_at(handle, cells, offset)
+
+
+def _runs(shards: Cells, places: Places, chosen: Rows, pause: Pause) -> Iterator[tuple[int, memoryview]]:
+    """The ``chosen`` rows, those that follow one another in the file too as one: where it has them, and their bytes."""
+    view, size = shards.data.cast("B"), shards.shape[1]
+    rows = np.flatnonzero(chosen)
+    cells = places[rows]
+    joined = (np.diff(rows) == 1) & (np.diff(cells) == 1)
+    joined[RUN - 1 :: RUN] = False
+    bounds = np.unique([0, *np.flatnonzero(~joined) + 1, len(rows)]).tolist()
+    first, offset = (rows * size).tolist(), (cells * size).tolist()
+    for start, stop in pairwise(bounds):
+        if start % RUN == 0:
             pause()
-        code.rebuild(part, shards, lost)
-        for block, cells in made.items():
-            code.collect(part, block, cells, shards)
-    return [made[block].tobytes() for block in wanted]
+        yield offset[start], view[first[start] : first[start] + (stop - start) * size]
 
 
-def _windows(blocks: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """``blocks``, ascending, as runs (first, count) of at most WINDOW."""
-    start = 0
-    for place in range(1, len(blocks) + 1):
-        run = place - start
-        if place == len(blocks) or blocks[place] != blocks[place - 1] + 1 or run == WINDOW:
-            yield blocks[start], run
-            start = place
-
-
-def _empty(code: SlotCode, count: int) -> Cells:
-    return np.zeros((count * code.cells_per_block, code.cell_bytes), dtype=np.uint8)
-
-
-def _read(handle: int, window: Cells, first: int, count: int) -> Cells:
-    """``count`` blocks from ``first``, in the window's memory. Raises Corrupt where the file ends before."""
-    blocks = window[: count * len(window) // WINDOW]
-    left, offset = blocks.data.cast("B"), first * BLOCK_BYTES
+def _read(handle: int, left: memoryview, offset: int) -> None:
+    """Fill it. Raises Corrupt where the file ends before."""
     while left:
         read = os.preadv(handle, [left], offset)
         if read == 0:
-            raise Corrupt(f"A slot's file ends before block {first + count}")
+            raise Corrupt("A slot's file ends before its last block")
         left, offset = left[read:], offset + read
-    return blocks

@@ -1,6 +1,7 @@
 """One slot's folder on disk: held whole and read at random, or arriving block by block; see agents/store/slots.py."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,13 +97,20 @@ class SlotFolder:
             raise Corrupt(f"Slot {self.name} is cut short on disk")
         return blocks
 
+    def _batches(self, start: int, stop: int) -> Iterator[list[bytes]]:
+        for first in range(start, stop, BATCH_BLOCKS):
+            yield self.read(first, min(BATCH_BLOCKS, stop - first))
+
+    def digests_found(self, start: int = 0) -> list[bytes]:
+        """Digests of the blocks from ``start`` on, as they are on disk. Raises Corrupt, StorageTrouble."""
+        batches = self._batches(start, self.manifest.blocks_per_slot)
+        return [digest_of(block) for batch in batches for block in batch]
+
     def hashed(self) -> SlotTree:
         """The tree over the blocks on disk. Raises Corrupt unless they make the manifest's root, StorageTrouble."""
         profile, count = profile_named(self.manifest.profile), self.manifest.blocks_per_slot
-        parts = []
-        for start in range(0, count, BATCH_BLOCKS):
-            blocks = self.read(start, min(BATCH_BLOCKS, count - start))
-            parts.append(block_roots(b"".join(blocks), profile.cell_bytes, BLOCK_BYTES))
+        batches = (b"".join(batch) for batch in self._batches(0, count))
+        parts = [block_roots(batch, profile.cell_bytes, BLOCK_BYTES) for batch in batches]
         tree = SlotTree(profile, np.concatenate(parts))
         slot_facts(self.manifest, self.name.index, tree)
         return tree
@@ -224,8 +232,7 @@ class ArrivingSlot(SlotFolder):
                 finally:
                     os.close(handle)
             self._coded = True
-        first, total = self.manifest.data_blocks, self.manifest.blocks_per_slot
-        return [digest_of(self.read(index, 1)[0]) for index in range(first, total)]
+        return self.digests_found(self.manifest.data_blocks)
 
     def roots(self) -> SlotTree:
         """The tree over all blocks, once the parity is made. Raises Corrupt unless they are those of list and manifest."""

@@ -1,16 +1,16 @@
 """Slots looked at block by block, and mended on the spot by the code within them.
 
-Only blocks that are damaged are written, each in its place and with the bytes its digest asks for: a kill at any moment leaves
-no more of them than there were, and two that mend at once, a provider and a command beside it, write the same. Proofs and
-readers compare every block with its digest or root, so none of them takes a block that is half written.
+Only blocks that are damaged are written, each in its place: a kill at any moment leaves no more of them than there were, and
+two that mend at once, a provider and a command beside it, write the same. Proofs and readers compare every block with its
+digest or root, so none of them takes a block that is half written.
 """
 
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from agents.core.dataset.manifest import block_list
 from agents.core.errors import BadData, Corrupt, StorageTrouble
 from agents.core.proofs.trees import block_roots
 from agents.kernels.limbs import to_ints
-from agents.store.coding import Pause, restored
+from agents.store.coding import Pause, restore
 from agents.store.files import UNREADABLE, storage_errors, write_at, write_whole
 from agents.store.folders import HeldSlot
 
@@ -28,8 +28,6 @@ HEALTH = "health"
 """The file in a slot's folder that tells what was found in it last."""
 SUSPECT = 0.0
 """The time at which a slot was looked at that is to be looked at now."""
-ROUND = 512
-"""Blocks made and written at a time: 32 MiB."""
 
 Advance = Callable[[int, int], None]
 """(blocks looked at, blocks in all)."""
@@ -89,34 +87,6 @@ def suspect(folder: Path) -> None:
             os.utime(folder / name, (SUSPECT, SUSPECT))
 
 
-def scrub(slot: HeldSlot, dry_run: bool = False, advance: Advance = lambda *_: None) -> Health:
-    """Read every block of a slot and make the damaged ones again, if enough of the others are sound.
-
-    With ``dry_run`` nothing is changed. Raises DiskFull, StorageTrouble.
-    """
-    try:
-        found = _looked_through(slot, dry_run, advance)
-    except BadData as error:  # manifest, or both block list and tree
-        found = Health(time.time(), 0, 0, 0, trouble=str(error))
-    if not dry_run:
-        with suppress(StorageTrouble):  # the next look finds the same
-            write_whole(slot.path / HEALTH, json.dumps(asdict(found)).encode())
-    return found
-
-
-def _looked_through(slot: HeldSlot, dry_run: bool, advance: Advance) -> Health:
-    judge, total = Judge(slot), slot.manifest.blocks_per_slot
-    damaged = find_damaged(slot, judge, advance)
-    needed = slot.code.missing(damaged)
-    if dry_run or needed:
-        trouble = judge.trouble or ("" if slot.kept_tree() else f"The tree of slot {slot.name} is damaged")
-        return Health(time.time(), total, len(damaged), 0, len(needed), trouble)
-    mend(slot, damaged, judge, lambda: advance(total, total))
-    judge.list_again()
-    _ = slot.tree  # made again where it is damaged too
-    return Health(time.time(), total, len(damaged), len(damaged))
-
-
 class Judge:
     """Tells the blocks of a slot right from wrong: by its block list or, where that is damaged, by its tree."""
 
@@ -151,14 +121,102 @@ class Judge:
         if self._digests:
             return
         slot = self._slot
-        listed = block_list([digest_of(slot.read(index, 1)[0]) for index in range(slot.manifest.blocks_per_slot)])
+        listed = block_list(slot.digests_found())
         if digest_of(listed) != slot.manifest.slots[slot.name.index].blocks:
             raise Corrupt(f"The block list of slot {slot.name} cannot be made again", "its blocks have others")
         write_whole(slot.path / "blocks", listed)
         self.trouble = ""
 
 
-def find_damaged(slot: HeldSlot, judge: Judge, advance: Advance = lambda *_: None) -> list[int]:
+class Look:
+    """A slot whose every block was read: what is wrong with it, and the means to make it right."""
+
+    def __init__(self, slot: HeldSlot, advance: Advance = lambda *_: None) -> None:
+        """Look at it, which takes as long as reading it does. Raises StorageTrouble, and what ``advance`` raises."""
+        self.slot = slot
+        self._advance = advance
+        self._left: list[int] = []
+        self.needed: list[int] = []
+        """Blocks that must come from elsewhere before the others can be made again."""
+        self.health = self._tried(self._looked)
+
+    def put_back(self, index: int, block: bytes) -> None:
+        """Write a needed block that came from elsewhere. Raises Corrupt for a wrong one, DiskFull, StorageTrouble."""
+        if not self._judge.is_right(index, block):
+            raise Corrupt(f"Block {index} is not the slot's", "its digest is another")
+        with self._file() as handle:
+            write_at(handle, block, index * BLOCK_BYTES)
+        self._left.remove(index)
+        self.needed.remove(index)
+
+    def mend(self) -> Health:
+        """Make the damaged blocks again, if enough of the others are sound; keep in the slot's folder what there is to tell.
+
+        Raises DiskFull, StorageTrouble, and what ``advance`` raises: it is called with all blocks looked at.
+        """
+        if self.health.blocks and not self.needed:
+            self.health = self._tried(self._mended)
+        with suppress(StorageTrouble):  # the next look finds the same
+            write_whole(self.slot.path / HEALTH, json.dumps(asdict(self.health)).encode())
+        return self.health
+
+    def _tried(self, work: Callable[[], Health]) -> Health:
+        try:
+            return work()
+        except BadData as error:  # manifest, or both block list and tree, or a block that was sound a while ago
+            return Health(time.time(), 0, 0, 0, trouble=str(error))
+
+    def _looked(self) -> Health:
+        slot, total = self.slot, self.slot.manifest.blocks_per_slot
+        self._judge = Judge(slot)
+        self._left = _find_damaged(slot, self._judge, self._advance)
+        self.needed = slot.code.missing(self._left)
+        trouble = self._judge.trouble or ("" if slot.kept_tree() else f"The tree of slot {slot.name} is damaged")
+        return Health(time.time(), total, len(self._left), 0, len(self.needed), trouble)
+
+    def _mended(self) -> Health:
+        total, damaged = self.health.blocks, self.health.damaged
+        if damaged:
+            with self._file() as handle:
+                self._restore(handle, lambda: self._advance(total, total))
+            self._left = []
+        if self.health.trouble:
+            self._judge.list_again()
+            _ = self.slot.tree  # made again where it is damaged
+        return Health(time.time(), total, damaged, damaged)
+
+    def _restore(self, handle: int, pause: Pause) -> None:
+        slot = self.slot
+        for index in self._left:
+            # Cells are written one by one, which the system can do only where it can read what is around them.
+            if len(_block_at(slot, handle, index)) != BLOCK_BYTES:
+                write_at(handle, bytes(BLOCK_BYTES), index * BLOCK_BYTES)
+        restore(handle, slot.code, self._left, pause)
+        os.fsync(handle)
+        for index in self._left:
+            if not self._judge.is_right(index, _block_at(slot, handle, index)):
+                raise Corrupt(f"Block {index} of slot {slot.name} cannot be made again", "others are not right")
+
+    @contextmanager
+    def _file(self) -> Iterator[int]:
+        with storage_errors(self.slot.path):
+            handle = os.open(self.slot.path / "data", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                yield handle
+            finally:
+                os.close(handle)
+
+
+def scrub(slot: HeldSlot, dry_run: bool = False, advance: Advance = lambda *_: None) -> Health:
+    """Read every block of a slot and make the damaged ones again, if enough of the others are sound.
+
+    With ``dry_run`` nothing is changed. Raises DiskFull, StorageTrouble, and what ``advance`` raises.
+    """
+    look = Look(slot, advance)
+    return look.health if dry_run else look.mend()
+
+
+def _find_damaged(slot: HeldSlot, judge: Judge, advance: Advance) -> list[int]:
     """The blocks of a slot that the disk has changed or lost. Raises StorageTrouble."""
     total = slot.manifest.blocks_per_slot
     try:
@@ -188,36 +246,3 @@ def _block_at(slot: HeldSlot, handle: int, index: int) -> bytes:
             if error.errno in UNREADABLE:
                 return b""
             raise
-
-
-def mend(slot: HeldSlot, damaged: Sequence[int], judge: Judge, pause: Pause = lambda: None) -> None:
-    """Make ``damaged`` blocks again, all there are in the slot. Raises Corrupt for too many, DiskFull, StorageTrouble."""
-    left = list(damaged)
-    if not left:
-        return
-    with storage_errors(slot.path):
-        handle = os.open(slot.path / "data", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            while left:
-                batch = left[:ROUND]
-                for index, block in zip(batch, restored(handle, slot.code, left, batch, pause), strict=True):
-                    if not judge.is_right(index, block):
-                        raise Corrupt(f"Block {index} of slot {slot.name} cannot be made again", "others are not right")
-                    write_at(handle, block, index * BLOCK_BYTES)
-                os.fsync(handle)
-                left = left[len(batch) :]
-        finally:
-            os.close(handle)
-
-
-def put_back(slot: HeldSlot, judge: Judge, index: int, block: bytes) -> None:
-    """Write a block that came from elsewhere in its place. Raises Corrupt for a wrong one, DiskFull, StorageTrouble."""
-    if not judge.is_right(index, block):
-        raise Corrupt(f"Block {index} is not the slot's", "its digest is another")
-    with storage_errors(slot.path):
-        handle = os.open(slot.path / "data", os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            write_at(handle, block, index * BLOCK_BYTES)
-            os.fsync(handle)
-        finally:
-            os.close(handle)

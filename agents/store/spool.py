@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -269,12 +270,7 @@ class _Making:
             sources = [stack.enter_context((self.folder / f"slot-{index}").open("rb")) for index in range(k)]
             targets = [stack.enter_context((self.folder / f"slot-{k + extra}").open("wb")) for extra in range(m)]
             for stripe in range(0, count, step):
-                data = np.empty((k, min(step, count - stripe) * BLOCK_BYTES), dtype=np.uint8)
-                for source, row in zip(sources, data, strict=True):
-                    if source.readinto(row.data) != len(row):
-                        raise Corrupt(f"{source.name} ends before its last block", "", "Store the file again.")
-                for target, row in zip(targets, code.parity(data), strict=True):
-                    target.write(row.data)
+                _code_stripe(code, sources, targets, min(step, count - stripe) * BLOCK_BYTES)
                 self._advance("coding", min(stripe + step, count) * BLOCK_BYTES, count * BLOCK_BYTES)
         for extra in range(m):
             self._slot(k + extra)
@@ -328,6 +324,16 @@ class _Making:
 
     def _tree(self) -> FileTree:
         return FileTree([*self._listed[: self._layout.blocks - 1], digest_of(self._last)], self._layout.size)
+
+
+def _code_stripe(code: Gf16Code, sources: Sequence[BufferedReader], targets: Sequence[BinaryIO], size: int) -> None:
+    """The next ``size`` bytes of the parity slots from those of the data slots. Raises Corrupt."""
+    data = np.empty((len(sources), size), dtype=np.uint8)
+    for source, row in zip(sources, data, strict=True):
+        if source.readinto(row.data) != size:
+            raise Corrupt(f"{source.name} ends before its last block", "", "Store the file again.")
+    for target, row in zip(targets, code.parity(data), strict=True):
+        target.write(row.data)
 
 
 def _batches(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,7 +64,45 @@ def test_a_quote_beyond_the_hosts_and_the_longest_duration_warns(agent: Agent, f
     done = agent("client", "quote", str(file), "--nines", "9", "--json")
     assert done.code == 0, done.err
     few, long = json.loads(done.out)["warnings"]
-    assert "and the market has 4" in few and "sells 30d at once" in long and "extend" in long
+    assert "and the market has 4" in few
+    assert "keeps a request for 30d at most" in long and "1y takes 13 of them" in long
+
+
+def test_the_line_that_is_printed_can_be_typed_as_it_is(agent: Agent, client: str, file: Path, town: Town) -> None:
+    file = file.rename(file.with_name("old letters.tar"))
+    reference = town.network.deployment.reference
+    words = (*NINES, "--price", "1000", "--collateral", "2", "--no-encrypt", "--market", reference)
+    told = agent("client", "quote", str(file), *words, "--duration", "1y")
+    assert told.code == 0, told.err
+    line = told.err.splitlines()[-1]
+    assert line == json.loads(agent("client", "quote", str(file), *words, "--duration", "1y", "--json").out)["command"]
+    typed = shlex.split(line)
+    assert typed[0] == "agent" and typed[typed.index("--duration") + 1] == "30d"
+    done = agent(*typed[1:], "--json")
+    assert done.code == 0, done.err
+    (ask,) = [request.ask for request in town.do(_view(town)).requests.values() if request.client == client]
+    assert (ask.duration, ask.collateral_per_byte, ask.slots) == (MARKET.max_duration, 2, 4)
+    # So is what the warning tells: another duration is another request, while this one lives.
+    assert json.loads(agent(*typed[1:], "--json").out)["again"] is True
+    after = agent(*[{"30d": "29d"}.get(word, word) for word in typed[1:]], "--dry-run", "--json")
+    assert after.code == 0 and int(json.loads(after.out)["price"]) == ask.price * 29 // 30
+    # A time as short as the default expiry leaves room for one.
+    short = json.loads(agent("client", "quote", str(file), *NINES, "--duration", "90s", "--json").out)["command"]
+    assert short.endswith("--duration 90s --expiry 45s")
+    assert agent(*shlex.split(short)[1:], "--dry-run").code == 0
+
+
+def test_hosts_that_fail_together_take_more(agent: Agent, file: Path) -> None:
+    words = ("--nines", "2", "--max-slots", "4", "--price", "1000", "--duration", "2h")
+    together = ("--group-size", "2", "--group-mttf", "40y")
+    alone, grouped = (
+        json.loads(agent("client", "quote", str(file), *words, *more, "--json").out) for more in ((), together)
+    )
+    assert (alone["groupSize"], alone["groupMttf"]) == (1, None)
+    assert (grouped["groupSize"], grouped["groupMttf"]) == (2, 40 * 365 * 86_400)
+    assert grouped["lossAYear"] <= 1e-2 and int(grouped["price"]) > int(alone["price"])
+    billed = json.loads(agent("client", "store", str(file), *words, *together, "--dry-run", "--json").out)
+    assert billed["price"] == grouped["price"]
 
 
 def test_what_is_stored_is_what_was_quoted(
@@ -140,7 +179,15 @@ def test_nothing_above_the_default_is_paid_without_asking(file: Path) -> None:
         ("store", ("--mttf", "2y"), 2, "--mttf goes with --nines"),
         ("store", ("--max-slots", "6"), 2, "--max-slots goes with --nines"),
         ("store", ("--nines", "12", "--max-slots", "3"), 2, "the nearest, 1+2 slots"),
+        ("store", ("--group-size", "2", "--group-mttf", "9y"), 2, "--group-size goes with --nines"),
+        ("store", ("--nines", "3", "--group-size", "2"), 2, "--group-size goes with --group-mttf"),
         ("quote", (), 2, "Missing option"),
+        ("quote", ("--nines", "3", "--group-mttf", "9y"), 2, "--group-mttf goes with --group-size"),
+        ("quote", ("--nines", "3", "--group-size", "0", "--group-mttf", "9y"), 2, "A group cannot have 0 slots"),
+        ("quote", ("--nines", "3", "--group-size", "two", "--group-mttf", "9y"), 2, "--group-size"),
+        ("quote", ("--nines", "3", "--group-size", "2", "--group-mttf", "0d"), 2, "failure of a group cannot be 0"),
+        ("quote", ("--nines", "3", "--group-size", "2", "--group-mttf", "soon"), 2, "--group-mttf"),
+        ("quote", ("--nines", "9", "--group-size", "4", "--group-mttf", "1y"), 2, "(--mttf, --mttr, --group-mttf)"),
         ("quote", ("--nines", "0"), 2, "0 nines cannot be"),
         ("quote", ("--nines", "9", "--mttf", "0"), 2, "mean time to failure cannot be 0"),
         ("quote", ("--nines", "9", "--mttr", "-1d"), 2, "--mttr"),

@@ -45,6 +45,13 @@ def test_sizes_and_times_are_always_readable(number: int) -> None:
     assert units.format_duration(number)
 
 
+@given(st.integers(1, 10**15))
+def test_a_time_survives_being_spelt_and_read(seconds: int) -> None:
+    assert units.parse_duration(units.spell_duration(seconds)) == seconds
+    spelt = [units.spell_duration(seconds) for seconds in (31_536_000, 30 * 86_400, 129_600, 90)]
+    assert spelt == ["1y", "30d", "36h", "90s"]
+
+
 def test_a_size_is_never_written_with_an_exponent() -> None:
     assert units.format_size(1_047_000) == "1022 KiB"
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,20 +35,29 @@ def kept(folder: Path, place: Scene, index: int) -> tuple[SlotStore, dict[str, b
 
 
 def test_what_the_disk_lost_beyond_its_parity_comes_from_others(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = scene(tmp_path, size=700_000)  # six blocks a slot, and three of parity
     store, whole = kept(tmp_path, place, 1)
     slot = store.slot(place.name(1))
-    damage(slot, 0, 2, 3, 5, 8)
+    lost = (0, 2, 3, 5, 8)
+    damage(slot, *lost)
+    looked, read = Counter[int](), os.pread
+
+    def pread(handle: int, count: int, offset: int) -> bytes:
+        looked[offset // 65_536] += 1
+        return read(handle, count, offset)
+
+    monkeypatch.setattr(os, "pread", pread)
 
     async def act() -> None:
         async with market(place, tmp_path) as (seen, peers):
             found = await Mending(peers, store, MINE.address).mend(place.name(1), seen.view, START)
-            assert (found.damaged, found.mended, found.sound) == (3, 3, True)
+            assert (found.damaged, found.mended, found.sound) == (5, 5, True)
 
     asyncio.run(act())
     assert "2 blocks of it came from other hosts" in caplog.text
+    assert [looked[block] for block in range(9) if block not in lost] == [1] * 4
     assert files(slot) == whole
 
 

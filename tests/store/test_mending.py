@@ -15,7 +15,7 @@ from agents.core.errors import Corrupt
 from agents.core.proofs.profiles import profile_named
 from agents.store import coding, mending
 from agents.store.folders import HeldSlot, SlotName
-from agents.store.mending import Health, Judge, looked_at, put_back, scrub, told_health
+from agents.store.mending import Health, Look, looked_at, scrub, told_health
 from agents.store.slots import SlotStore, held_below, put_all
 from agents.store.spool import Spool
 from tests.store.version_1 import old_dataset
@@ -82,11 +82,13 @@ def test_as_many_blocks_as_there_is_parity_are_mended_and_one_more_is_told(tmp_p
     assert facts(found) == (9, 4, 0, 4, 1) and not found.sound
     assert files(slot) == before
     # One block from elsewhere will do.
-    judge = Judge(again(tmp_path))
+    look = Look(again(tmp_path))
+    assert look.needed == [1]
     with pytest.raises(Corrupt, match="not the slot's"):
-        put_back(again(tmp_path), judge, 1, whole["data"][:BLOCK])
-    put_back(again(tmp_path), judge, 1, whole["data"][BLOCK : 2 * BLOCK])
-    assert facts(scrub(again(tmp_path))) == (9, 3, 3, 0, 0)
+        look.put_back(1, whole["data"][:BLOCK])
+    assert facts(look.mend()) == (9, 4, 0, 4, 1) and files(slot) == before
+    look.put_back(1, whole["data"][BLOCK : 2 * BLOCK])
+    assert facts(look.mend()) == (9, 4, 4, 0, 0) and look.needed == []
     assert files(slot) == whole
 
 
@@ -132,29 +134,39 @@ def test_slots_without_parity_need_what_they_lost(tmp_path: Path) -> None:
     assert facts(scrub(store.slot(name))) == (2, 1, 0, 1, 1)
 
 
-def test_sectors_that_cannot_be_read_are_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("longest", [65_536, 100])
+def test_sectors_that_cannot_be_read_are_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, longest: int) -> None:
+    monkeypatch.setattr(slot_code, "LONGEST", longest)
     slot = held(tmp_path)
-    whole, read, bad = files(slot), os.pread, {3 * BLOCK}
+    whole, read, write, bad = files(slot), os.pread, os.pwrite, {3 * BLOCK}
+    trouble = OSError(errno.EIO, "Input/output error")
 
     def pread(handle: int, count: int, offset: int) -> bytes:
         if offset in bad:
-            raise OSError(errno.EIO, "Input/output error")
+            raise trouble
         return read(handle, count, offset)
 
+    def pwrite(handle: int, data: memoryview, offset: int) -> int:
+        if any(first < offset + len(data) and offset < first + BLOCK for first in bad):
+            if offset not in bad or len(data) < BLOCK:
+                raise trouble  # what is around it cannot be read
+            bad.clear()  # the disk puts another sector in its place
+        return write(handle, data, offset)
+
     monkeypatch.setattr(os, "pread", pread)
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    assert facts(scrub(again(tmp_path), dry_run=True)) == (9, 1, 0, 1, 0)
     assert facts(scrub(again(tmp_path))) == (9, 1, 1, 0, 0)
-    bad.clear()  # the disk has put another sector in its place
     assert scrub(again(tmp_path)).damaged == 0
     assert files(slot) == whole
 
 
-def test_a_slot_of_several_codewords_in_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("run", [1, 7, 512])
+def test_a_slot_of_several_codewords(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: int) -> None:
     monkeypatch.setattr(slot_code, "LONGEST", 100)
-    monkeypatch.setattr(coding, "MEMORY", 100 * 512)
-    monkeypatch.setattr(coding, "WINDOW", 2)
-    monkeypatch.setattr(mending, "ROUND", 2)
+    monkeypatch.setattr(coding, "RUN", run)
     slot = held(tmp_path)
-    assert (slot.code.codewords, len(list(slot.code.parts(coding.MEMORY)))) == (3, 12)
+    assert slot.code.codewords == 3
     whole = files(slot)
     damage(slot, 0, 1, 8)
     assert slot.code.missing([0, 1, 8]) == [] and slot.code.missing([0, 5, 8]) == [
@@ -234,13 +246,13 @@ def test_a_slot_that_is_dropped_meanwhile_stays_dropped(tmp_path: Path, monkeypa
     slot = held(tmp_path)
     damage(slot, 1)
     store, late = SlotStore(tmp_path / "agent", 1 << 30), again(tmp_path)
-    restored = mending.restored
+    restore = mending.restore
 
-    def drop_first(*asked: object) -> object:
+    def drop_first(*asked: object) -> None:
         store.drop(late.name)
-        return restored(*asked)  # type: ignore[arg-type]
+        restore(*asked)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(mending, "restored", drop_first)
+    monkeypatch.setattr(mending, "restore", drop_first)
     scrub(late)
     assert not late.path.exists()
     assert store.held == []

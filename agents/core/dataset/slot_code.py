@@ -4,11 +4,10 @@ A slot is its data blocks and, behind them, parity blocks that are made of them.
 are symbols of codeword i mod c: there are as many codewords as keep each within the field. They all have the same length, that
 of the first: a shorter one is thought to go on with cells of zeros, and parity beyond the slot's end is not kept.
 
-A manifest of version 2 says so. Any part of a cell is coded with the same part of the others, so a slot is worked on in parts
-that fit in memory.
+A manifest of version 2 says so. A codeword is worked on alone, in 128 MiB at most.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,20 +20,15 @@ from agents.kernels import gf16
 
 LONGEST = 65_536
 """Cells of a codeword at most: the field has no more points."""
-ALIGNED = 256
-"""Bytes of a cell that are worked on together: parts begin and end at multiples of it."""
+NOWHERE = -1
+"""The cell of a row that the slot has no cell for."""
 
 Cells = npt.NDArray[np.uint8]
-"""(cells, bytes): the same part of each cell."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """The bytes ``start`` to ``stop`` of every cell of one codeword."""
-
-    codeword: int
-    start: int
-    stop: int
+"""(rows, bytes of a cell): the rows of a codeword."""
+Places = npt.NDArray[np.int64]
+"""(rows,): which cell of the slot each row of a codeword is, counted from the slot's beginning."""
+Rows = npt.NDArray[np.bool_]
+"""(rows,): some of the rows of a codeword."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ class SlotCode:
             found += 1
         return found
 
-    @property
+    @cached_property
     def length(self) -> tuple[int, int]:
         """(data, parity) cells of the longest codeword: those that all are coded as."""
         return -(-self.data_cells // self.codewords), -(-self.parity_cells // self.codewords)
@@ -73,59 +67,33 @@ class SlotCode:
         """Parity cells of a codeword: as many of its cells may be lost."""
         return len(range(codeword, self.parity_cells, self.codewords))
 
-    def parts(self, memory: int) -> Iterator[Part]:
-        """All that is to be coded, in parts of ``memory`` bytes at most where cells can be cut so finely."""
-        widest = max(ALIGNED, memory // sum(self.length) // ALIGNED * ALIGNED)
-        count = -(-self.cell_bytes // widest)
-        width = -(-self.cell_bytes // count // ALIGNED) * ALIGNED
-        for codeword in range(self.codewords):
-            for start in range(0, self.cell_bytes, width):
-                yield Part(codeword, start, min(start + width, self.cell_bytes))
+    def places(self, codeword: int) -> Places:
+        """Where a codeword's rows are, NOWHERE for zeros behind the data and for parity that is not kept."""
+        data, parity = (codeword + self.codewords * np.arange(count) for count in self.length)
+        return np.concatenate(
+            [
+                np.where(data < self.data_cells, data, NOWHERE),
+                np.where(parity < self.parity_cells, self.data_cells + parity, NOWHERE),
+            ]
+        )
 
-    def shards(self, part: Part) -> Cells:
-        """Room for a part of a codeword, zeros so far: a row a cell."""
-        return np.zeros((sum(self.length), part.stop - part.start), dtype=np.uint8)
+    def among(self, places: Places, blocks: Collection[int]) -> Rows:
+        """Which rows are in one of ``blocks``."""
+        chosen = np.zeros(self.data_blocks + self.parity_blocks, dtype=np.bool_)
+        chosen[list(blocks)] = True
+        return np.asarray(chosen[places // self.cells_per_block] & (places != NOWHERE))
 
-    def spread(self, part: Part, first: int, blocks: Cells, shards: Cells) -> None:
-        """Put what blocks from ``first`` on, (cells of them, bytes of a cell), have of a part into its shards."""
-        for cells, rows in self._lines(part.codeword, first, len(blocks) // self.cells_per_block):
-            shards[rows] = blocks[cells, part.start : part.stop]
+    def shards(self) -> Cells:
+        """Room for a codeword, a row a cell, whatever was there before."""
+        return np.empty((sum(self.length), self.cell_bytes), dtype=np.uint8)
 
-    def collect(self, part: Part, first: int, blocks: Cells, shards: Cells) -> None:
-        """The way back: put a part's shards into ``blocks``."""
-        for cells, rows in self._lines(part.codeword, first, len(blocks) // self.cells_per_block):
-            blocks[cells, part.start : part.stop] = shards[rows]
-
-    def _lines(self, codeword: int, first: int, count: int) -> Iterator[tuple[slice, slice]]:
-        """Which cells of ``count`` blocks are the codeword's, and which rows of its shards they are."""
-        for begin, end, row in (
-            (0, self.data_blocks, 0),
-            (self.data_blocks, self.data_blocks + self.parity_blocks, self.length[0]),
-        ):
-            start, stop = max(begin, first), min(end, first + count)
-            if start >= stop:
-                continue
-            inside = (start - begin) * self.cells_per_block
-            skipped = (codeword - inside) % self.codewords
-            cells = slice(
-                (start - first) * self.cells_per_block + skipped, (stop - first) * self.cells_per_block, self.codewords
-            )
-            row += (inside + skipped) // self.codewords
-            yield cells, slice(row, row + len(range(cells.start, cells.stop, cells.step)))
-
-    def encode(self, shards: Cells) -> None:
-        """Make the parity of a part from its data."""
-        k, m = self.length
-        gf16.rebuild(shards, np.arange(k + m) < k, k)
-
-    def rebuild(self, part: Part, shards: Cells, damaged: Iterable[int]) -> None:
-        """Make a part's cells of ``damaged`` blocks from the others. Raises Corrupt for too many."""
-        k, m = self.length
-        present = np.ones(k + m, dtype=np.bool_)
-        present[k + self.parity_of(part.codeword) :] = False
-        for block in damaged:
-            for _, rows in self._lines(part.codeword, block, 1):
-                present[rows] = False
+    def rebuild(self, shards: Cells, places: Places, lost: Rows) -> None:
+        """Make the ``lost`` rows of a codeword from all others that the slot has. Raises Corrupt for too many."""
+        k, _ = self.length
+        absent = places == NOWHERE
+        shards[:k][absent[:k]] = 0
+        present = ~lost
+        present[k:] &= ~absent[k:]
         gf16.rebuild(shards, present, k)
 
     def missing(self, damaged: Sequence[int]) -> list[int]:

@@ -1,14 +1,15 @@
 """Parameters of a request's durability, what they cost, and what the models predict of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, inf
 
 from agents.core.dataset.layout import Layout
 from agents.core.durability.cycles import Cycle, cycles
-from agents.core.durability.detection import LONGEST, CodedSlot, Proofs, catch_probability
+from agents.core.durability.detection import CodedSlot
 from agents.core.durability.hazards import YEAR_SECONDS, Code, Hazards
+from agents.core.durability.outlook import Outlook, coded_slot
 from agents.core.errors import Misuse
 from agents.core.market.types import MAX_SLOTS, MarketConfig
 from agents.core.proofs.profiles import Profile
@@ -34,6 +35,10 @@ class Need:
     """Mean seconds until a host is lost."""
     mttr: float
     """Mean seconds of a repair, from its opening until all slots are back."""
+    group_size: int = 1
+    """So many slots are with hosts that fail together."""
+    group_mttf: float = inf
+    """Mean seconds until they do, besides failing alone."""
 
     def __post_init__(self) -> None:
         if not 0 < self.nines <= MOST_NINES:
@@ -47,6 +52,15 @@ class Need:
     def target(self) -> float:
         """The loss a year that is allowed."""
         return float(10.0**-self.nines)
+
+    def hazards(self, interval: float) -> Hazards:
+        """What slots are exposed to that prove once in ``interval`` seconds. Raises Misuse."""
+        return Hazards(self.mttf, self.mttr, interval, self.group_size, self.group_mttf)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether slots fail together, which takes longer to predict."""
+        return self.group_size > 1 and self.group_mttf < inf
 
 
 @dataclass(frozen=True)
@@ -72,15 +86,21 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Parameters, and what is predicted of them."""
+class Choice(Outlook):
+    """Parameters, what they cost, and what is predicted of them."""
 
     need: Need
     offer: Offer
-    code: Code
-    probability: int
-    """A slot proves one period in so many."""
-    cycle: Cycle
+
+    @property
+    def config(self) -> MarketConfig:
+        """The market's."""
+        return self.offer.config
+
+    @property
+    def profile(self) -> Profile:
+        """The market's circuit."""
+        return self.offer.profile
 
     @cached_property
     def layout(self) -> Layout:
@@ -93,19 +113,20 @@ class Choice:
         return self.layout.slot_bytes
 
     @property
+    def data_bytes(self) -> int:
+        """Bytes of a slot that travel."""
+        return self.layout.data_bytes
+
+    @cached_property
+    def coded(self) -> CodedSlot:
+        """The code within each slot."""
+        cells = self.profile.cells_per_block
+        return coded_slot(self.layout.data_blocks * cells, self.layout.parity_blocks * cells)
+
+    @property
     def price(self) -> int:
         """Base units that the client pays for the duration."""
         return self.code.slots * self.slot_bytes * self.offer.price * self.need.duration
-
-    @property
-    def interval(self) -> int:
-        """Mean seconds between the proofs of a slot."""
-        return self.probability * self.offer.config.period_seconds
-
-    @property
-    def loss(self) -> float:
-        """Probability that the file is lost within a year."""
-        return self.cycle.loss_within(YEAR_SECONDS)
 
     @property
     def loss_in_duration(self) -> float:
@@ -113,24 +134,9 @@ class Choice:
         return self.cycle.loss_within(self.need.duration)
 
     @property
-    def proofs(self) -> float:
-        """Proofs of all slots a year."""
-        return self.code.slots * YEAR_SECONDS / self.interval
-
-    @property
     def gas(self) -> float:
-        """Gas of them a year."""
+        """Gas of the proofs of all slots a year."""
         return self.proofs * self.offer.proof_gas
-
-    @property
-    def repairs(self) -> float:
-        """Repairs a year."""
-        return self.cycle.repairs_per_second * YEAR_SECONDS
-
-    @property
-    def traffic(self) -> float:
-        """Bytes that repairs move a year: whoever is first reads the data of k slots and hands on what others take."""
-        return self.repairs * (self.code.data + self.cycle.lost_slots - 1) * self.layout.data_bytes
 
     @property
     def hosts_cost(self) -> int:
@@ -144,48 +150,26 @@ class Choice:
         """What is made as small as it can be."""
         return self.price + self.hosts_cost
 
-    @cached_property
-    def coded(self) -> CodedSlot:
-        """The code within each slot."""
-        cells = self.offer.profile.cells_per_block
-        return coded_slot(self.layout.data_blocks * cells, self.layout.parity_blocks * cells)
-
-    @property
-    def fatal_share(self) -> float:
-        """The least share of a slot's cells that it cannot mend once they are lost, whoever chooses them."""
-        return self.coded.fatal_cells / (self.coded.data_cells + self.coded.parity_cells)
-
-    @property
-    def caught(self) -> float:
-        """Probability that one proof notices the loss of that share."""
-        return catch_probability(self.coded.fatal_share, self.offer.profile.samples)
-
-    def seconds_to_catch(self, misses: int = 1) -> float:
-        """Seconds until that loss has made the host miss so many proofs, on average."""
-        proofs = Proofs(float(self.offer.config.period_seconds), self.probability, self.offer.profile.samples)
-        return proofs.mean_time_to_catch(self.coded.fatal_share, misses)
-
     @property
     def rank(self) -> tuple[int, int, int, int, int]:
         """The least is the best."""
         return self.cost, self.code.slots, -self.probability, -self.code.repair_threshold, self.code.data
 
 
-def coded_slot(data_cells: int, parity_cells: int) -> CodedSlot:
-    """A slot with as few codewords as fit the field."""
-    codewords = -(-(data_cells + parity_cells) // LONGEST)
-    while -(-data_cells // codewords) - (-parity_cells // codewords) > LONGEST:
-        codewords += 1
-    return CodedSlot(data_cells, parity_cells, codewords)
-
-
 def predicted(need: Need, offer: Offer, data: int, parity: int, threshold: int, probability: int) -> Choice:
     """Parameters with what the models say of them, whatever they are worth. Raises Misuse, CodeParameters."""
-    code = Code(data, parity, threshold, offer.config.max_misses)
-    hazards = Hazards(need.mttf, need.mttr, float(probability * offer.config.period_seconds))
-    return Choice(need, offer, code, probability, cycles([code], hazards)[0])
+    return predictions(need, offer, [(data, parity)], threshold, probability)[0]
+
+
+def predictions(
+    need: Need, offer: Offer, slots: Sequence[tuple[int, int]], threshold: int, probability: int
+) -> list[Choice]:
+    """The same for several (data, parity): together they take little longer than one, where slots fail in groups."""
+    codes = [Code(data, parity, threshold, offer.config.max_misses) for data, parity in slots]
+    found = cycles(codes, need.hazards(float(probability * offer.config.period_seconds)))
+    return [Choice(code, probability, cycle, need, offer) for code, cycle in zip(codes, found, strict=True)]
 
 
 def unpredicted(need: Need, offer: Offer, data: int, parity: int, probability: int) -> Choice:
     """A choice of which no more than its price and its proofs are known."""
-    return Choice(need, offer, Code(data, parity), probability, Cycle(inf, 0.0, 0.0, 0.0))
+    return Choice(Code(data, parity), probability, Cycle(inf, 0.0, 0.0, 0.0), need, offer)

@@ -81,13 +81,6 @@ def samples_for(share: float, miss: float) -> int:
     return max(1, ceil(log(miss) / log1p(-share) * (1 - 1e-12)))
 
 
-def samples_for_nines(share: float, nines: int) -> int:
-    """Samples with which one proof catches such a loss with probability 0.99...9, so many nines. Raises Misuse."""
-    if nines < 1:
-        raise Misuse(f"{nines} nines cannot be", "", "Choose 1 or more.")
-    return samples_for(share, 10.0**-nines)
-
-
 @dataclass(frozen=True)
 class Proofs:
     """How a slot is examined: in each period a proof is required with probability 1/``one_in``."""
@@ -128,22 +121,6 @@ class Proofs:
         positive("The duration", duration)
         _at_least_one(misses)
         return self._caught(self.caught_a_period(share), int(duration // self.period), misses)
-
-    def time_to_catch(self, share: float, quantile: float, misses: int = 1) -> float:
-        """Seconds after which the loss has been caught ``misses`` times with probability ``quantile``; inf for no loss."""
-        _at_least_one(misses)
-        if not 0 < quantile < 1:
-            raise Misuse(f"The quantile cannot be {quantile}", "it is a probability above 0 and below 1")
-        caught = self.caught_a_period(share)
-        if not caught:
-            return float("inf")
-        low, high = 0, 1
-        while self._caught(caught, high, misses) < quantile:
-            low, high = high, 2 * high
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self._caught(caught, middle, misses) >= quantile else (middle, high)
-        return high * self.period
 
     @staticmethod
     def _caught(caught: float, periods: int, misses: int) -> float:

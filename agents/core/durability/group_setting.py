@@ -73,3 +73,10 @@ def even_rotation(churn: float, members: int) -> float:
 def safe_rotation(churn: float, members: int, byzantine: float) -> float:
     """Seconds: fast enough that Byzantine nodes, which never leave, do not fill the groups. Figures 5 and 6 use it."""
     return even_rotation(churn, members) * (1.0 - byzantine) / 2.0
+
+
+def hypergeometric(nodes: int, byzantine: int, members: int, hit: int) -> float:
+    """Probability that ``hit`` of ``members`` random nodes are Byzantine."""
+    if not max(0, members - (nodes - byzantine)) <= hit <= min(members, byzantine):
+        return 0.0
+    return comb(byzantine, hit) * comb(nodes - byzantine, members - hit) / comb(nodes, members)

@@ -6,22 +6,23 @@ next in order is due: if its node is still there, it is evicted and replaced. Th
 are on honest nodes, the one being replaced not counted.
 
 The state is how many of the R are honest and how many fragments have been made since the one that is due. Without rotation that
-is exact. With it the order of the fragments would have to be known too, and two things are approximated: the chance that the
-due fragment is Byzantine, and, if it is honest, that it is still there. Repairs come out within 1 % of a simulation; losses
-are up to a third too low where they are likely, and up to a half where they are not (the simulation is exact).
+is exact. With it the order of the fragments would have to be known too: losses then come from `rotation`, which knows enough of
+it, as long as no more than one departure is expected from one eviction to the next. For repairs, and for the losses of groups
+that rotate more slowly, two things are approximated here: the chance that the due fragment is Byzantine, and, if it is honest,
+that it is still there. Repairs come out within 1 % of a simulation, such losses up to a third too low.
 """
 
 from collections import deque
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import ceil, comb, exp, expm1, isfinite, sqrt
+from math import ceil, exp, expm1, isfinite, sqrt
 
 import numpy as np
 
-from agents.core.durability.group_setting import GroupSetting, safe_rotation
+from agents.core.durability import rotation
+from agents.core.durability.group_setting import GroupSetting, hypergeometric
 from agents.core.durability.hazards import YEAR_SECONDS, positive
 from agents.core.durability.observing import Floats
-from agents.core.errors import Misuse
 
 CERTAIN = 1e-15
 """Chance below which a state is left out."""
@@ -29,25 +30,15 @@ CERTAIN = 1e-15
 
 def chunk_loss(setting: GroupSetting, duration: float) -> float:
     """Probability that one chunk is lost within ``duration`` seconds. Raises Misuse."""
+    positive("The duration", duration)
+    if rotation.rotates_in_order(setting):
+        return rotation.lost_within(setting, duration)
     return life(setting, duration).lost_within(duration)
 
 
 def object_loss(setting: GroupSetting, duration: float) -> float:
     """Probability that more than n_out - k_out of an object's chunks are, each by itself. Raises Misuse."""
     return setting.object_loss(chunk_loss(setting, duration))
-
-
-def fraction_losing(setting: GroupSetting, duration: float, share: float = 0.5, precision: float = 1e-3) -> float:
-    """The share f of Byzantine nodes at which so many objects are lost, each f with its `safe_rotation`. Raises Misuse."""
-    if not 0 < share < 1 or not setting.churn:
-        raise Misuse(f"No share of Byzantine nodes loses {share} of all objects", "", "Choose a share from 0 to 1.")
-    low, high = 0.0, 1.0 - 1.0 / setting.nodes
-    while high - low > precision:
-        middle = (low + high) / 2
-        rotation = safe_rotation(setting.churn, setting.members, middle)
-        lost = object_loss(replace(setting, byzantine=middle, rotation=rotation), duration)
-        low, high = (low, middle) if lost > share else (middle, high)
-    return (low + high) / 2
 
 
 def repairs_per_year(setting: GroupSetting, duration: float) -> float:
@@ -92,7 +83,7 @@ class GroupLife:
     """Chance that the due fragment is evicted when it next is, in each step."""
 
     def lost_within(self, duration: float) -> float:
-        """Probability that the chunk is lost within ``duration`` seconds."""
+        """Probability that the chunk is lost within ``duration`` seconds; too low if the group rotates (`chunk_loss`)."""
         if self.fatal.max() >= 1:
             return 1.0
         spared = np.log1p(-self.fatal[:1]).sum() + np.log1p(-self._lasting(self.fatal[1:], duration)).sum()
@@ -201,11 +192,11 @@ class _Group:
         """Members drawn at random: hypergeometric. Returns the probability that the chunk is lost at once."""
         setting = self.setting
         for row, honest in enumerate(map(int, self.honest[:, 0])):
-            self.chances[row, 0] = _hypergeometric(
+            self.chances[row, 0] = hypergeometric(
                 setting.nodes, self.byzantine, setting.members, setting.members - honest
             )
         drawn = range(setting.members - int(self.honest[0, 0]) + 1, setting.members + 1)
-        return sum(_hypergeometric(setting.nodes, self.byzantine, setting.members, byzantine) for byzantine in drawn)
+        return sum(hypergeometric(setting.nodes, self.byzantine, setting.members, byzantine) for byzantine in drawn)
 
     def depart(self) -> None:
         """One step of departures, each replaced at once: an exponential series of probabilities."""
@@ -336,10 +327,3 @@ def _oldest(there: Floats, made: Floats, spread: Floats) -> Floats:
     ages = np.interp(-share, -_ALIVE, _AGES)
     share = np.minimum(1.0, share / (1 - np.minimum(ages / (2 * spread), 0.5)))
     return np.asarray(np.exp(-np.interp(-share, -_ALIVE, _AGES)))
-
-
-def _hypergeometric(nodes: int, byzantine: int, members: int, hit: int) -> float:
-    """Probability that ``hit`` of ``members`` random nodes are Byzantine."""
-    if not max(0, members - (nodes - byzantine)) <= hit <= min(members, byzantine):
-        return 0.0
-    return comb(byzantine, hit) * comb(nodes - byzantine, members - hit) / comb(nodes, members)

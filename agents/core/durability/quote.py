@@ -17,12 +17,14 @@ proofs never raise the loss, so that the search may leave out whatever is dearer
 were safe.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import log10
 
 from agents.core.dataset.layout import Layout
-from agents.core.durability.choice import Choice, Need, Offer, predicted, unpredicted
+from agents.core.durability.choice import Choice, Need, Offer, predicted, predictions, unpredicted
 from agents.core.durability.slots import family
 from agents.core.errors import CodeParameters, FileRejected, HoldfastError, Misuse, OutOfReach
 from agents.core.market.economics import minimal_term
@@ -39,6 +41,9 @@ make a loss shorter."""
 UNMENDED = 10
 """The market opens no repair in the last expected proofs of a request: unless every period is proven they are this share of
 the duration at most."""
+
+AHEAD = 8
+"""Codes predicted at once where slots fail in groups: those that are likely to be asked for next."""
 
 EXPANSIONS = (1.5, 2.0, 2.5, 3.0)
 THRESHOLDS = (1, 2, 5)
@@ -77,7 +82,11 @@ class Pins:
 
 def cheapest(need: Need, offer: Offer, pins: Pins = Pins()) -> Choice:
     """The best choice that meets the target. Raises OutOfReach where none does, FileRejected, Misuse, CodeParameters."""
-    return _Search(need, offer, pins).run()
+    search = _Search(need, offer, pins)
+    best = search.run()
+    if best is None:
+        raise search.out_of_reach()
+    return best
 
 
 def probability_of(interval: float, config: MarketConfig) -> int:
@@ -92,8 +101,8 @@ def probability_of(interval: float, config: MarketConfig) -> int:
 
 
 def mendable(probability: int, duration: int, config: MarketConfig) -> bool:
-    """Whether a request of so many seconds can be repaired for most of them."""
-    return probability == 1 or minimal_term(probability, config) * UNMENDED <= duration
+    """Whether requests that make up so many seconds can be repaired for most of them: the market ends each of them."""
+    return probability == 1 or minimal_term(probability, config) * UNMENDED <= min(duration, config.max_duration)
 
 
 def ladders(need: Need, config: MarketConfig) -> list[list[int]]:
@@ -122,9 +131,10 @@ class _Search:
             )  # fmt: skip
         if pins.probability and not mendable(pins.probability, need.duration, offer.config):
             unmended = format_duration(minimal_term(pins.probability, offer.config))
+            longest = format_duration(min(need.duration, offer.config.max_duration))
             raise Misuse(
                 f"Slots cannot prove one period in {pins.probability}",
-                f"the market would open no repair in the last {unmended} of the {format_duration(need.duration)}",
+                f"the market would open no repair in the last {unmended} of a request's {longest}",
                 "Choose a shorter interval, or a longer duration.",
             )
         self._probabilities = [[pins.probability]] if pins.probability else ladders(need, offer.config)
@@ -134,6 +144,8 @@ class _Search:
         if not self._parities:
             raise self._impossible()
         self._best: Choice | None = None
+        self._known: dict[tuple[int, int, int, int], Choice] = {}
+        """Predicted ahead, by data and parity slots, threshold and probability."""
 
     def _possible(self) -> Iterator[tuple[int, list[int]]]:
         exact = self._exact()
@@ -163,13 +175,13 @@ class _Search:
             )
         return fit
 
-    def run(self) -> Choice:
-        """The best."""
+    def run(self) -> Choice | None:
+        """The best; None where nothing meets the target."""
         for probabilities in self._probabilities:
             self._try(probabilities)
             if self._best is not None:
-                return self._best
-        raise self._out_of_reach()
+                break
+        return self._best
 
     def _try(self, probabilities: list[int]) -> None:
         at = dict.fromkeys(self._parities, 0)
@@ -190,25 +202,58 @@ class _Search:
             # What too little parity is for fewer data slots is too little for these.
             while at[data] < len(parities) and parities[at[data]] < max(least, threshold if threshold > 1 else 0):
                 at[data] += 1
-            while self._worth(data, at, probability):
-                choice = predicted(self._need, self._offer, data, parities[at[data]], threshold, probability)
-                if choice.loss <= self._need.target:
-                    met = True
-                    if self._best is None or choice.rank < self._best.rank:
-                        self._best = choice
-                    break
-                least = parities[at[data]] + 1
-                at[data] += 1
+            start = at[data]
+            at[data], choice = self._least(data, start, threshold, probability)
+            if at[data] > start:
+                least = parities[at[data] - 1] + 1
+            if choice is not None:
+                met = True
+                if self._best is None or choice.rank < self._best.rank:
+                    self._best = choice
         return met
 
-    def _worth(self, data: int, at: dict[int, int], probability: int) -> bool:
-        """Whether there is a parity left, and what is known of the cost is not above the best's."""
-        if at[data] >= len(self._parities[data]):
-            return False
-        if self._best is None:
-            return True
-        known = unpredicted(self._need, self._offer, data, self._parities[data][at[data]], probability)
-        return known.cost <= self._best.cost
+    def _least(self, data: int, start: int, threshold: int, probability: int) -> tuple[int, Choice | None]:
+        """The place, from ``start`` on, of the least parity that meets the target; without a choice that of the first one
+        that is not worth it. It is mostly near: the steps grow from one, and what was stepped over is bisected."""
+        parities = self._parities[data]
+        if start >= len(parities) or not self._worth(data, parities[start], probability):
+            return start, None
+        low, step, met = start, 1, None
+        high = bisect_left(parities, True, start + 1, key=lambda parity: not self._worth(data, parity, probability))
+        while low < high:
+            tried = min(low + step, high) - 1 if met is None else (low + high) // 2
+            choice = self._predicted(data, parities[tried], threshold, probability)
+            if choice.loss <= self._need.target:
+                met, high = choice, tried
+            else:
+                low, step = tried + 1, 2 * step
+        return low, met
+
+    def _worth(self, data: int, parity: int, probability: int) -> bool:
+        """Whether what is known of the cost is not above the best's."""
+        return (
+            self._best is None
+            or unpredicted(self._need, self._offer, data, parity, probability).cost <= self._best.cost
+        )
+
+    def _predicted(self, data: int, parity: int, threshold: int, probability: int) -> Choice:
+        if not self._need.grouped:
+            return predicted(self._need, self._offer, data, parity, threshold, probability)
+        key = (data, parity, threshold, probability)
+        if key not in self._known:
+            ahead = list(islice(self._ahead(data, parity, probability), AHEAD))
+            found = predictions(self._need, self._offer, ahead, threshold, probability)
+            self._known |= {(choice.code.data, choice.code.parity, threshold, probability): choice for choice in found}
+        return self._known[key]
+
+    def _ahead(self, data: int, parity: int, probability: int) -> Iterator[tuple[int, int]]:
+        """This code and those that are tried next unless it is the best: with a little more parity, or more data."""
+        for other, parities in self._parities.items():
+            if other >= data:
+                least = bisect_left(parities, parity)
+                for more in parities[least : least + 2]:
+                    if self._worth(other, more, probability):
+                        yield other, more
 
     def _impossible(self) -> HoldfastError:
         """What to say where no code fits, whatever is lost."""
@@ -227,20 +272,17 @@ class _Search:
             )  # fmt: skip
         return OutOfReach("There are too few hosts for any code", "two are needed at least", "Wait for more of them.")
 
-    def _out_of_reach(self) -> OutOfReach:
+    def out_of_reach(self) -> OutOfReach:
         """What to say where nothing meets the target: how near one can get, and how to get nearer."""
         threshold, probability = self._pins.threshold or 1, self._probabilities[-1][0]
-        most = [
-            predicted(self._need, self._offer, data, parities[-1], threshold, probability)
-            for data, parities in self._parities.items()
-        ]
-        best = min(most, key=lambda choice: choice.loss)
+        most = [(data, parities[-1]) for data, parities in self._parities.items()]
+        best = min(predictions(self._need, self._offer, most, threshold, probability), key=lambda choice: choice.loss)
         return OutOfReach(
             f"Nothing that can be had loses the file with {self._need.target:.0e} a year or less",
             f"the nearest, {best.code.data}+{best.code.parity} slots proven every {format_duration(best.interval)} "
             f"and mended from {threshold} lost on, loses it with {best.loss:.1e}, which is {abs(log10(best.loss)):.1f} nines",
             "Ask for fewer, allow more slots (--max-slots, with as many hosts), leave --expansion, --repair-threshold and "
-            "--proof-interval open, or count on better hosts (--mttf, --mttr).",
+            "--proof-interval open, or count on better hosts (--mttf, --mttr, --group-mttf).",
         )
 
 
@@ -250,10 +292,11 @@ def alternatives(need: Need, offer: Offer, pins: Pins, chosen: Choice) -> list[C
     found = {(chosen.code, chosen.probability): chosen}
     for other in _others(offer, pins, chosen):
         try:
-            best = cheapest(need, offer, other)
+            best = _Search(need, offer, other).run()
         except (CodeParameters, Misuse):
-            continue  # there is none
-        found.setdefault((best.code, best.probability), best)
+            continue  # there is no such code
+        if best is not None:
+            found.setdefault((best.code, best.probability), best)
     return sorted(found.values(), key=lambda choice: choice.rank)
 
 

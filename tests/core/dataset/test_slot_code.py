@@ -22,27 +22,23 @@ def code_of(data_blocks: int, cells_per_block: int = 4) -> SlotCode:
     return SlotCode(data_blocks, parity_for(data_blocks), cells_per_block, CELL)
 
 
-def made(code: SlotCode, data: Cells, memory: int = 1 << 20) -> Cells:
+def made(code: SlotCode, data: Cells) -> Cells:
     """The whole slot's cells."""
-    cells = np.concatenate([data, np.zeros((code.parity_cells, CELL), dtype=np.uint8)])
-    for part in code.parts(memory):
-        shards = code.shards(part)
-        code.spread(part, 0, cells, shards)
-        code.encode(shards)
-        code.collect(part, 0, cells, shards)
-    return cells
+    cells = np.concatenate([data, np.zeros((code.parity_cells, data.shape[1]), dtype=np.uint8)])
+    return mended(code, cells, range(code.data_blocks, code.data_blocks + code.parity_blocks))
 
 
-def mended(code: SlotCode, cells: Cells, damaged: Collection[int], memory: int = 1 << 20) -> Cells:
+def mended(code: SlotCode, cells: Cells, damaged: Collection[int]) -> Cells:
     """The slot with its ``damaged`` blocks made again."""
     again = cells.copy()
     for block in damaged:
         again[block * code.cells_per_block : (block + 1) * code.cells_per_block] ^= 0x5A
-    for part in code.parts(memory):
-        shards = code.shards(part)
-        code.spread(part, 0, again, shards)
-        code.rebuild(part, shards, damaged)
-        code.collect(part, 0, again, shards)
+    for codeword in range(code.codewords):
+        places, shards = code.places(codeword), code.shards()
+        shards[:] = again[places]  # what is nowhere is anything
+        lost = code.among(places, damaged)
+        code.rebuild(shards, places, lost)
+        again[places[lost]] = shards[lost]
     return again
 
 
@@ -72,16 +68,6 @@ def test_what_is_lost_up_to_the_distance_is_made_again(data_blocks: int, longest
                 mended(code, cells, [*damaged, order[-1]])
 
 
-def test_parts_of_any_size_make_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slot_code, "LONGEST", 40)
-    code = code_of(11)
-    assert (code.codewords, code.length) == (2, (22, 12))
-    whole = made(code, noise(code))
-    assert len(list(code.parts(1))) == code.codewords * CELL // slot_code.ALIGNED
-    assert (made(code, noise(code), memory=1) == whole).all()
-    assert (mended(code, whole, [0, 3, 10, 16], memory=1) == whole).all()
-
-
 def test_cells_of_a_slot_take_turns_in_its_codewords(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a manifest of version 2 promises: cell i is of codeword i mod c, shorter ones go on with zeros."""
     monkeypatch.setattr(slot_code, "LONGEST", 10)
@@ -108,12 +94,7 @@ def test_the_bytes_of_the_code_are_those_on_disks_already() -> None:
     data = np.frombuffer(hashlib.shake_256(b"holdfast").digest(code.data_cells * 2048), dtype=np.uint8).reshape(
         -1, 2048
     )
-    cells = np.concatenate([data, np.zeros((code.parity_cells, 2048), dtype=np.uint8)])
-    (part,) = code.parts(1 << 20)
-    shards = code.shards(part)
-    code.spread(part, 0, cells, shards)
-    code.encode(shards)
-    code.collect(part, 0, cells, shards)
+    cells = made(code, data)
     assert (
         hashlib.sha256(cells[code.data_cells :]).hexdigest()
         == "07b86b9bc42d0bda0f650f90983ed4d370a7fe22349d8041da00c5daf17829d9"
@@ -133,4 +114,4 @@ def test_a_gigabyte_has_as_few_codewords_as_the_field_allows() -> None:
     assert (code.codewords, sum(code.length)) == (8, 65_532)
     code = SlotCode(5_462, 2_731, 32, 2048)
     assert code.codewords == 5  # four would have eight cells too many
-    assert max(len(code.shards(part)) * (part.stop - part.start) for part in code.parts(32 << 20)) <= 32 << 20
+    assert code.shards().nbytes <= 128 << 20

@@ -1,7 +1,6 @@
 """The chain of a chunk group: against the published figures, an exact solution without rotation, and the simulation."""
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from scipy.stats import binom, hypergeom
 from agents.core.durability.group_setting import GroupSetting, even_rotation, safe_rotation
 from agents.core.durability.groups import (
     chunk_loss,
-    fraction_losing,
     life,
     object_loss,
     repairs_per_year,
@@ -84,10 +82,8 @@ def test_figure_5() -> None:
         assert lived.repairs_within(DECADE) / 10 == pytest.approx(YEAR_SECONDS / setting.rotation, rel=0.01)
 
 
-@pytest.mark.parametrize(
-    ("members", "fraction"), [(80, "0.28"), (80, "0.32"), (80, "0.40"), (100, "0.40"), (120, "0.48")]
-)
-def test_figure_6a_away_from_the_edge(members: int, fraction: str) -> None:
+@pytest.mark.parametrize(("members", "fraction"), [(80, "0.32"), (80, "0.36"), (80, "0.40")])
+def test_figure_6a(members: int, fraction: str) -> None:
     published = FIGURES["fig6a_percent_lost_by_byzantine_fraction"][f"R{members}"][fraction]
     assert 100 * object_loss(safe(float(fraction), members), DECADE) == pytest.approx(published, abs=2)
 
@@ -121,10 +117,7 @@ def test_without_rotation_the_chain_is_exact() -> None:
 )
 def test_losses_against_the_simulation(setting: GroupSetting) -> None:
     duration = YEAR_SECONDS / 5
-    simulated = simulate_groups(setting, duration, 2_000, seed=3).loss
-    # Rotation is approximated: it loses somewhat more in truth.
-    slack = 1.0 if math.isinf(setting.rotation) else 0.7
-    assert simulated.low * slack <= chunk_loss(setting, duration) <= simulated.high
+    assert simulate_groups(setting, duration, 2_000, seed=3).loss.holds(chunk_loss(setting, duration))
 
 
 def test_repairs_and_members_against_the_simulation() -> None:
@@ -143,19 +136,11 @@ def test_an_object_needs_k_of_its_chunks() -> None:
     assert object_loss(replace(setting, chunks=1, chunks_needed=1), DECADE) == pytest.approx(lost, rel=1e-12)
 
 
-def test_the_fraction_at_which_half_is_lost() -> None:
-    found = fraction_losing(GroupSetting(members=40, needed=16), YEAR_SECONDS, precision=0.004)
-    below, above = (
-        replace(GroupSetting(members=40, needed=16), byzantine=f, rotation=safe_rotation(4, 40, f))
-        for f in (found - 0.01, found + 0.01)
-    )
-    assert object_loss(below, YEAR_SECONDS) < 0.5 < object_loss(above, YEAR_SECONDS)
-
-
 def test_small_losses_keep_their_digits() -> None:
     assert 0 < chunk_loss(GroupSetting(byzantine=0.05), YEAR_SECONDS / 5) < 1e-28
     assert chunk_loss(GroupSetting(), DECADE) == 0.0
-    assert chunk_loss(safe(0.2), DECADE) < 1e-5
+    rotated = GroupSetting(members=20, needed=4, byzantine=0.1, rotation=safe_rotation(4, 20, 0.1))
+    assert 0 < chunk_loss(rotated, DECADE) < 1e-8
 
 
 @pytest.mark.parametrize(
@@ -169,8 +154,6 @@ def test_small_losses_keep_their_digits() -> None:
         lambda: GroupSetting(cache=-1.0),
         lambda: GroupSetting(chunks=7),
         lambda: chunk_loss(GroupSetting(), 0.0),
-        lambda: fraction_losing(GroupSetting(), YEAR_SECONDS, share=1.0),
-        lambda: fraction_losing(GroupSetting(churn=0.0), YEAR_SECONDS),
     ],
 )
 def test_what_cannot_be_is_refused(make: Any) -> None:

@@ -3,14 +3,16 @@
 import json
 import math
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agents.core.dataset.slot_code import SlotCode
-from agents.core.durability.choice import Choice, Need, Offer, coded_slot, predicted
+from agents.core.durability.choice import Choice, Need, Offer, predicted, predictions
 from agents.core.durability.hazards import YEAR_SECONDS
+from agents.core.durability.outlook import coded_slot
 from agents.core.durability.quote import Pins, alternatives, cheapest, ladders, probability_of
 from agents.core.errors import CodeParameters, FileRejected, HoldfastError, Misuse, OutOfReach
 from agents.core.market.types import MAX_SLOTS
@@ -19,8 +21,8 @@ from agents.core.units import TOKEN
 from tests.examples import MARKET
 
 HOUR, DAY = 3_600, 86_400
-HOURLY = replace(MARKET, period_blocks=300, block_seconds=12)
-"""A period is an hour, as on a main chain."""
+HOURLY = replace(MARKET, period_blocks=300, block_seconds=12, max_duration=YEAR_SECONDS)
+"""A period is an hour, as on a main chain, and a request lasts a year at most."""
 
 NEED = Need(size=20 << 20, duration=YEAR_SECONDS, nines=9, mttf=YEAR_SECONDS, mttr=DAY)
 OFFER = Offer(HOURLY, PROFILES["codex"], price=1_000, proof_gas=250_000)
@@ -32,10 +34,12 @@ def everything(need: Need, offer: Offer, most: int) -> list[Choice]:
     """All that meets the target, of the proof probabilities that are tried."""
     codes = [(data, slots - data) for slots in range(2, most + 1) for data in range(1, slots + 1)]
     found = [
-        predicted(need, offer, data, parity, threshold, probability)
-        for data, parity in codes
-        for threshold in range(1, max(1, parity) + 1)
+        choice
+        for threshold in range(1, most)
         for probability in ladders(need, offer.config)[0]
+        for choice in predictions(
+            need, offer, [code for code in codes if max(1, code[1]) >= threshold], threshold, probability
+        )
     ]
     return [choice for choice in found if choice.loss <= need.target]
 
@@ -56,6 +60,36 @@ def test_nothing_that_will_do_is_cheaper(nines: float, blocks: int, misses: int,
     offer = replace(OFFER, config=replace(HOURLY, period_blocks=1_800, max_misses=misses), **prices)
     best = min(everything(need, offer, 6), key=lambda choice: choice.rank)
     assert cheapest(need, offer, Pins(max_slots=6)).rank == best.rank
+
+
+@pytest.mark.parametrize(
+    ("nines", "size", "years", "misses"), [(2, 2, 10, 3), (3, 3, 40, 1), (1, 4, 5, 3), (2, 1, 10, 1), (1, 300, 20, 1)]
+)
+def test_hosts_that_fail_together_are_reckoned_with(nines: float, size: int, years: int, misses: int) -> None:
+    alone = replace(NEED, nines=nines, size=40 * 65_536)
+    need = replace(alone, group_size=size, group_mttf=float(years * YEAR_SECONDS))
+    offer = replace(OFFER, config=replace(HOURLY, period_blocks=3_600, max_misses=misses))
+    best = min(everything(need, offer, 6), key=lambda choice: choice.rank)
+    found = cheapest(need, offer, Pins(max_slots=6))
+    assert found.rank == best.rank
+    assert found.loss == pytest.approx(best.loss, rel=1e-12) and found.cost >= cheapest(alone, offer).cost
+    again = predicted(alone, offer, found.code.data, found.code.parity, found.code.repair_threshold, found.probability)
+    assert again.loss < found.loss
+
+
+def test_no_parity_helps_where_all_hosts_fail_together() -> None:
+    together = replace(NEED, group_size=MAX_SLOTS, group_mttf=10.0 * YEAR_SECONDS)
+    with pytest.raises(OutOfReach, match=r"loses it with 9\.5e-02, which is 1\.0 nines.*--group-mttf"):
+        cheapest(together, OFFER, Pins(max_slots=16))
+
+
+def test_with_hosts_that_fail_together_it_takes_little_longer() -> None:
+    need = replace(NEED, group_size=2, group_mttf=10.0 * YEAR_SECONDS)
+    begun = time.process_time()
+    best = cheapest(need, OFFER, Pins(max_slots=16))
+    found = alternatives(need, OFFER, Pins(max_slots=16), best)
+    assert time.process_time() - begun < 6, "1.6 s on an idle machine"
+    assert found[0] == best and len(found) > 5
 
 
 def test_thresholds_are_worth_their_parity_once_traffic_costs_something() -> None:
@@ -86,6 +120,16 @@ def test_the_codes_of_the_papers_first_table(row: dict[str, float]) -> None:
     pins = Pins(expansion=row["expansion"], threshold=int(row["l0"]), probability=probability_of(DAY, HOURLY))
     code = cheapest(need, offer, pins).code
     assert [code.data, code.parity] == row.get("model_minimum", [row["k"], row["m"]])
+
+
+def test_requests_that_the_market_ends_are_mended_for_most_of_their_time() -> None:
+    """A year is a row of them where the market keeps none so long: rare proofs would leave each without repairs."""
+    monthly = replace(OFFER, config=replace(HOURLY, max_duration=30 * DAY))
+    assert cheapest(NEED, monthly, Pins(probability=36)).interval == 36 * HOUR
+    assert cheapest(NEED, OFFER, Pins(probability=37)).interval == 37 * HOUR
+    with pytest.raises(Misuse, match="no repair in the last 3d 2h of a request's 30d"):
+        cheapest(NEED, monthly, Pins(probability=37))
+    assert max(ladders(NEED, monthly.config)[1]) == 32
 
 
 def test_choices_that_are_made_stay() -> None:
@@ -120,11 +164,11 @@ def test_hosts_limit_the_slots() -> None:
 
 def test_a_short_request_is_proven_every_period() -> None:
     """The market opens no repair in the last expected proofs: a request that is over in an hour has no time for rare ones."""
-    offer = replace(OFFER, config=MARKET)
+    offer = replace(OFFER, config=replace(MARKET, max_duration=YEAR_SECONDS))
     assert cheapest(replace(NEED, duration=HOUR, nines=3), offer).probability <= 18
     assert cheapest(replace(NEED, duration=60, nines=3), offer).probability == 1
     assert cheapest(replace(NEED, nines=3), offer).probability > 1_000
-    with pytest.raises(Misuse, match="no repair in the last 16m 40s of the 1h"):
+    with pytest.raises(Misuse, match="no repair in the last 16m 40s of a request's 1h"):
         cheapest(replace(NEED, duration=HOUR, nines=3), offer, Pins(probability=50))
 
 
@@ -145,6 +189,8 @@ def test_proofs_become_more_frequent_where_nothing_else_helps() -> None:
         ({}, Pins(expansion=1.0), Misuse, "expansion cannot be 1.0"),
         ({"mttf": 0}, Pins(), Misuse, "mean time to failure cannot be 0"),
         ({"mttr": -5}, Pins(), Misuse, "mean time to reconstruct cannot be -5"),
+        ({"group_size": 0}, Pins(), Misuse, "A group cannot have 0 slots"),
+        ({"group_size": 2, "group_mttf": 0}, Pins(), Misuse, "mean time to failure of a group cannot be 0"),
         ({"size": 1 << 60}, Pins(), FileRejected, "too large for 256 slots"),
     ],
 )
