@@ -45,6 +45,9 @@ class Payment:
     voucher: SignedVoucher | None = None
     opening: SignedOpening | None = None
     grant: SignedGrant | None = None
+    proof: bytes | None = None
+    """The reader's signature under a voucher for nothing: the request is its own. Nobody redeems that one, so the chain does
+    not show it, as it shows the lane, what opened it, and vouchers that were redeemed."""
 
 
 def payment_text(payment: Payment) -> str:
@@ -97,6 +100,8 @@ def _fields(payment: Payment) -> dict[str, Any]:
         # Sponsor, reader and epoch are the lane's: a grant for others would not open it.
         grant = payment.grant.grant
         fields["grant"] = _signed({"limit": grant.limit, "expiry": grant.expiry}, payment.grant.signature)
+    if payment.proof:
+        fields["proof"] = _signed({}, payment.proof)
     return fields
 
 
@@ -106,12 +111,13 @@ def _signed(numbers: dict[str, int], signature: bytes) -> dict[str, str]:
 
 def _payment(fields: dict[str, Any]) -> Payment:
     lane = _lane(fields["lane"])
-    voucher, opening, grant = (fields.get(name) for name in ("voucher", "opening", "grant"))
+    voucher, opening, grant, proof = (fields.get(name) for name in ("voucher", "opening", "grant", "proof"))
     return Payment(
         lane,
         None if voucher is None else SignedVoucher(Voucher(lane, _number(voucher["amount"])), _key_signature(voucher)),
         None if opening is None else SignedOpening(Opening(lane, _number(opening["amount"])), _key_signature(opening)),
         None if grant is None else _grant(lane, grant),
+        None if proof is None else _key_signature(proof),
     )
 
 

@@ -108,7 +108,8 @@ class Lanes:
     async def _meet(self, cache: Peer) -> "LanePayer | None":
         deposit = await self._funds.deposit()
         lane = self._lane(cache.address, deposit.epoch)
-        offer = await self._client.vouch(cache, payment_text(Payment(lane)))
+        proof = self._signer.sign_digest(Voucher(lane, 0).digest(self._funds.domain))
+        offer = await self._client.vouch(cache, payment_text(Payment(lane, proof=proof)))
         if offer is None:
             return None
         self._check(cache, offer, lane)
@@ -116,7 +117,7 @@ class Lanes:
             raise NotEnough("The deposit is being taken out", "no cache is paid from it", "Read with another account.")
         keep = partial(self._keep, lane)
         payer = LanePayer(
-            cache, lane, offer, self._signer, self._funds, self._budget, deposit.pool, self._conceded(lane), keep
+            cache, lane, proof, offer, self._signer, self._funds, self._budget, deposit.pool, self._conceded(lane), keep
         )
         payer.expect(self._expected)
         keep(self._conceded(lane))
@@ -172,6 +173,7 @@ class LanePayer:
         self,
         cache: Peer,
         lane: Lane,
+        proof: bytes,
         offer: Offer,
         signer: DigestSigner,
         funds: Funds,
@@ -184,11 +186,12 @@ class LanePayer:
         assert offer.standing is not None
         self._cache = cache
         self._lane = lane
+        self._proof = proof
         self._signer = signer
         self._funds = funds
         self._budget = budget
         self._voucher = self._remembered(offer.standing)
-        signed = self._voucher.voucher.amount
+        signed = self._voucher.voucher.amount if self._voucher else 0
         self._purse: Purse = resumed(lane, offer.terms.usual(), signed + budget.left, signed, conceded)
         self._keep = keep
         self._secured = offer.standing.secured
@@ -211,7 +214,7 @@ class LanePayer:
     def payment(self) -> str:
         """The lane, the highest voucher, and what opens the lane or has it keep more."""
         grant = self._funds.grant if self._opening else None
-        return payment_text(Payment(self._lane, self._voucher, self._opening, grant))
+        return payment_text(Payment(self._lane, self._voucher, self._opening, grant, self._proof))
 
     def began(self) -> None:
         """An answer is arriving."""
@@ -295,17 +298,13 @@ class LanePayer:
         self._voucher = SignedVoucher(voucher, self._signer.sign_digest(voucher.digest(self._funds.domain)))
         return self.payment()
 
-    def _remembered(self, standing: Standing) -> SignedVoucher:
-        """The highest voucher as the cache shows it: it has the reader's own signature, so the reader need keep none.
-
-        Of a new lane one for nothing: it shows that the lane is the reader's.
-        """
-        voucher = Voucher(self._lane, standing.paid)
-        digest = voucher.digest(self._funds.domain)
+    def _remembered(self, standing: Standing) -> SignedVoucher | None:
+        """The highest voucher as the cache shows it: it has the reader's own signature, so the reader need keep none."""
         if standing.paid == 0:
-            return SignedVoucher(voucher, self._signer.sign_digest(digest))
+            return None
+        voucher = Voucher(self._lane, standing.paid)
         try:
-            signer = digest_signer(digest, standing.signature or b"")
+            signer = digest_signer(voucher.digest(self._funds.domain), standing.signature or b"")
         except ValueError:
             signer = ""
         if signer != self._signer.address:

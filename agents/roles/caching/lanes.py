@@ -24,8 +24,8 @@ class Account:
     """A lane in use. ``till`` is the truth; the rest is what else a running cache knows of it."""
 
     till: Till
-    proven: bool = False
-    """Whether a signature of the lane's reader was seen on it: anybody can name a lane."""
+    proof: bytes = b""
+    """The reader's signature under a voucher for nothing, once it was seen: anybody can name a lane."""
     opening: SignedOpening | None = None
     grant: SignedGrant | None = None
     seen_at: float = float("-inf")
@@ -190,4 +190,4 @@ class LaneBook:
     def _restored(self, record: dict[str, str]) -> Account:
         payment = parse_payment(record["payment"])
         till = Till(payment.lane, self._terms, voucher=payment.voucher, served=int(record["served"]))
-        return Account(replace(till, owed=max(int(record["owed"]), till.paid)), proven=True)
+        return Account(replace(till, owed=max(int(record["owed"]), till.paid)))

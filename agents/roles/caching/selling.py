@@ -1,7 +1,8 @@
 """Where a cache is paid: the counter (agents/net/shelf.py) over lanes (agents/core/channels).
 
-A reader shows a lane and is served one interval ahead of what it signed for. Nothing is served in a lane before its reader
-signed something for it: a voucher of 0, or what opens the lane. A reader that leaves a lane unpaid is served ahead in no other.
+A reader shows a lane and is served one interval ahead of what it signed for. Every request bears its signature under a voucher
+of 0, which no chain ever shows: whoever names somebody else's lane is served nothing. A reader that leaves a lane unpaid is
+served ahead in no other.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from agents.core.channels.lanes import Lane, SignedGrant, SignedOpening, SignedVoucher, invalid
+from agents.core.channels.lanes import Lane, SignedGrant, SignedOpening, SignedVoucher, Voucher, invalid
 from agents.core.channels.offers import Offer, offer_json, standing_of
 from agents.core.channels.till import Cover, Halt, Till
 from agents.core.channels.wire import PAYMENT_HEADER, Payment, parse_payment
@@ -91,9 +92,11 @@ class Selling:
 
     async def admit(self, reading: Reading) -> "PaidTicket":
         """As Counter."""
-        account = await self._taken(reading.host, reading.headers, late=True)
+        account, shown = await self._taken(reading.host, reading.headers, late=True)
         if account is None:
             raise PaymentRequired(offer_json(self._offer), "no lane is named")
+        if not shown:
+            raise self._required(account, 1, shown=False)
         ticket = PaidTicket(self, account)
         wanted = min(ticket.step, reading.size)
         if self._room(account) < wanted:
@@ -105,26 +108,47 @@ class Selling:
 
     async def vouch(self, host: str, headers: Mapping[str, str]) -> Mapping[str, Any]:
         """As Counter."""
-        account = await self._taken(host, headers)
-        return self._told(account) if account is not None else offer_json(self._offer)
+        account, shown = await self._taken(host, headers)
+        return self._told(account, 1, shown) if account is not None else offer_json(self._offer)
 
     # ---- lanes
 
-    async def _taken(self, host: str, headers: Mapping[str, str], late: bool = False) -> Account | None:
-        """The account of the lane in the headers, what came with it taken in. Raises VoucherInvalid, PaymentRequired.
+    async def _taken(
+        self, host: str, headers: Mapping[str, str], late: bool = False
+    ) -> tuple[Account, bool] | tuple[None, bool]:
+        """The account of the lane in the headers, what came with it taken in, and whether it is the reader that sent it.
+
+        Raises VoucherInvalid, PaymentRequired.
 
         ``late``: a voucher lower than one that overtook it on the way is no error.
         """
         text = headers.get(PAYMENT_HEADER)
         if text is None:
-            return None
+            return None, False
         payment = parse_payment(text)
         account = self._book.get(payment.lane) or await self._met(host, payment.lane)
+        shown = self._shows(account, payment)
         self._trust(account)
-        if not (late and account.proven and payment.voucher and payment.voucher.voucher.amount < account.till.paid):
+        if not (late and shown and payment.voucher and payment.voucher.voucher.amount < account.till.paid):
             await self._take_voucher(account, payment)
         self._take_opening(account, payment)
-        return account
+        return account, shown
+
+    def _shows(self, account: Account, payment: Payment) -> bool:
+        """Whether the payment bears the reader's proof that it is its own. Raises VoucherInvalid for another's."""
+        proof, signed = payment.proof, payment.voucher
+        if proof is None and signed is not None and signed.voucher.amount == 0:
+            proof = signed.signature
+        if proof is None:
+            return False
+        if proof != account.proof:
+            digest = Voucher(account.lane, 0).digest(self._offer.domain)
+            if self._signer(digest, proof) != account.lane.reader:
+                raise invalid(
+                    "its proof is not signed by the lane's reader for this chain and contract", "Sign it anew."
+                )
+            account.proof = proof
+        return True
 
     async def _met(self, host: str, lane: Lane) -> Account:
         if lane.cache != self._offer.cache:
@@ -159,13 +183,12 @@ class Selling:
 
     async def _take_voucher(self, account: Account, payment: Payment) -> None:
         signed = payment.voucher
-        if signed is None or (account.proven and signed.voucher.amount == account.till.paid):
+        if signed is None or signed == account.till.voucher:
             return
         before = account.till.paid
         account.till = account.till.accept(
             signed, self._signer(signed.voucher.digest(self._offer.domain), signed.signature)
         )
-        account.proven = True
         if account.till.paid > before and not account.idle:
             await self._book.save(account)
         self._changed(account)
@@ -176,7 +199,7 @@ class Selling:
             signer = self._signer(opening.opening.digest(self._offer.domain), opening.signature)
             if signer != account.lane.reader:
                 raise invalid("the opening is not signed by the lane's reader for this chain and contract")
-            account.opening, account.grant, account.proven = opening, payment.grant, True
+            account.opening, account.grant = opening, payment.grant
             if payment.grant is not None:
                 account.till = account.till.shown(payment.grant, self._sponsor(payment.grant))
             self._changed(account)
@@ -240,16 +263,17 @@ class Selling:
     # ---- what may be served
 
     def _room(self, account: Account) -> int:
-        return account.till.room(int(self._clock())) if account.proven else 0
+        return account.till.room(int(self._clock()))
 
-    def _told(self, account: Account, size: int = 1) -> dict[str, Any]:
+    def _told(self, account: Account, size: int, shown: bool) -> dict[str, Any]:
+        """The offer, and how the lane stands: what its reader signed is shown to its reader."""
         standing = standing_of(account.till, int(self._clock()), size)
-        if not account.proven:
-            standing = replace(standing, room=0, halt=standing.halt or Halt.VOUCHER)
+        if not shown:
+            standing = replace(standing, room=0, halt=standing.halt or Halt.VOUCHER, signature=None)
         return offer_json(replace(self._offer, standing=standing))
 
-    def _required(self, account: Account, size: int) -> PaymentRequired:
-        told = self._told(account, size)
+    def _required(self, account: Account, size: int, shown: bool = True) -> PaymentRequired:
+        told = self._told(account, size, shown)
         return PaymentRequired(told, f"the lane stands at {told['lane']['halt']}")
 
     def _changed(self, account: Account) -> None:

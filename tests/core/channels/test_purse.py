@@ -147,7 +147,7 @@ def test_nobody_ever_loses_more_than_one_interval(steps: list[tuple[str, int]], 
         else:
             talk.arrive(last=step == "last")
         assert talk.till.unpaid <= terms.cost(talk.till.window)
-        assert talk.till.paid - talk.purse.earned <= terms.cost(terms.interval)
+        assert talk.till.paid - talk.purse.earned <= terms.cost(terms.window(talk.purse.earned))
         assert talk.till.paid == talk.purse.signed
 
 

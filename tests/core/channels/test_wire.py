@@ -21,6 +21,7 @@ WHOLE = Payment(SPONSORED, voucher(7, SPONSORED)[0], opening(10**18, SPONSORED),
     [
         WHOLE,
         Payment(LANE),
+        Payment(LANE, proof=bytes(range(65))),
         Payment(LANE, voucher(MAX_AMOUNT)[0]),
         Payment(LANE, voucher(0)[0], opening(MAX_AMOUNT)),
         Payment(Lane(LANE.payer, LANE.reader, LANE.cache, 2**64 - 1, 2**64 - 1)),

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from agents.core.channels.lanes import Opening, SignedOpening
+from agents.core.channels.lanes import Opening, SignedOpening, Voucher
+from agents.core.channels.wire import Payment
+from agents.core.errors import VoucherInvalid
+from agents.net.shelf import PaymentRequired
 from agents.roles.caching import selling
-from tests.roles.caching.test_selling import DOMAIN, INTERVAL, LANE, MIB, READER, Shop, paying
+from tests.roles.caching.test_selling import DOMAIN, INTERVAL, LANE, MIB, OTHER, READER, Shop, paying
 
 
 def test_lanes_admitted_before_any_owes_are_served_one_interval_together(tmp_path: Path) -> None:
@@ -36,6 +39,32 @@ def test_lanes_that_only_signatures_are_behind_are_forgotten(
         await shop.selling.close()
         shop.open()
         assert len(shop.book) <= 9
+
+    asyncio.run(story())
+
+
+def test_a_stranger_that_names_a_lane_is_served_nothing_in_it(tmp_path: Path) -> None:
+    """All that the chain shows of a lane: its fields, what opened it, and a voucher that was redeemed."""
+
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        shop.chain.keep(LANE, 50 * INTERVAL)
+        ticket = await shop.admit(paying(INTERVAL))
+        await ticket.take(MIB)
+        ticket.close()
+        opening = Opening(LANE, 50 * INTERVAL)
+        signed = SignedOpening(opening, READER.sign_digest(opening.digest(DOMAIN)))
+        redeemed = paying(INTERVAL).voucher
+        for shown in (Payment(LANE), Payment(LANE, redeemed), Payment(LANE, redeemed, signed)):
+            with pytest.raises(PaymentRequired) as found:
+                await shop.admit(shown)
+            standing = found.value.offer["lane"]
+            assert (standing["room"], standing["signature"]) == (0, None)
+            assert (await shop.vouch(shown))["lane"]["signature"] is None
+        for proof in (OTHER.sign_digest(Voucher(LANE, 0).digest(DOMAIN)), bytes(65)):
+            with pytest.raises(VoucherInvalid):
+                await shop.admit(Payment(LANE, proof=proof))
+        assert (await shop.vouch(paying(INTERVAL)))["lane"]["signature"] is not None
 
     asyncio.run(story())
 

@@ -89,7 +89,8 @@ class Shop:
 def paying(amount: int, lane: Lane = LANE, signer: AccountSigner = READER, domain: Domain = DOMAIN) -> Payment:
     """A voucher on a lane."""
     voucher = Voucher(lane, amount)
-    return Payment(lane, SignedVoucher(voucher, signer.sign_digest(voucher.digest(domain))))
+    proof = READER.sign_digest(Voucher(lane, 0).digest(DOMAIN)) if signer is not OTHER else None
+    return Payment(lane, SignedVoucher(voucher, signer.sign_digest(voucher.digest(domain))), proof=proof)
 
 
 def told(error: pytest.ExceptionInfo[PaymentRequired]) -> tuple[str | None, int]:
@@ -303,6 +304,7 @@ def test_a_lane_that_a_sponsor_pays_is_opened_once_its_reader_has_paid(tmp_path:
             None,
             SignedOpening(opening, READER.sign_digest(opening.digest(DOMAIN))),
             SignedGrant(grant, SPONSOR.sign_digest(grant.digest(DOMAIN))),
+            READER.sign_digest(Voucher(lane, 0).digest(DOMAIN)),
         )
         ticket = await shop.admit(papers)
         await ticket.take(MIB // 2)
