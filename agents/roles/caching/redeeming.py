@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 
+from agents.core.errors import HoldfastError
 from agents.roles.caching.lanes import Account, LaneBook
 from agents.roles.caching.selling import Chain, Selling
 
@@ -37,18 +38,27 @@ class Redeemer:
         due = [account for account in accounts if account.till.redeemable(now, 1)]
         if sum(account.till.claim() for account in due) < self._worth:
             due = [account for account in due if account.till.redeemable(now, self._worth)]
+        failed: HoldfastError | None = None
         for batch in _batches(due, BATCH):
-            await self._chain.redeem([account.till.voucher for account in batch if account.till.voucher is not None])
-            before = sum(account.till.cover.redeemed for account in batch)
-            await self._look(batch)
-            paid = sum(account.till.cover.redeemed for account in batch) - before
-            log.info("redeemed %d vouchers for %d base units", len(batch), paid)
-            self.amount += paid
+            try:
+                await self._redeem(batch)
+            except HoldfastError as error:  # one batch that is refused keeps no other from its money
+                failed = failed or error
         for account in accounts:
             # Until then a debt is remembered.
             if not account.active and now >= account.lane.expiry:
                 await self._book.close_lane(account)
+        if failed is not None:
+            raise failed
         return len(due)
+
+    async def _redeem(self, batch: Sequence[Account]) -> None:
+        await self._chain.redeem([account.till.voucher for account in batch if account.till.voucher is not None])
+        before = sum(account.till.cover.redeemed for account in batch)
+        await self._look(batch)
+        paid = sum(account.till.cover.redeemed for account in batch) - before
+        log.info("redeemed %d vouchers for %d base units", len(batch), paid)
+        self.amount += paid
 
     async def _look(self, accounts: Sequence[Account]) -> None:
         for batch in _batches(accounts, LOOKS):

@@ -22,9 +22,10 @@ from agents.core.channels.offers import Offer
 from agents.core.channels.terms import Terms
 from agents.core.channels.till import Cover
 from agents.core.channels.wire import PAYMENT_HEADER, Payment, payment_text
-from agents.core.errors import ChainUnavailable, VoucherInvalid
+from agents.core.errors import ChainUnavailable, Refused, VoucherInvalid
 from agents.net.shelf import PaymentRequired, Reading
 from agents.net.signing import AccountSigner
+from agents.roles.caching import redeeming
 from agents.roles.caching.lanes import LaneBook
 from agents.roles.caching.redeeming import Redeemer
 from agents.roles.caching.selling import PaidTicket, Selling
@@ -368,6 +369,30 @@ def test_vouchers_are_redeemed_together_once_they_are_worth_it(tmp_path: Path) -
         books = shop.selling.books()
         assert (books.earned, books.redeemed, books.claimable) == (2 * INTERVAL, 2 * INTERVAL, 0)
         assert await shop.redeemer(1).step() == 0
+
+    asyncio.run(story())
+
+
+def test_a_batch_that_is_refused_keeps_no_other_from_its_money(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redeeming, "BATCH", 1)
+
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        await earned(shop, INTERVAL)
+        other = Lane(OTHER.address, OTHER.address, CACHE, 0, LANE.expiry)
+        shop.chain.keep(other, 50 * INTERVAL)
+        await shop.vouch(paying(INTERVAL, other, OTHER))
+        redeem = shop.chain.redeem
+
+        async def refused(vouchers: Sequence[SignedVoucher]) -> None:
+            if vouchers[0].voucher.lane == LANE:
+                raise Refused("not this one")
+            await redeem(vouchers)
+
+        monkeypatch.setattr(shop.chain, "redeem", refused)
+        with pytest.raises(Refused):
+            await shop.redeemer(1).step()
+        assert shop.selling.books().redeemed == INTERVAL
 
     asyncio.run(story())
 
