@@ -1,6 +1,7 @@
 """A cache that is paid: one interval ahead and no further, whoever the reader is and whenever the cache stops."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
