@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Self
 
 import aiohttp
 
@@ -10,18 +11,40 @@ from agents.net.errors import PeerBusy, PeerDown, PeerLied, PeerRefused, PeerSlo
 from agents.net.messages import MAX_ANSWER, reason_of
 
 
-def opened(connect: float, keep_alive: bool) -> aiohttp.ClientSession:
-    """A session that follows no proxy of the environment, keeps no cookies and inflates nothing.
+class Connections:
+    """A session that is opened when it is first used; an async context manager.
 
-    ``connect``: seconds to connect within.
+    It follows no proxy of the environment, keeps no cookies and inflates nothing.
     """
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, force_close=not keep_alive),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect),
-        auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-    )
+
+    def __init__(self, connect: float, keep_alive: bool) -> None:
+        """``connect``: seconds to connect within."""
+        self._connect = connect
+        self._keep_alive = keep_alive
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, force_close=not self._keep_alive),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        return self._session
 
 
 async def check(endpoint: str, response: aiohttp.ClientResponse, within: float, good: int = 200) -> None:

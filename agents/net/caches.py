@@ -21,7 +21,7 @@ from agents.core.dataset.cid import Cid, digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.discovery.summary import MAX_BYTES, Summary, unsealed
 from agents.core.errors import BadData, HoldfastError
-from agents.net.answers import bounded, check, faults, opened
+from agents.net.answers import Connections, bounded, check, faults
 from agents.net.client import Patience
 from agents.net.endpoint import Peer, checked_endpoint
 from agents.net.errors import PeerCorrupt, PeerDown, PeerFault, PeerLied, PeerRefused
@@ -80,24 +80,12 @@ class Pace:
     """From the first byte to the last."""
 
 
-class CacheClient:
+class CacheClient(Connections):
     """Talks to caches; an async context manager. Connections are kept: a read is many short requests."""
 
     def __init__(self, patience: Patience | None = None) -> None:
         self.patience = patience or Patience()
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Closes every connection."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        super().__init__(self.patience.connect, keep_alive=True)
 
     async def summary(self, cache: Peer, now: float) -> Met:
         """The cache's summary, signed by ``cache.address`` and good at ``now``. Raises PeerError."""
@@ -236,10 +224,8 @@ class CacheClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         endpoint = checked_endpoint(cache.endpoint)
         sent = {"Accept-Encoding": "identity", "User-Agent": "holdfast/1", **(headers or {})}
-        if self._session is None:
-            self._session = opened(self.patience.connect, keep_alive=True)
         async with faults(cache.endpoint, "an answer", self.patience.answer):
-            response = await self._session.request(method, endpoint + target, headers=sent, allow_redirects=False)
+            response = await self._open().request(method, endpoint + target, headers=sent, allow_redirects=False)
         whole = False
         try:
             yield response

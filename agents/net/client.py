@@ -7,11 +7,11 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 
-from agents.net.answers import bounded, check, faults, opened
+from agents.net.answers import Connections, bounded, check, faults
 from agents.net.endpoint import Peer, checked_endpoint
 from agents.net.errors import PeerCorrupt, PeerLied, PeerSlow
 from agents.net.messages import (
@@ -42,7 +42,7 @@ class Patience:
     """For the answer to a finished upload: the provider may be checking its root."""
 
 
-class PeerClient:
+class PeerClient(Connections):
     """Talks to providers; an async context manager. Without a signer only unsigned reads are possible."""
 
     def __init__(
@@ -56,19 +56,7 @@ class PeerClient:
         self._signer = signer
         self.patience = patience or Patience()
         self._clock = clock
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Closes every connection."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        super().__init__(self.patience.connect, keep_alive=False)
 
     # ---- reads
 
@@ -218,11 +206,6 @@ class PeerClient:
                 clock=self._clock,
             )
         )
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = opened(self.patience.connect, keep_alive=False)
-        return self._session
 
     async def _json(self, peer: Peer, response: aiohttp.ClientResponse) -> Any:
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from agents.chain.lane import POLL, NonceLane
 from agents.core.errors import ChainUnavailable
 from agents.core.market.view import MarketView
 from agents.net.signing import AccountSigner
@@ -110,6 +111,20 @@ async def outpost(place: Place, role: str, verbose: bool = False) -> AsyncIterat
         async with network(place) as found:
             with closing(StateStore(folder / state_file(found))) as state:
                 yield Outpost(found, folder, state)
+
+
+async def mined(lane: NonceLane, effects: tuple[str, ...], say: Say) -> None:
+    """Wait for what an earlier process sent and did not see mined: only then the chain tells what is missing.
+
+    ``effects``: how the keys of what matters begin.
+    """
+    told = False
+    while any(key.startswith(effects) for key in lane.pending()):
+        if not told:
+            say("waiting for what was sent before the last stop")
+        told = True
+        await lane.resume()  # one that failed for want of gas may be paid for by now
+        await asyncio.sleep(POLL)
 
 
 def state_file(found: Network, kind: str = "") -> str:

@@ -1,12 +1,10 @@
 """`agent client channel`: the deposit that caches are paid from."""
 
-import asyncio
 import time
 from dataclasses import dataclass
 
 from agents.chain.blocks import latest
 from agents.chain.channels import Channels, Deposit, ensure_channels, find_channels
-from agents.chain.lane import POLL, NonceLane
 from agents.core.channels.grants import grant_text
 from agents.core.channels.lanes import Grant, SignedGrant
 from agents.core.errors import Misuse
@@ -14,7 +12,7 @@ from agents.core.units import format_amount, format_time
 from agents.net.signing import AccountSigner
 from agents.roles.actor import Actor, check_funds
 from agents.runtime.accounts import own_address, signing_account
-from agents.runtime.acting import Say, session
+from agents.runtime.acting import Say, mined, session
 from agents.runtime.earning import ACCOUNT, beside
 from agents.runtime.network import network
 from agents.runtime.settings import Place
@@ -52,7 +50,7 @@ async def fill_up(place: Place, amount: int, payer: str | None, say: Say) -> Sta
         actor = found.actor
         who = payer or actor.address
         channels = await ensure_channels(actor.lane, actor.deployment.token)
-        await _finish(actor.lane, say)
+        await mined(actor.lane, (EFFECT,), say)
         before = await channels.account_of(who)
         if before.closes_at:
             at = format_time(before.closes_at)
@@ -65,17 +63,6 @@ async def fill_up(place: Place, amount: int, payer: str | None, say: Say) -> Sta
             await _deposit(actor, channels, who, missing)
             say(f"deposited {format_amount(missing)}")
         return Standing(who, await channels.account_of(who), await channels.challenge_seconds())
-
-
-async def _finish(lane: NonceLane, say: Say) -> None:
-    """Wait for what an earlier command sent and did not see mined: only then the chain tells what is missing."""
-    told = False
-    while any(key.startswith(EFFECT) for key in lane.pending()):
-        if not told:
-            say("waiting for what was sent before")
-        told = True
-        await lane.resume()
-        await asyncio.sleep(POLL)
 
 
 async def _deposit(actor: Actor, channels: Channels, payer: str, amount: int) -> None:

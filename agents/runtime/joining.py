@@ -1,16 +1,14 @@
 """A provider's place in the market: its port and endpoint, its registration and its stake."""
 
-import asyncio
 from typing import Protocol
 
 from agents.chain.contracts import ProviderRecord
-from agents.chain.lane import POLL, NonceLane
 from agents.core.errors import HoldfastError, Misuse, NotEnough, NotEnoughTokens
 from agents.core.market.types import StakeConfig
 from agents.core.units import format_amount
 from agents.net.endpoint import checked_endpoint
 from agents.roles.actor import Actor
-from agents.runtime.acting import Say
+from agents.runtime.acting import Say, mined
 from agents.store.state import StateStore
 
 PORT = "port"
@@ -69,7 +67,7 @@ async def join(actor: Actor, rules: StakeConfig, endpoint: str, stake: int | Non
     wanted = rules.min_stake if stake == 0 else (stake or 0)
     if wanted and wanted < rules.min_stake:
         raise Misuse(f"{format_amount(wanted)} are too little", f"the minimum is {format_amount(rules.min_stake)}")
-    await _finish(actor.lane, say)
+    await mined(actor.lane, EFFECTS, say)
     known = await actor.registry.provider_of(actor.address)
     try:
         await _register(actor, known, endpoint, say)
@@ -79,17 +77,6 @@ async def join(actor: Actor, rules: StakeConfig, endpoint: str, stake: int | Non
             raise
         say(f"warning: {lack}")
         say(f"{format_amount(known.locked)} are locked for slots that must be proven: it goes on with what it has")
-
-
-async def _finish(lane: NonceLane, say: Say) -> None:
-    """Wait for what an earlier process sent and did not see mined: only then the chain tells what is missing."""
-    told = False
-    while any(key.startswith(EFFECTS) for key in lane.pending()):
-        if not told:
-            say("waiting for what was sent before the last stop")
-        told = True
-        await lane.resume()  # one that failed for want of gas may be paid for by now
-        await asyncio.sleep(POLL)
 
 
 async def _register(actor: Actor, known: ProviderRecord, endpoint: str, say: Say) -> None:

@@ -94,11 +94,6 @@ class Caches:
         order = ranked(self.candidates(keys), size, worth, most, self._clock())
         return [Peer(self._known[each.cache].endpoint, each.cache) for each in order]
 
-    def price(self, cache: str) -> int | None:
-        """Base units per byte, as its summary says; None without a good one."""
-        summary = self._known[cache].summary(self._clock()) if cache in self._known else None
-        return None if summary is None else summary.price
-
     def served(self, cache: str, latency: float, size: int, seconds: float) -> None:
         """It answered after ``latency`` seconds, ``size`` bytes in ``seconds`` more."""
         self._change(cache, lambda seen: seen.served(latency, size, seconds))
