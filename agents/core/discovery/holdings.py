@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,15 +43,12 @@ class Holdings:
         """Which share of ``keys`` it says it has."""
         if not keys or not self.count:
             return 0.0
-        places = _places(keys, len(self._flags))
-        return float(np.mean(self._flags[places].all(axis=1)))
+        packed = np.frombuffer(self.bits, dtype=np.uint8)
+        places = _places(keys, 8 * len(packed))
+        return float(np.mean((packed[places >> 3] << (places & 7) & 0x80).all(axis=1)))
 
     def __contains__(self, key: bytes) -> bool:
         return self.share([key]) == 1.0
-
-    @cached_property
-    def _flags(self) -> NDArray[np.bool_]:
-        return np.unpackbits(np.frombuffer(self.bits, dtype=np.uint8)).astype(np.bool_)
 
     def check(self) -> None:
         """Raises Malformed unless ``count`` keys can have made these bits: one with every bit set has everything."""
@@ -63,7 +59,7 @@ class Holdings:
             return
         empty = (1 - 1 / total) ** (HASHES * self.count)
         most = total * (1 - empty) + SPREAD * (total * empty * (1 - empty)) ** 0.5 + 1
-        if np.count_nonzero(self._flags) > most:
+        if int.from_bytes(self.bits).bit_count() > most:
             raise Malformed("The summary is malformed", f"{self.count} keys cannot have set so many of its bits")
 
 

@@ -28,25 +28,29 @@ class Reputation:
     latency: float = FIRST_GUESS
     rate: float = RATE_GUESS
     stalls: int = 0
-    """In a row."""
+    """In a row, whatever it said of itself in between."""
+    reads: int = 0
+    """That were good."""
     shunned_until: float = 0.0
     why: str = ""
 
     def served(self, latency: float, size: int, seconds: float) -> "Reputation":
         """After an answer: its first byte after ``latency`` seconds, its ``size`` bytes in ``seconds`` more."""
         rate = size / max(seconds, 1e-6)
-        return replace(self.answered(latency), rate=self.rate + WEIGHT * (rate - self.rate))
+        return replace(
+            self.answered(latency), rate=self.rate + WEIGHT * (rate - self.rate), stalls=0, reads=self.reads + 1
+        )
 
     def answered(self, latency: float) -> "Reputation":
-        """After an answer so short that it says nothing of the rate."""
-        return replace(self, latency=self.latency + WEIGHT * (latency - self.latency), stalls=0)
+        """After an answer so short that it says nothing of the rate, nor of reads."""
+        return replace(self, latency=self.latency + WEIGHT * (latency - self.latency))
 
     def stalled(self, now: float, why: str) -> "Reputation":
-        """After silence, a cut, or a refusal."""
+        """After silence, a cut, or a refusal. What many who asked at once met is one fault."""
+        if not self.welcome(now):
+            return self
         pause = min(STALL_PAUSE * 2.0**self.stalls, LONGEST_PAUSE)
-        return replace(
-            self, stalls=min(self.stalls + 1, 32), shunned_until=max(self.shunned_until, now + pause), why=why
-        )
+        return replace(self, stalls=min(self.stalls + 1, 32), shunned_until=now + pause, why=why)
 
     def lied(self, now: float, why: str) -> "Reputation":
         """After bytes that do not match their CID, or a payment that bought nothing."""
