@@ -98,6 +98,12 @@ def format_amount(amount: int) -> str:
     return f"{sign}{whole}{tail} {SYMBOL}"
 
 
+def format_price(per_byte: int) -> str:
+    """``per_byte`` base units a byte as tokens a GiB, e.g. ``10 HOLD``."""
+    finest = 10 ** (DECIMALS - 8)  # what a price by the byte still tells apart
+    return format_amount(-(-per_byte * SIZES["GiB"] // finest) * finest)
+
+
 def format_time(timestamp: int) -> str:
     """A UNIX ``timestamp`` as UTC date and time."""
     return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

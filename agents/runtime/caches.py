@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from agents.core.errors import PeerError
-from agents.core.units import SIZES, format_amount
+from agents.core.units import format_price
 from agents.net.caches import CacheClient, Met
 from agents.net.client import Patience
 from agents.net.endpoint import Peer
@@ -54,5 +54,5 @@ def _facts(peer: Peer, answer: Met | PeerError) -> dict[str, Any]:
 def _row(facts: dict[str, Any]) -> tuple[str, ...]:
     if facts["fault"] is not None:
         return (facts["cache"], facts["endpoint"], "-", "-", "not at all")
-    price = format_amount(int(facts["pricePerByte"]) * SIZES["GiB"])
-    return (facts["cache"], facts["endpoint"], price, str(facts["segments"]), f"{facts['seconds'] * 1000:.0f} ms")
+    price, answered = format_price(int(facts["pricePerByte"])), f"{facts['seconds'] * 1000:.0f} ms"
+    return (facts["cache"], facts["endpoint"], price, str(facts["segments"]), answered)

@@ -40,6 +40,12 @@ def test_an_amount_survives_being_written_and_read(amount: int) -> None:
 
 
 @given(st.integers(0, 10**15))
+def test_a_price_is_shown_as_it_was_typed(hundred_millionths: int) -> None:
+    typed = hundred_millionths * 10**10
+    assert units.format_price(typed // units.SIZES["GiB"]) == units.format_amount(typed)
+
+
+@given(st.integers(0, 10**15))
 def test_sizes_and_times_are_always_readable(number: int) -> None:
     assert units.format_size(number)
     assert units.format_duration(number)
