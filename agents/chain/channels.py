@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents.chain.codec import artefact, checksummed
+from agents.chain.codec import artefact
 from agents.chain.contracts import Contract
 from agents.chain.create2 import create2_address, ensure_contract
-from agents.chain.deploy import DEV_CHAIN_IDS
+from agents.chain.deploy import DEV_CHAIN_IDS, Deployment
 from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc, to_hex, unhex
-from agents.chain.transactions import Call, Receipt
+from agents.chain.transactions import Call
 from agents.core.channels.lanes import Domain, Lane, SignedGrant, SignedOpening, SignedVoucher
 from agents.core.channels.till import Cover
 from agents.core.errors import WrongChain
@@ -37,20 +37,6 @@ class Deposit:
     """UNIX seconds from which the payer may withdraw; 0 while it does not want to."""
 
 
-@dataclass(frozen=True)
-class Redemption:
-    """What one lane paid in a redemption."""
-
-    lane: bytes
-    """The lane's id."""
-    payer: str
-    cache: str
-    paid: int
-    """Base units, this time."""
-    redeemed: int
-    """All in all."""
-
-
 def challenge_of_chain(chain_id: int) -> int:
     """Seconds of challenge of the channels on a chain."""
     return DEV_CHALLENGE if chain_id in DEV_CHAIN_IDS else CHALLENGE
@@ -67,16 +53,16 @@ async def ensure_channels(lane: NonceLane, token: str) -> "Channels":
     return Channels(lane.rpc, address, lane.chain_id)
 
 
-async def find_channels(rpc: Rpc, token: str, chain_id: int) -> "Channels":
-    """The channels for ``token``. Raises WrongChain if nobody deployed them."""
-    address = channels_address(token, chain_id)
+async def find_channels(rpc: Rpc, market: Deployment) -> "Channels":
+    """The channels for the token of ``market``. Raises WrongChain if nobody deployed them."""
+    address = channels_address(market.token, market.chain_id)
     if not await rpc.code(address):
         raise WrongChain(
-            f"Chain {chain_id} has no channels for token {token}",
+            f"Chain {market.chain_id} has no channels for token {market.token}",
             f"there is no contract at {address}",
             "Read from caches that ask no price, or have the channels deployed: anybody can.",
         )
-    return Channels(rpc, address, chain_id)
+    return Channels(rpc, address, market.chain_id)
 
 
 class Channels(Contract):
@@ -100,18 +86,9 @@ class Channels(Contract):
         found: Deposit = await self.view("accountOf", payer, struct=Deposit)
         return found
 
-    async def granted_to(self, sponsor: str, reader: str, epoch: int) -> int:
-        """Base units that lanes of the epoch keep and have paid of the sponsor's deposit for the reader."""
-        return int(await self.view("grantedTo", sponsor, reader, epoch))
-
     async def claimable(self, lane: Lane, amount: int) -> int:
         """Base units that redeeming a voucher for ``amount`` would pay now."""
         return int(await self.view("claimable", lane, amount))
-
-    async def cover_of(self, lane: Lane) -> Cover:
-        """What the chain shows of a lane."""
-        (cover,) = await self.covers_of([lane])
-        return cover
 
     async def covers_of(self, lanes: Sequence[Lane]) -> list[Cover]:
         """What the chain shows of these lanes, all at the newest block."""
@@ -157,20 +134,6 @@ class Channels(Contract):
     def withdraw(self, to: str) -> Call:
         """Send all of the sender's deposit to ``to``, once the challenge is over."""
         return self.call("withdraw", to)
-
-    def redemptions_in(self, receipt: Receipt) -> list[Redemption]:
-        """What lanes paid in the transaction of ``receipt``."""
-        events = artefact(NAME).events
-        found = []
-        for log in receipt.logs:
-            topics = [unhex(topic, 32) for topic in log.get("topics") or ()]
-            kind = events.get(topics[0]) if topics and checksummed(log["address"]) == self.address else None
-            if kind is not None and kind.name == "Redeemed":
-                fields = kind.decode(topics, unhex(log.get("data")), {})
-                found.append(
-                    Redemption(fields["id"], fields["payer"], fields["cache"], fields["paid"], fields["redeemed"])
-                )
-        return found
 
     def _asked(self, function: str, argument: str | bytes) -> dict[str, str]:
         return {"to": self.address, "data": to_hex(artefact(NAME).functions[function].encode(argument))}

@@ -78,9 +78,7 @@ class Reads:
         for cache in self.caches:
             screen.say(f"{cache.name} is in the directory, at {json.loads(cache.printed())['endpoint']}")
         await self._typed("deposit", ["client", "channel", "deposit", DEPOSIT, "--json"])
-        self._channels = await find_channels(
-            self._network.rpc, self._network.deployment.token, self._network.deployment.chain_id
-        )
+        self._channels = await find_channels(self._network.rpc, self._network.deployment)
         screen.say(f"the reader deposits {DEPOSIT}, once, for all caches")
         self._sold.cold_seconds, paid = await self._read("cold", capability)
         self._tell_read(cheap, "cold read", self._sold.cold_seconds, paid)

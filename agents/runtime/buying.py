@@ -83,7 +83,7 @@ async def announced(found: Network) -> list[Peer]:
 
 
 async def _funds(found: Network, reader: str, grant: Path | None) -> ChannelFunds:
-    channels = await find_channels(found.rpc, found.deployment.token, found.deployment.chain_id)
+    channels = await find_channels(found.rpc, found.deployment)
     if grant is None:
         return ChannelFunds(channels, found.deployment.token, reader)
     domain, signed = parse_grant(_text_of(grant))

@@ -35,7 +35,7 @@ async def standing(place: Place, payer: str | None) -> Standing:
     """The account of ``payer`` (default: one's own). Raises WrongChain."""
     who = payer or own_address(place)
     async with network(place) as found:
-        channels = await find_channels(found.rpc, found.deployment.token, found.deployment.chain_id)
+        channels = await find_channels(found.rpc, found.deployment)
         return Standing(who, await channels.account_of(who), await channels.challenge_seconds())
 
 
@@ -77,7 +77,7 @@ async def close(place: Place) -> Standing:
     """Begin to take the whole deposit out; again it tells when that can be done. Raises Misuse, Refused, ChainError."""
     async with session(beside(place), ACCOUNT) as found:
         actor = found.actor
-        channels = await find_channels(actor.rpc, actor.deployment.token, actor.deployment.chain_id)
+        channels = await find_channels(actor.rpc, actor.deployment)
         before = await channels.account_of(actor.address)
         if not before.closes_at:
             if before.pool + before.reserved == 0:
@@ -94,7 +94,7 @@ async def withdraw(place: Place, to: str | None) -> int:
     """
     async with session(beside(place), ACCOUNT) as found:
         actor = found.actor
-        channels = await find_channels(actor.rpc, actor.deployment.token, actor.deployment.chain_id)
+        channels = await find_channels(actor.rpc, actor.deployment)
         before = await channels.account_of(actor.address)
         if not before.closes_at:
             raise Misuse("The deposit is not closing", "caches may still redeem", "Type `agent client channel close`.")
@@ -115,7 +115,7 @@ async def grant(place: Place, reader: str, limit: int, seconds: int) -> str:
         raise Misuse("Such a grant is of no use", "it is for nothing, or over at once", "Name a limit and a time.")
     signer = AccountSigner(signing_account(place))
     async with network(place) as found:
-        channels = await find_channels(found.rpc, found.deployment.token, found.deployment.chain_id)
+        channels = await find_channels(found.rpc, found.deployment)
         account = await channels.account_of(signer.address)
     made = Grant(signer.address, reader, limit, account.epoch, int(time.time()) + seconds)
     return grant_text(channels.domain, SignedGrant(made, signer.sign_digest(made.digest(channels.domain))))

@@ -74,13 +74,13 @@ def test_addresses_follow_from_the_token(anvil: Anvil) -> None:
         async with Rpc(anvil.url) as rpc:
             market, bank = await market_on(rpc), lane_of(rpc, 0)
             with pytest.raises(WrongChain, match="no channels for token"):
-                await find_channels(rpc, market.token, 31_337)
+                await find_channels(rpc, market)
             made = await ensure_channels(bank, market.token)
             assert made.address == channels_address(market.token, 31_337) != channels_address(market.token, 1)
             height = await rpc.block_number()
             assert (await ensure_channels(bank, market.token)).address == made.address
             assert await rpc.block_number() == height
-            found = await find_channels(rpc, market.token, 31_337)
+            found = await find_channels(rpc, market)
             assert (await found.token(), await found.challenge_seconds()) == (market.token, 60)
             assert found.domain == Domain(31_337, made.address)
             directory = await ensure_directory(bank)
@@ -109,17 +109,13 @@ def test_a_reader_pays_two_caches_out_of_one_deposit(anvil: Anvil) -> None:
             before = await token.balance_of(OTHER.address)
             await cache.send(channels.open_signed(opening(channels, ours, 60)), "open:1")
             assert await channels.covers_of([ours, others]) == [Cover(0, 40, 0, 60, 0), Cover(0, 40, 0, 0, 0)]
-            till = Till(ours, Terms(1), await channels.cover_of(ours)).accept(
-                voucher(channels, ours, 70), READER.address
-            )
+            (cover,) = await channels.covers_of([ours])
+            till = Till(ours, Terms(1), cover).accept(voucher(channels, ours, 70), READER.address)
             assert till.claim() == await channels.claimable(ours, 70) == 70
             vouchers = [voucher(channels, ours, 70), voucher(channels, others, 5), voucher(channels, ours, 71, OTHER)]
-            receipt = await cache.send(channels.redeem(vouchers, OTHER.address), "redeem:1")
-            (paid,) = channels.redemptions_in(receipt)
-            assert (paid.lane, paid.payer, paid.cache) == (ours.id, READER.address, CACHE.address)
-            assert (paid.paid, paid.redeemed) == (70, 70)
+            await cache.send(channels.redeem(vouchers, OTHER.address), "redeem:1")
             assert await token.balance_of(OTHER.address) - before == 70
-            assert await channels.cover_of(ours) == Cover(0, 30, 0, 0, 70)
+            assert await channels.covers_of([ours, others]) == [Cover(0, 30, 0, 0, 70), Cover(0, 30, 0, 0, 0)]
             with pytest.raises(Reverted, match="NothingRedeemed") as refused:
                 await cache.send(channels.redeem(vouchers[:1], OTHER.address), "redeem:2")
             assert refused.value.args_by_name == {"why": Refusal.NOTHING_DUE}
@@ -137,9 +133,8 @@ def test_a_sponsor_pays_for_its_reader_within_the_grant(anvil: Anvil) -> None:
             with pytest.raises(Reverted, match="GrantExceeded"):
                 await cache.send(channels.open_signed(opening(channels, granted, 51), signed), "open:1")
             await cache.send(channels.open_signed(opening(channels, granted, 50), signed), "open:2")
-            assert await channels.granted_to(SPONSOR.address, READER.address, 0) == 50
             await cache.send(channels.redeem([voucher(channels, granted, 20)], CACHE.address), "redeem:1")
-            assert await channels.cover_of(granted) == Cover(0, 50, 0, 30, 20)
+            assert await channels.covers_of([granted]) == [Cover(0, 50, 0, 30, 20)]
             await cache.close()
 
     asyncio.run(check())
@@ -207,7 +202,7 @@ def test_a_devnet_has_both(tmp_path: Path) -> None:
     async def check() -> None:
         async with await Devnet.start(tmp_path, verifier=ACCEPT_ALL, profile="") as devnet:
             token = devnet.deployment.token
-            assert await (await find_channels(devnet.rpc, token, 31_337)).challenge_seconds() == 60
+            assert await (await find_channels(devnet.rpc, devnet.deployment)).challenge_seconds() == 60
             assert await (await find_directory(devnet.rpc)).count() == 0
             assert await Token(devnet.rpc, token).balance_of(dev_account(1).address) == 10**6 * TOKEN
 
