@@ -8,6 +8,7 @@ import base64
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from agents.core.channels.lanes import (
@@ -110,7 +111,7 @@ def _signed(numbers: dict[str, int], signature: bytes) -> dict[str, str]:
 
 
 def _payment(fields: dict[str, Any]) -> Payment:
-    lane = _lane(fields["lane"])
+    lane = _lane(*(fields["lane"][name] for name in ("payer", "reader", "cache", "epoch", "expiry")))
     voucher, opening, grant, proof = (fields.get(name) for name in ("voucher", "opening", "grant", "proof"))
     return Payment(
         lane,
@@ -121,9 +122,10 @@ def _payment(fields: dict[str, Any]) -> Payment:
     )
 
 
-def _lane(fields: dict[str, Any]) -> Lane:
-    payer, reader, cache = (_address(fields[name]) for name in ("payer", "reader", "cache"))
-    return Lane(payer, reader, cache, _number(fields["epoch"]), _number(fields["expiry"]))
+@lru_cache(maxsize=1 << 12)
+def _lane(payer: str, reader: str, cache: str, epoch: str, expiry: str) -> Lane:
+    """Remembered with its hash: a lane comes with every request in it."""
+    return Lane(_address(payer), _address(reader), _address(cache), _number(epoch), _number(expiry))
 
 
 def _grant(lane: Lane, fields: dict[str, Any]) -> SignedGrant:
