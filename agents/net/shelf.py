@@ -1,11 +1,10 @@
 """What a gateway serves from and is paid through: a role gives both, over its caches and its lanes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from agents.core.dataset.cid import Cid
-from agents.core.dataset.segments import SEGMENT_BLOCKS as SEGMENT_BLOCKS
 from agents.core.dataset.segments import SEGMENT_BYTES as SEGMENT_BYTES
 from agents.core.dataset.unixfs import FileTree
 from agents.core.errors import NotEnough, NotFound
@@ -39,6 +38,12 @@ class Shelf(Protocol):
     async def find(self, cid: Cid) -> Item | None:
         """What ``cid`` is; None: nothing here, nor at the origins."""
 
+    def has_block(self, cid: Cid) -> bool:
+        """Whether that block is here: it can be found and given without asking anybody."""
+
+    def has_bytes(self, dataset: bytes, part: range) -> bool:
+        """The same of bytes ``part`` of the sealed file. What is here now may be gone in a moment."""
+
     async def block(self, cid: Cid) -> bytes:
         """One block by its CID: leaf, tree node, manifest, block list."""
 
@@ -47,9 +52,6 @@ class Shelf(Protocol):
 
         They stay as they are while anybody holds the view. (In a slot the file's last block is padded with zeros; not here.)
         """
-
-    async def digests(self, dataset: bytes, first: int, count: int) -> Sequence[bytes]:
-        """sha2-256 digests of the sealed file's blocks from ``first``, as listed: that of the last is of the padded block."""
 
     async def tree(self, dataset: bytes) -> FileTree:
         """The UnixFS tree of a public dataset, compared with its manifest. Worth keeping: 32 bytes a block."""

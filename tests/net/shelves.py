@@ -1,7 +1,7 @@
 """A shelf in memory over datasets as a client's spool makes them, and a gateway over it."""
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from agents.core.dataset.cid import Cid, digest_of
@@ -27,6 +27,9 @@ class MemoryShelf:
         self.listed: dict[bytes, list[bytes]] = {}
         self.trees: dict[bytes, FileTree] = {}
         self.served: list[tuple[bytes, int]] = []
+        self.far: set[Cid] = set()
+        self.far_segments: set[int] = set()
+        """What only an origin has."""
 
     def store(self, folder: Path, name: str, data: bytes, key: bytes | None = None, k: int = 3) -> Manifest:
         """Make ``data`` into a dataset and hold it."""
@@ -62,6 +65,12 @@ class MemoryShelf:
             raise self.trouble
         return self.items.get(cid)
 
+    def has_block(self, cid: Cid) -> bool:
+        return cid not in self.far
+
+    def has_bytes(self, dataset: bytes, part: range) -> bool:
+        return not any(number in self.far_segments for number in range(part.start >> 20, (part.stop - 1 >> 20) + 1))
+
     async def block(self, cid: Cid) -> bytes:
         return self.blocks[cid]
 
@@ -70,9 +79,6 @@ class MemoryShelf:
             raise self.trouble
         self.served.append((dataset, number))
         return memoryview(self.files[dataset])[number * SEGMENT_BYTES : (number + 1) * SEGMENT_BYTES]
-
-    async def digests(self, dataset: bytes, first: int, count: int) -> Sequence[bytes]:
-        return self.listed[dataset][first : first + count]
 
     async def tree(self, dataset: bytes) -> FileTree:
         return self.trees[dataset]

@@ -11,18 +11,16 @@ import dag_cbor
 import pytest
 from multiformats import CID
 
-from agents.core.dataset.car import Block, CarReader
 from agents.core.dataset.cid import Cid, digest_of
-from agents.core.dataset.manifest import Manifest, parse_block_list, parse_manifest
-from agents.core.dataset.reading import FileReader
+from agents.core.dataset.manifest import Manifest
 from agents.core.errors import Corrupt, HoldfastError, NotFound, StorageTrouble
 from agents.net.errors import PeerDown
 from agents.net.host import Later
 from agents.net.shelf import SEGMENT_BYTES, Gone
+from tests.net.cars import Block, blocks_of
 from tests.net.shelves import MemoryShelf, gateway
 
 BLOCK = 65_536
-KEY = bytes(range(32))
 RAW, CAR = "application/vnd.ipld.raw", "application/vnd.ipld.car"
 
 Story = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
@@ -51,21 +49,13 @@ def run(shelf: MemoryShelf, story: Story) -> None:
     asyncio.run(whole())
 
 
-def blocks_of(car: bytes) -> tuple[list[Cid], list[Block]]:
-    reader = CarReader()
-    blocks = list(reader.feed(car))
-    reader.end()
-    assert reader.roots is not None
-    return list(reader.roots), blocks
-
-
 def test_a_public_file_is_sent_as_it_is_and_in_parts(shelf: MemoryShelf, public: Manifest, data: bytes) -> None:
     async def story(session: aiohttp.ClientSession, url: str) -> None:
         url += str(public.ipfs)
         async with session.get(url) as answer:
             assert (answer.status, await answer.read()) == (200, data)
             assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
-            assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+            assert answer.headers["Cache-Control"] == "public, max-age=29030400, immutable"
             assert answer.headers["X-Ipfs-Roots"] == str(public.ipfs)
             whole = answer.headers
         async with session.head(url) as answer:
@@ -120,7 +110,7 @@ def test_a_car_has_what_verifies_the_bytes_and_no_more(shelf: MemoryShelf, publi
     async def story(session: aiohttp.ClientSession, url: str) -> None:
         async def asked(query: str) -> list[Block]:
             async with session.get(f"{url}{root}?format=car{query}") as answer:
-                assert (answer.status, answer.headers["Content-Type"]) == (200, f"{CAR}; version=1; order=dfs; dups=y")
+                assert (answer.status, answer.headers["Content-Type"]) == (200, f"{CAR}; version=1; order=dfs; dups=n")
                 car = await answer.read()
                 assert answer.content_length == len(car)
                 roots, blocks = blocks_of(car)
@@ -137,40 +127,87 @@ def test_a_car_has_what_verifies_the_bytes_and_no_more(shelf: MemoryShelf, publi
         assert len(await asked("&entity-bytes=5:4")) == 1
         async with session.get(f"{url}{root}?format=car&entity-bytes={len(data)}:*") as answer:
             assert answer.status == 400
+        manifest = Cid("dag-cbor", public.digest)
+        async with session.get(f"{url}{manifest}?format=car&entity-bytes=0:*") as answer:
+            assert [block.cid for block in blocks_of(await answer.read())[1]] == [manifest], "a map has no bytes"
 
     run(shelf, story)
 
 
-@pytest.mark.parametrize("size", [100, BLOCK - 40, 5 * BLOCK, SEGMENT_BYTES + 5 * BLOCK + 9])
-def test_an_encrypted_file_is_read_by_its_manifest_from_one_car(tmp_path: Path, size: int) -> None:
-    shelf, plain = MemoryShelf(), os.urandom(size)
-    manifest = shelf.store(tmp_path, "secret.txt", plain, KEY)
-    root = Cid("dag-cbor", manifest.digest)
-
-    def opened(blocks: list[Block]) -> bytes:
-        found = parse_manifest(blocks.pop(0).data)
-        lists = [
-            parse_block_list(blocks.pop(0).data, found.slots[index], found.blocks_per_slot)
-            for index in range(min(3, -(-found.blocks // found.data_blocks)))
-        ]
-        digests = [digest for each in lists for digest in each[: found.data_blocks]][: found.blocks]
-        assert [block.cid.digest for block in blocks] == digests
-        reader = FileReader(found, KEY)
-        return b"".join(reader.open(index, block.data)[1] for index, block in enumerate(blocks))
+def test_no_block_is_sent_twice_unless_that_is_wanted(tmp_path: Path) -> None:
+    shelf, zeros = MemoryShelf(), bytes(BLOCK)
+    data = zeros * (174 + 3) + os.urandom(BLOCK) + zeros * 174 + b"end"
+    manifest = shelf.store(tmp_path, "sparse", data)
+    tree = shelf.trees[manifest.digest]
 
     async def story(session: aiohttp.ClientSession, url: str) -> None:
-        async with session.get(f"{url}{root}?format=car&entity-bytes=0:*") as answer:
-            car = await answer.read()
-            assert answer.content_length == len(car)
-        roots, blocks = blocks_of(car)
-        assert (roots, opened(blocks)) == ([root], plain)
-        async with session.get(f"{url}{root}?format=car&entity-bytes=-1:*") as answer:
-            _, blocks = blocks_of(await answer.read())
-            assert [block.cid.codec for block in blocks] == ["dag-cbor", "dag-cbor", "raw"]
-            assert blocks[2].cid.digest == shelf.listed[manifest.digest][manifest.blocks - 1]
-        async with session.get(f"{url}{root}?format=car") as answer:
-            _, blocks = blocks_of(await answer.read())
-            assert [block.cid for block in blocks] == [root]
+        async def asked(query: str, accept: str = "*/*") -> tuple[str, list[Block]]:
+            headers = {"Accept": accept}
+            async with session.get(f"{url}{manifest.ipfs}?format=car{query}", headers=headers) as answer:
+                car = await answer.read()
+                assert (answer.status, answer.content_length) == (200, len(car))
+                return answer.headers["Content-Type"].removeprefix(f"{CAR}; version=1; order=dfs; "), blocks_of(car)[1]
+
+        for part, first, last in (
+            ("", 0, None),
+            ("&entity-bytes=100000:*", 1, None),
+            ("&entity-bytes=-3:*", 352, None),
+        ):
+            walked = [node.cid for node in tree.walk(first, last)]
+            for query, accept, dups in (
+                ("&car-dups=y", "*/*", "y"),
+                ("", f"{CAR}; dups=y", "y"),
+                ("", "*/*", "n"),
+                ("&car-order=unk", f"{CAR}; order=dfs", "n"),
+                ("&car-dups=n", f"{CAR}; dups=y", "n"),
+            ):
+                told, blocks = await asked(part + query, accept)
+                assert told == f"dups={dups}"
+                assert [block.cid for block in blocks] == (walked if dups == "y" else list(dict.fromkeys(walked)))
+        known = dict((await asked(""))[1])
+        assert b"".join(known[Cid("raw", leaf)] for leaf in tree.leaves) == data
+
+    run(shelf, story)
+
+
+def test_what_is_not_at_hand_is_fetched_for_nobody_who_asks_for_what_is(tmp_path: Path) -> None:
+    shelf, asks = MemoryShelf(), {"Cache-Control": "max-stale, Only-If-Cached"}
+    data = os.urandom(SEGMENT_BYTES + 2 * BLOCK)
+    manifest = shelf.store(tmp_path, "file", data)
+    root, leaf = manifest.ipfs, Cid("raw", digest_of(data[:BLOCK]))
+    assert root is not None
+
+    async def story(session: aiohttp.ClientSession, url: str) -> None:
+        async def asked(path: str, **more: str) -> list[int]:
+            found = []
+            for method in ("HEAD", "GET"):
+                async with session.request(method, url + path, headers=asks | more) as answer:
+                    body = await answer.read()
+                    assert answer.status != 412 or not body
+                    found.append(answer.status)
+            return found
+
+        everything = [
+            f"{root}",
+            f"{root}?format=car",
+            f"{root}?format=raw",
+            f"../v1/sealed/{Cid('dag-cbor', manifest.digest)}",
+        ]
+        for path in (*everything, f"{leaf}", "bafkqaaa"):
+            assert await asked(path) == [200, 200]
+        shelf.far_segments = {1}
+        assert [await asked(path) for path in everything] == [[412] * 2, [412] * 2, [200] * 2, [412] * 2]
+        assert await asked(str(root), Range="bytes=5-9") == [206, 206]
+        assert await asked(f"{root}?format=car&entity-bytes=0:9") == [200, 200]
+        assert await asked(f"{root}?format=car&dag-scope=block") == [200, 200]
+        assert await asked(str(root), Range="bytes=-1") == [412, 412]
+        shelf.far = {root, leaf, Cid("dag-cbor", manifest.digest)}
+        shelf.served.clear()
+        for path in (*everything, f"{leaf}"):
+            assert await asked(path) == [412, 412]
+        assert shelf.served == []
+        async with session.get(f"{url}{root}") as answer:
+            assert await answer.read() == data
 
     run(shelf, story)
 
@@ -203,6 +240,8 @@ def test_probes_preflights_and_other_methods(shelf: MemoryShelf, public: Manifes
             async with session.options(path) as answer:
                 assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (204, "*")
                 assert "Holdfast-Voucher" in answer.headers["Access-Control-Allow-Headers"]
+        async with session.get(f"{url}{public.ipfs}", headers={"Service-Worker": "script"}) as answer:
+            assert answer.status == 400
         for method in ("PUT", "DELETE", "POST"):
             async with session.request(method, f"{url}{public.ipfs}", data=b"x" * 100_000) as answer:
                 assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
@@ -235,6 +274,7 @@ def test_what_goes_wrong_behind_it_has_its_status(tmp_path: Path, trouble: Holdf
             async with session.get(f"{url}{root}{query}") as answer:
                 assert answer.status == status
                 assert trouble.what in (await answer.json())["reason"]
+                assert ("Retry-After" in answer.headers) == (status in (503, 504))
                 assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
     run(shelf, story)

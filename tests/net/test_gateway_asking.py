@@ -29,11 +29,12 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
         ("", RAW, "raw", True),
         ("", f"{CAR};version=1;order=dfs;dups=y, {RAW};q=0.5", "car", True),
         ("", f"{CAR};q=0.4, {RAW}", "raw", True),
-        ("", f"{CAR};dups=n, {RAW};q=0.1", "raw", True),
+        ("", f"{CAR};dups=n, {RAW};q=0.1", "car", True),
+        ("", f"{CAR};dups=x, {RAW};q=0.1", "raw", True),
         ("", f"{CAR};version=2, */*;q=0.1", "file", False),
         ("", "application/vnd.ipld.dag-json, text/html;q=0.5", "file", False),
         ("", f"{RAW.upper()} ; Q=0.5", "raw", True),
-        ("?format=raw", CAR, "raw", False),
+        ("?format=raw", CAR, "raw", True),
         ("?format=car&car-order=dfs&car-dups=y&car-version=1", "", "car", False),
         ("?filename=x.pdf", "", "file", False),
     ],
@@ -66,7 +67,8 @@ def test_forms(query: str, accept: str, form: str, negotiated: bool) -> None:
         (PATH, f"{RAW};q=0", 406),
         (PATH, f"{RAW};q=x", 406),
         (PATH, f"{CAR};order=bfs", 406),
-        (f"{PATH}?format=car&car-dups=n", "", 406),
+        (f"{PATH}?format=car&car-dups=some", "", 406),
+        (f"{PATH}?format=car&car-version=2", CAR, 406),
         (f"{PATH}?format=car&dag-scope=some", "", 400),
         *(
             (f"{PATH}?format=car&entity-bytes={span}", "", 400)
@@ -86,11 +88,45 @@ def test_a_file_may_be_asked_for_by_other_forms_of_its_cid() -> None:
     for base, version in (("base58btc", 0), ("base36", 1)):
         text = CID(base, version, "dag-pb", ("sha2-256", FILE.digest))
         assert asked(f"/ipfs/{text}", "").cid == FILE
+        assert headers_of(asked(f"/ipfs/{text}", ""), None)["X-Ipfs-Path"] == f"/ipfs/{text}"
         assert asked(f"/ipfs/{text}/", "").etag == f'"{FILE}"'
 
 
+@pytest.mark.parametrize(
+    ("query", "accept", "dups"),
+    [
+        ("?format=car", "", "n"),
+        ("?format=car", f"{CAR};version=1;order=dfs;dups=y", "y"),
+        ("?format=car", f"{RAW}, {CAR};dups=y;q=0.5", "y"),
+        ("?format=car&car-dups=n", f"{CAR};dups=y", "n"),
+        ("?format=car", f"{CAR};version=2;dups=y", "n"),
+        ("?car-dups=y", CAR, "y"),
+        ("", f"{CAR};order=unk;dups=n", "n"),
+    ],
+)
+def test_blocks_are_sent_again_where_that_is_asked_for_and_the_query_goes_first(
+    query: str, accept: str, dups: str
+) -> None:
+    assert asked(PATH + query, accept).dups == dups
+
+
+def test_an_answer_tells_under_which_path_it_is_had_without_a_header() -> None:
+    for query in ("?format=raw", "?dag-scope=block", "?entity-bytes=-9:*&car-dups=y", "?entity-bytes=0:5", ""):
+        found = asked(PATH + query, f"{CAR};dups=y" if "raw" not in query else RAW)
+        again = asked(found.location, "")
+        assert (again.etag, again.form) == (found.etag, found.form)
+        assert headers_of(found, None)["Content-Location"] == found.location
+
+
 def test_every_answer_has_its_own_etag() -> None:
-    queries = ["", "?format=raw", "?format=car", "?format=car&dag-scope=block", "?format=car&dag-scope=entity"]
+    queries = [
+        "",
+        "?format=car&car-dups=y",
+        "?format=raw",
+        "?format=car",
+        "?format=car&dag-scope=block",
+        "?format=car&dag-scope=entity",
+    ]
     queries += [f"?format=car&entity-bytes={span}" for span in ("0:*", "0:1", "1:*", "-1:*")]
     assert len({asked(PATH + query, "").etag for query in queries}) == len(queries)
 
@@ -108,7 +144,7 @@ def test_every_answer_has_its_own_etag() -> None:
         ),
         ("x", f"?filename={quote('a/b%')}", "application/octet-stream", "inline; filename=\"a/b_\"; filename*=UTF-8''a%2Fb%25"),
         ("a.txt", "?format=raw", RAW, f'attachment; filename="{FILE}.bin"'),
-        ("a.txt", "?format=car", f"{CAR}; version=1; order=dfs; dups=y", f'attachment; filename="{FILE}.car"'),
+        ("a.txt", "?format=car", f"{CAR}; version=1; order=dfs; dups=n", f'attachment; filename="{FILE}.car"'),
     ],
 )  # fmt: skip
 def test_types_and_names(name: str, query: str, kind: str, disposition: str) -> None:

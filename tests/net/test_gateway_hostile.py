@@ -194,7 +194,7 @@ def test_no_segment_is_kept_for_a_reader_that_pauses(monkeypatch: pytest.MonkeyP
             return memoryview(data)
 
         monkeypatch.setattr(shelf, "segment", tracked)
-        for query in ("", "?format=car"):
+        for query in ("", "?format=car&car-dups=y"):
             made.clear()
             async with (
                 gateway(shelf) as url,
@@ -303,7 +303,7 @@ def test_a_stream_goes_on_as_it_is_paid_and_framing_is_free() -> None:
         shelf, path = one_file(40)
         meter = Meter(patience=10.0)
         async with gateway(shelf, meter) as url, aiohttp.ClientSession() as session:
-            async with session.get(f"{url}{path}?format=car", headers={"Voucher": str(BLOCK)}) as answer:
+            async with session.get(f"{url}{path}?format=car&car-dups=y", headers={"Voucher": str(BLOCK)}) as answer:
                 assert answer.content_length is not None
                 got, told = 0, {}
                 while got < answer.content_length:

@@ -13,9 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from agents.core.dataset.cid import CID_BYTES, Cid, digest_of
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.core.dataset.cid import CID_BYTES, DIGEST_BYTES, Cid, digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.manifest import Manifest
+from agents.core.dataset.segments import Digests
 from agents.core.dataset.varint import varint
 from agents.core.errors import ManifestInvalid
 
@@ -89,32 +93,48 @@ class FileTree:
             for index in range(len(self._levels[level])):
                 yield Inner(self._cid(level, index), self._node(level, index))
 
-    def walk(self, first: int = 0, last: int | None = None) -> Iterator[Leaf | Inner]:
-        """What verifies leaves ``first`` to ``last`` (to the end), depth first, parents before their children."""
-        end = len(self.leaves) - 1 if last is None else last
-        yield from self._walk(len(self._levels) - 1, 0, first, end)
+    def walk(self, first: int = 0, last: int | None = None, once: bool = False) -> Iterator[Leaf | Inner]:
+        """What verifies leaves ``first`` to ``last`` (to the end), depth first, parents before their children.
 
-    def _walk(self, level: int, index: int, first: int, last: int) -> Iterator[Leaf | Inner]:
+        ``once``: what was given already is not given again.
+        """
+        end = len(self.leaves) - 1 if last is None else last
+        yield from self._walk(len(self._levels) - 1, 0, first, end, once)
+
+    def _walk(self, level: int, index: int, first: int, last: int, once: bool) -> Iterator[Leaf | Inner]:
+        twin = self.twins[level] if once else None
+        given = -1 if twin is None else int(twin[index])
+        if given * LINKS**level >= first:
+            return  # and so was all that is below it
         if level == 0:
             yield Leaf(index, self._cid(0, index))
             return
-        yield Inner(self._cid(level, index), self._node(level, index))
+        if given < first // LINKS**level:
+            yield Inner(self._cid(level, index), self._node(level, index))
         reach = LINKS ** (level - 1)
         for child in self._children(level, index):
             if child * reach <= last and first < (child + 1) * reach:
-                yield from self._walk(level - 1, child, first, last)
+                yield from self._walk(level - 1, child, first, last, once)
 
-    def sizes(self, first: int = 0, last: int | None = None) -> Iterator[tuple[int, int]]:
+    def sizes(self, first: int = 0, last: int | None = None, once: bool = False) -> Iterator[tuple[int, int]]:
         """(blocks, bytes of each) of what `walk` gives, without walking: its nodes are of few sizes."""
         end = len(self.leaves) - 1 if last is None else last
         for level, nodes in enumerate(self._levels):
-            reach = LINKS**level
-            begin, stop = first // reach, end // reach
-            whole = stop - begin + (stop < len(nodes) - 1)
+            begin, stop = first // LINKS**level, end // LINKS**level
+            twin = self.twins[level] if once else None
+            count = stop - begin + 1 if twin is None else int(np.count_nonzero(twin[begin : stop + 1] < begin))
+            ends = stop == len(nodes) - 1 and (twin is None or int(twin[stop]) < begin)
             full, short = self._lengths[level]
-            yield whole, full
-            if stop == len(nodes) - 1:
-                yield 1, short
+            yield count - ends, full
+            yield int(ends), short
+
+    @cached_property
+    def twins(self) -> list[NDArray[np.int32] | None]:
+        """Of each level, the place of the nearest equal node before each node, -1 where there is none; None: all differ.
+
+        Takes some 0.1 us a leaf, and 1 us for one that is there twice.
+        """
+        return [_twins(nodes) for nodes in self._levels]
 
     @cached_property
     def _places(self) -> dict[bytes, tuple[int, int]]:
@@ -166,6 +186,22 @@ def checked_tree(manifest: Manifest, leaves: Sequence[bytes]) -> FileTree:
             "Whoever stored the file lies or is broken: what it is called is not to be believed.",
         )
     return tree
+
+
+def _twins(digests: Sequence[bytes]) -> NDArray[np.int32] | None:
+    data = digests.data if isinstance(digests, Digests) else b"".join(digests)
+    prefixes = np.frombuffer(data, dtype=">u8")[:: DIGEST_BYTES // 8].astype(np.uint64)
+    order = np.argsort(prefixes, kind="stable")
+    equal = np.flatnonzero(prefixes[order[1:]] == prefixes[order[:-1]])
+    if not equal.size:
+        return None
+    found = np.full(len(digests), -1, dtype=np.int32)
+    seen: dict[bytes, int] = {}
+    for place in np.unique(order[np.concatenate((equal, equal + 1))]).tolist():
+        digest = digests[place]  # whole: equal prefixes can be made
+        found[place] = seen.get(digest, -1)
+        seen[digest] = place
+    return found
 
 
 def _links(prefix: bytes, weight: int, digests: Sequence[bytes]) -> bytes:

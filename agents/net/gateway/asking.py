@@ -1,11 +1,10 @@
 """What a reader asks of a gateway: a path, a query and an Accept header make one of a few questions.
 
-https://specs.ipfs.tech/http-gateways/trustless-gateway/ and /path-gateway/; of what they offer, a CAR is always of version 1,
-depth first, with every block as often as it is met, so that neither side keeps a list of them.
+https://specs.ipfs.tech/http-gateways/trustless-gateway/ and /path-gateway/. A CAR is always of version 1 and depth first.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Literal
 from urllib.parse import parse_qsl
@@ -21,7 +20,6 @@ Form = Literal["file", "raw", "car", "sealed"]
 Scope = Literal["block", "entity", "all"]
 
 RAW, CAR = "application/vnd.ipld.raw", "application/vnd.ipld.car"
-CAR_TYPE = f"{CAR}; version=1; order=dfs; dups=y"
 EMPTY = "bafkqaaa"
 """The identity CID of nothing: readers ask for it to see whether a gateway is there."""
 
@@ -30,7 +28,11 @@ _FORMATS: dict[str, Form] = {"raw": "raw", "car": "car"}
 _ELSEWHERE = {"tar", "json", "cbor", "dag-json", "dag-cbor", "ipns-record"}
 """Forms that other gateways know."""
 _OURS: dict[str, Form] = {RAW: "raw", CAR: "car"}
+_CAR_DETAILS = ("version", "order", "dups")
 _MOST_PARAMETERS = 16
+
+_Liked = list[tuple[str, dict[str, str]]]
+"""Media types with their parameters; None stands for a header that names none of IPFS's."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,16 @@ class Asked:
     """None: the empty probe."""
     form: Form = "file"
     negotiated: bool = False
-    """By the Accept header."""
+    """The Accept header names a form: this one, or another than the query does."""
     scope: Scope = "all"
     span: Span | None = None
     """Of a CAR: the bytes to be verified with it."""
+    once: bool = True
+    """Of a CAR: a block that is met again is not sent again."""
     filename: str | None = None
     download: bool = False
+    typed: str = ""
+    """The CID as it was asked for."""
 
     @cached_property
     def name(self) -> str:
@@ -60,7 +66,21 @@ class Asked:
             return f'"{self.name}"'
         if self.form in ("raw", "sealed"):
             return f'"{self.name}.{self.form}"'
-        return f'"{self.name}.car.{self.span or self.scope}.dfs.y"'
+        return f'"{self.name}.car.{self.span or self.scope}.dfs.{self.dups}"'
+
+    @property
+    def dups(self) -> str:
+        """As parameters tell whether blocks are sent again."""
+        return "n" if self.once else "y"
+
+    @property
+    def location(self) -> str:
+        """The path of this very answer, whatever an Accept header says."""
+        path = f"{_PREFIX}{self.name}?format={self.form}"
+        if self.form != "car":
+            return path
+        part = f"dag-scope={self.scope}" if self.span is None else f"entity-bytes={self.span}"
+        return f"{path}&car-dups={self.dups}&{part}"
 
 
 @lru_cache(maxsize=1024)
@@ -72,16 +92,32 @@ def asked(target: str, accept: str) -> Asked:
     parameters = _parameters(query) if query else {}
     if not path.startswith(_PREFIX):
         raise Refusal(404, "not found", "a gateway's paths are /ipfs/<cid>")
-    cid = _cid(path[len(_PREFIX) :])
-    form, negotiated = _form(parameters, accept)
-    if form != "car":
-        return Asked(cid, form, negotiated, filename=parameters.get("filename"), download=_flag(parameters, "download"))
-    _check_car(parameters)
+    typed = path[len(_PREFIX) :]
+    cid = _cid(typed)
+    liked = _by_preference(accept.lower()) if "vnd.ip" in accept.lower() else None
+    form = _form(parameters, liked)
+    found = Asked(
+        cid,
+        form,
+        negotiated=form != "file" and any(kind in _OURS for kind, _ in liked or ()),
+        filename=parameters.get("filename"),
+        download=parameters.get("download") == "true",
+        typed=typed.rstrip("/"),
+    )
+    return _car(found, parameters, liked or []) if form == "car" else found
+
+
+def _car(found: Asked, parameters: Mapping[str, str], liked: _Liked) -> Asked:
+    """The same with what is asked of a CAR alone. Raises Refusal."""
+    details = next((dict(details) for kind, details in liked if kind == CAR and _car_fits(details)), {})
+    details |= {name: parameters[f"car-{name}"] for name in _CAR_DETAILS if f"car-{name}" in parameters}
+    if not _car_fits(details):
+        raise Refusal(406, "car", f"CARs are {CAR}; version=1; order=dfs; dups=y or n")
     scope = parameters.get("dag-scope", "all")
     if scope not in ("block", "entity", "all"):
         raise Refusal(400, "dag-scope", "dag-scope is block, entity or all")
     # The comparison above is the proof; the checker does not take it.
-    return Asked(cid, form, negotiated, scope, _span(parameters), parameters.get("filename"))  # type: ignore[arg-type]
+    return replace(found, scope=scope, span=_span(parameters), once=details.get("dups") != "y")  # type: ignore[arg-type]
 
 
 def _parameters(query: str) -> dict[str, str]:
@@ -110,34 +146,29 @@ def _manifest(text: str) -> Cid:
     return cid
 
 
-def _flag(parameters: Mapping[str, str], name: str) -> bool:
-    return parameters.get(name) == "true"
-
-
-def _form(parameters: Mapping[str, str], accept: str) -> tuple[Form, bool]:
-    """The form, and whether it was negotiated. The query goes before the header."""
+def _form(parameters: Mapping[str, str], liked: _Liked | None) -> Form:
+    """The form. The query goes before the header. Raises Refusal."""
     wanted = parameters.get("format")
     if wanted is not None:
         if wanted in _FORMATS:
-            return _FORMATS[wanted], False
+            return _FORMATS[wanted]
         raise Refusal(406 if wanted in _ELSEWHERE else 400, "format", "format is raw or car")
-    accept = accept.lower()
-    if "vnd.ip" not in accept:
-        return "file", False
-    for kind, details in _by_preference(accept):
+    if liked is None:
+        return "file"
+    for kind, details in liked:
         form = _OURS.get(kind)
         if form == "car" and not _car_fits(details):
             continue
         if form is not None:
-            return form, True
+            return form
         if not kind.startswith("application/vnd.ip"):
-            return "file", False
-    raise Refusal(406, "accept", f"served are {RAW}, {CAR_TYPE}, and files as they are")
+            return "file"
+    raise Refusal(406, "accept", f"served are {RAW}, {CAR}; version=1; order=dfs, and files as they are")
 
 
-def _by_preference(accept: str) -> list[tuple[str, dict[str, str]]]:
-    """Media types with their parameters, the best liked first."""
-    found = []
+def _by_preference(accept: str) -> _Liked:
+    """What an Accept header names, the best liked first."""
+    found: _Liked = []
     for entry in accept.split(",")[:_MOST_PARAMETERS]:
         kind, *rest = (part.strip() for part in entry.split(";"))
         details = {name.strip(): value.strip(' "') for name, _, value in (part.partition("=") for part in rest)}
@@ -153,14 +184,8 @@ def _weight(details: Mapping[str, str]) -> float:
 
 
 def _car_fits(details: Mapping[str, str]) -> bool:
-    version, order, dups = (details.get(name, "") for name in ("version", "order", "dups"))
-    return version in ("", "1") and order in ("", "dfs", "unk") and dups in ("", "y")
-
-
-def _check_car(parameters: Mapping[str, str]) -> None:
-    details = {name: parameters.get(f"car-{name}", "") for name in ("version", "order", "dups")}
-    if not _car_fits(details):
-        raise Refusal(406, "car", f"CARs are {CAR_TYPE}")
+    version, order, dups = (details.get(name, "") for name in _CAR_DETAILS)
+    return version in ("", "1") and order in ("", "dfs", "unk") and dups in ("", "y", "n")
 
 
 def _span(parameters: Mapping[str, str]) -> Span | None:

@@ -6,16 +6,15 @@ the reader takes too long over it, and asked for again: no frame here keeps a vi
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from agents.core.dataset.car import header, section_bytes, section_head
 from agents.core.dataset.cid import Cid
 from agents.core.dataset.cipher import BLOCK_BYTES
-from agents.core.dataset.manifest import Manifest, block_list_bytes
 from agents.core.dataset.unixfs import FileTree, Inner
 from agents.core.errors import Corrupt
-from agents.net.shelf import SEGMENT_BLOCKS, SEGMENT_BYTES, Shelf
+from agents.net.shelf import SEGMENT_BYTES, Shelf
 
 HOLD = 4.0
 """Seconds that a segment is kept for one reader."""
@@ -40,6 +39,8 @@ class Body:
     """Bytes of blocks in it: what is paid for."""
     pieces: Callable[[int], Pieces]
     """Its pieces, none with more content than given: at least a block."""
+    fetched: tuple[bytes, range] | None = None
+    """(dataset, bytes of its file) that are fetched as they are sent; all else is here."""
 
 
 def plain(data: bytes) -> Body:
@@ -49,7 +50,7 @@ def plain(data: bytes) -> Body:
 
 def of_file(shelf: Shelf, dataset: bytes, part: range) -> Body:
     """Bytes ``part`` of a file."""
-    return Body(len(part), len(part), lambda step: _slices(shelf, dataset, part, step))
+    return Body(len(part), len(part), lambda step: _slices(shelf, dataset, part, step), (dataset, part))
 
 
 def empty_car() -> Body:
@@ -59,64 +60,29 @@ def empty_car() -> Body:
 
 def car_of_block(cid: Cid, data: bytes) -> Body:
     """A CAR of one block."""
-    return _car(cid, [(cid, data)])
+    return _framed(header([cid]), [(section_head(cid, len(data)), data)])
 
 
-def car_of_tree(shelf: Shelf, dataset: bytes, tree: FileTree, part: range | None = None) -> Body:
-    """A CAR of what verifies bytes ``part`` of a public file (by default all of them)."""
-    blocks = _blocks_of(range(tree.size) if part is None else part)
-    first, last = blocks.start, blocks.stop - 1
-    head, sizes = header([tree.root]), list(tree.sizes(first, last))
-    bytes_ = _bytes_of(blocks, tree.size)
+def car_of_tree(shelf: Shelf, dataset: bytes, tree: FileTree, part: range, once: bool) -> Body:
+    """A CAR of what verifies bytes ``part`` of a public file; ``once``: with no block twice."""
+    first, last = part.start // BLOCK_BYTES, (part.stop - 1) // BLOCK_BYTES
+    whole = range(first * BLOCK_BYTES, min((last + 1) * BLOCK_BYTES, tree.size))
+    head, sizes = header([tree.root]), list(tree.sizes(first, last, once))
 
     async def pieces(step: int) -> Pieces:
         framing = head
-        async with aclosing(_slices(shelf, dataset, bytes_, BLOCK_BYTES)) as leaves:
-            for node in tree.walk(first, last):
+        with _segments(shelf, dataset, whole.stop) as segments:
+            for node in tree.walk(first, last, once):
                 if isinstance(node, Inner):
                     yield framing + section_head(node.cid, len(node.data)), node.data
                 else:
-                    size = min(BLOCK_BYTES, tree.size - node.index * BLOCK_BYTES)
-                    yield framing + section_head(node.cid, size), (await anext(leaves))[1]
+                    start = node.index * BLOCK_BYTES
+                    stop = min(start + BLOCK_BYTES, tree.size)
+                    yield framing + section_head(node.cid, stop - start), await segments.get(start, stop)
                 framing = b""
 
     length = len(head) + sum(count * section_bytes(size) for count, size in sizes)
-    return Body(length, sum(count * size for count, size in sizes), pieces)
-
-
-def car_of_dataset(shelf: Shelf, manifest: Manifest, part: range) -> Body:
-    """A CAR of the manifest, of the block lists that verify bytes ``part`` of the sealed file, and of its blocks.
-
-    The blocks are whole, as their lists have them: the last with the zeros behind the file.
-    """
-    root = Cid("dag-cbor", manifest.digest)
-    blocks = _blocks_of(part)
-    slots = range(blocks.start // manifest.data_blocks, (blocks.stop - 1) // manifest.data_blocks + 1)
-    lists = [Cid("dag-cbor", manifest.slots[index].blocks) for index in slots]
-    begun, bytes_ = _car(root, [(root, manifest.to_bytes())]), _bytes_of(blocks, manifest.size)
-
-    async def pieces(step: int) -> Pieces:
-        async for piece in begun.pieces(step):
-            yield piece
-        for cid in lists:
-            data = await shelf.block(cid)
-            for piece in _cut(section_head(cid, len(data)), data, step):
-                yield piece
-        digests: Sequence[bytes] = []
-        async with aclosing(_slices(shelf, root.digest, bytes_, BLOCK_BYTES)) as found:
-            for place, index in enumerate(blocks):
-                if place % SEGMENT_BLOCKS == 0:
-                    digests = await shelf.digests(root.digest, index, min(SEGMENT_BLOCKS, blocks.stop - index))
-                head = section_head(Cid("raw", digests[place % SEGMENT_BLOCKS]), BLOCK_BYTES)
-                yield head, _padded((await anext(found))[1])
-
-    listed = block_list_bytes(manifest.blocks_per_slot)
-    length = begun.length + len(lists) * section_bytes(listed) + len(blocks) * section_bytes(BLOCK_BYTES)
-    return Body(length, begun.content + len(lists) * listed + len(blocks) * BLOCK_BYTES, pieces)
-
-
-def _car(root: Cid, blocks: Sequence[tuple[Cid, bytes]]) -> Body:
-    return _framed(header([root]), [(section_head(cid, len(data)), data) for cid, data in blocks])
+    return Body(length, sum(count * size for count, size in sizes), pieces, (dataset, whole))
 
 
 def _framed(head: bytes, blocks: Sequence[tuple[bytes, bytes]]) -> Body:
@@ -137,50 +103,44 @@ def _cut(framing: bytes, data: bytes, step: int) -> Iterator[Piece]:
         yield framing if start == 0 else b"", view[start : start + step]
 
 
-def _padded(block: bytes | memoryview) -> bytes | memoryview:
-    return block if len(block) == BLOCK_BYTES else bytes(block).ljust(BLOCK_BYTES, b"\0")
-
-
-def _blocks_of(part: range) -> range:
-    """The blocks in which these bytes are."""
-    return range(part.start // BLOCK_BYTES, (part.stop - 1) // BLOCK_BYTES + 1)
-
-
-def _bytes_of(blocks: range, size: int) -> range:
-    """Their bytes, in a file of ``size``."""
-    return range(blocks.start * BLOCK_BYTES, min(blocks.stop * BLOCK_BYTES, size))
-
-
 async def _slices(shelf: Shelf, dataset: bytes, part: range, step: int) -> Pieces:
     """Bytes ``part`` of a file, ``step`` at a time; where a segment ends, less."""
-    segments = _Segments(shelf, dataset)
-    try:
+    with _segments(shelf, dataset, part.stop) as segments:
         start = part.start
         while start < part.stop:
-            number, begin = divmod(start, SEGMENT_BYTES)
-            end = min(begin + step, SEGMENT_BYTES, part.stop - start + begin)
-            if end > AHEAD and part.stop > (number + 1) * SEGMENT_BYTES:
-                segments.ask(number + 1)
-            start += end - begin
-            yield b"", (await segments.get(number, end))[begin:end]
+            stop = min(start + step, (start // SEGMENT_BYTES + 1) * SEGMENT_BYTES, part.stop)
+            yield b"", await segments.get(start, stop)
+            start = stop
+
+
+@contextmanager
+def _segments(shelf: Shelf, dataset: bytes, end: int) -> Iterator["_Segments"]:
+    found = _Segments(shelf, dataset, end)
+    try:
+        yield found
     finally:
-        segments.give_up()
+        found.give_up()
 
 
 class _Segments:
-    """One segment of a file at a time, and the next when it is asked for; both for HOLD at most."""
+    """One segment of a file at a time, and the next when half of it is read, up to byte ``end``; both for HOLD at most."""
 
-    def __init__(self, shelf: Shelf, dataset: bytes) -> None:
+    def __init__(self, shelf: Shelf, dataset: bytes, end: int) -> None:
         self._shelf = shelf
         self._dataset = dataset
+        self._end = end
         self._number = -1
         self._data: memoryview | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._asked = -1
         self._ahead: asyncio.Task[memoryview] | None = None
 
-    async def get(self, number: int, end: int) -> memoryview:
-        """Segment ``number``. Raises Corrupt where it ends before ``end``, and what the shelf raises."""
+    async def get(self, start: int, stop: int) -> memoryview:
+        """Bytes of one segment, by their places in the file. Raises Corrupt where it ends before, and what the shelf raises."""
+        number = start // SEGMENT_BYTES
+        begin, end = start - number * SEGMENT_BYTES, stop - number * SEGMENT_BYTES
+        if end > AHEAD and self._end > (number + 1) * SEGMENT_BYTES:
+            self._ask(number + 1)
         if self._data is None or self._number != number:
             ahead = self._ahead if self._asked == number else None
             self._data = None
@@ -189,10 +149,9 @@ class _Segments:
             self._number, self._ahead = number, None
         if len(self._data) < end:
             raise Corrupt(f"Segment {number} of {self._dataset.hex()} is cut short", f"it has {len(self._data)} bytes")
-        return self._data
+        return self._data[begin:end]
 
-    def ask(self, number: int) -> None:
-        """Have segment ``number`` brought."""
+    def _ask(self, number: int) -> None:
         if self._asked != number:
             self._asked, self._ahead = number, asyncio.create_task(self._bring(number))
             self._ahead.add_done_callback(_heard)

@@ -1,22 +1,17 @@
 """From a question to the answer's status, headers and body."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from agents.core.dataset.cid import Cid
-from agents.core.dataset.manifest import Manifest, parse_manifest
 from agents.net.gateway.asking import Asked
-from agents.net.gateway.bodies import Body, car_of_block, car_of_dataset, car_of_tree, empty_car, of_file, plain
+from agents.net.gateway.bodies import Body, car_of_block, car_of_tree, empty_car, of_file, plain
 from agents.net.gateway.headers import headers_of
 from agents.net.gateway.ranges import Unsatisfiable, byte_range
 from agents.net.listening import Refusal
 from agents.net.shelf import Item, Shelf
-
-MANIFESTS = 64
-"""Kept as they were parsed: their roots were computed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +28,14 @@ class Finder:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
-        self._manifests: OrderedDict[bytes, Manifest] = OrderedDict()
+
+    async def at_hand(self, asked: Asked, wanted: str | None) -> Found | None:
+        """The same as `find` where nothing need be fetched for it; else None, and nothing was."""
+        if asked.cid is None or self._shelf.has_block(asked.cid):
+            found = await self.find(asked, wanted)
+            if found.body.fetched is None or self._shelf.has_bytes(*found.body.fetched):
+                return found
+        return None
 
     async def find(self, asked: Asked, wanted: str | None) -> Found:
         """The answer; ``wanted``: a Range header. Raises Refusal, and what the shelf raises."""
@@ -57,23 +59,13 @@ class Finder:
         return _part(headers, len(data), wanted, lambda part: plain(data[part.start : part.stop]))
 
     async def _car(self, asked: Asked, cid: Cid, item: Item) -> Body:
-        if item.kind == "file" and item.dataset is not None:
-            part = _spanned(asked, item.size)
-            if part is not None and cid.codec == "dag-cbor":
-                return car_of_dataset(self._shelf, await self._manifest(item.dataset), part)
-            if cid.codec != "dag-cbor" and (part is not None or (asked.span is None and asked.scope != "block")):
-                return car_of_tree(self._shelf, item.dataset, await self._shelf.tree(item.dataset), part)
+        part = _bytes_of(asked, item.size) if item.kind == "file" and cid.codec != "dag-cbor" else None
+        if part and item.dataset is not None:
+            tree = await self._shelf.tree(item.dataset)
+            if asked.once:
+                await asyncio.to_thread(lambda: tree.twins)  # of a large file for the first time: for seconds
+            return car_of_tree(self._shelf, item.dataset, tree, part, asked.once)
         return car_of_block(cid, await self._shelf.block(cid))
-
-    async def _manifest(self, digest: bytes) -> Manifest:
-        found = self._manifests.get(digest)
-        if found is None:
-            found = await asyncio.to_thread(parse_manifest, await self._shelf.block(Cid("dag-cbor", digest)))
-            self._manifests[digest] = found
-        self._manifests.move_to_end(digest)
-        if len(self._manifests) > MANIFESTS:
-            self._manifests.popitem(last=False)
-        return found
 
 
 def _part(headers: dict[str, str], size: int, wanted: str | None, body: Callable[[range], Body]) -> Found:
@@ -88,11 +80,11 @@ def _part(headers: dict[str, str], size: int, wanted: str | None, body: Callable
     return Found(206, headers, body(part))
 
 
-def _spanned(asked: Asked, size: int) -> range | None:
-    """The bytes that a CAR is to verify; None: none are named, or they end before they begin."""
+def _bytes_of(asked: Asked, size: int) -> range:
+    """The bytes that a CAR is to verify, of a file of ``size``; none: its root alone."""
     if asked.span is None:
-        return None
+        return range(0 if asked.scope == "block" else size)
     part = asked.span.within(size)
     if part.start >= size:
         raise Refusal(400, "entity-bytes", f"it has {size} bytes")
-    return part or None
+    return part

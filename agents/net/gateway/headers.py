@@ -5,10 +5,10 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from agents.core.dataset.cid import Codec
-from agents.net.gateway.asking import CAR_TYPE, RAW, Asked
+from agents.net.gateway.asking import CAR, RAW, Asked
 
-FOR_EVER = "public, max-age=31536000, immutable"
-"""What a CID names never changes."""
+FOR_EVER = "public, max-age=29030400, immutable"
+"""What a CID names never changes; so IPFS's gateways say it."""
 
 _TYPES = mimetypes.MimeTypes()
 """Python's own table: the machine's may know fewer types, or others."""
@@ -25,7 +25,7 @@ OPEN = {
 """Anybody's page may read: nothing here depends on who asks."""
 PREFLIGHT = OPEN | {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST",
-    "Access-Control-Allow-Headers": "Holdfast-Payer, Holdfast-Voucher, If-None-Match, Range",
+    "Access-Control-Allow-Headers": "Holdfast-Payer, Holdfast-Voucher, If-None-Match, Range, Cache-Control",
     "Access-Control-Max-Age": "86400",
 }
 
@@ -42,7 +42,6 @@ def headers_of(asked: Asked, name: str | None) -> dict[str, str]:
 
 @lru_cache(maxsize=1024)
 def _headers_of(asked: Asked, name: str | None) -> dict[str, str]:
-    cid = asked.name
     found = {
         "Content-Type": _content_type(asked, name),
         "Content-Disposition": _disposition(asked, name),
@@ -52,18 +51,18 @@ def _headers_of(asked: Asked, name: str | None) -> dict[str, str]:
         **unchanged(asked),
     }
     if asked.form != "sealed":
-        found |= {"X-Ipfs-Path": f"/ipfs/{cid}", "X-Ipfs-Roots": cid}
+        found |= {"X-Ipfs-Path": f"/ipfs/{asked.typed}", "X-Ipfs-Roots": asked.name}
     if asked.form == "file":
         # A page that was stored here must not act for the gateway's site.
         found["Content-Security-Policy"] = "sandbox"
     if asked.negotiated:
-        found["Content-Location"] = f"/ipfs/{cid}?format={asked.form}"
+        found["Content-Location"] = asked.location
     return found
 
 
 def _content_type(asked: Asked, name: str | None) -> str:
     if asked.form == "car":
-        return CAR_TYPE
+        return f"{CAR}; version=1; order=dfs; dups={asked.dups}"
     if asked.form == "raw":
         return RAW
     if asked.form == "sealed":

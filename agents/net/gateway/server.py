@@ -3,15 +3,14 @@
 ==========  =================================================================  ====================================
 GET, HEAD   /ipfs/<cid>                                                        a public file, or a block
 GET, HEAD   /ipfs/<cid>?format=raw                                             one block
-GET, HEAD   /ipfs/<cid>?format=car&dag-scope=block|entity|all&entity-bytes=a:b blocks that verify themselves
+GET, HEAD   /ipfs/<cid>?format=car&dag-scope=block|entity|all&entity-bytes=a:b and the blocks that verify it
 GET, HEAD   /v1/sealed/<manifest's cid>                                        the sealed file
 GET         /v1/summary                                                        what it holds and asks, signed
 GET         /v1/offer                                                          what it asks
 POST        /v1/vouchers                                                       a voucher, while a body streams
 ==========  =================================================================  ====================================
 
-A manifest's CID with ``entity-bytes`` gives a CAR of the manifest, of the block lists that are needed, and of the sealed file's
-blocks; without, the manifest alone: its digests are no links.
+A CAR of a manifest is the manifest alone, as that of any block that is no UnixFS root: its digests are no links.
 """
 
 import asyncio
@@ -104,7 +103,8 @@ class Gateway:
         except Later as error:
             return json_answer(error_json("busy", str(error)), 503, {"Retry-After": "2"})
         except (PeerError, TimeoutError) as error:
-            return json_answer(error_json("origin", str(error) or "nobody answered in time"), 504)
+            told = error_json("origin", str(error) or "nobody answered in time")
+            return json_answer(told, 504, {"Retry-After": "2"})
         except NotFound as error:
             return json_answer(error_json("not found", str(error)), 404)
         except HoldfastError as error:
@@ -132,12 +132,16 @@ class Gateway:
         if request.method not in ("GET", "HEAD"):
             raise Refusal(405, "method", f"{request.method} is no method of this path", {"Allow": "GET, HEAD, OPTIONS"})
         headers = request.headers
+        if headers.get("Service-Worker", "").lower() == "script":
+            raise Refusal(400, "service worker", "a file may not act for the site that all files share")
         question = asked(target, headers.get("Accept", ""))
         if _is_known(headers.get("If-None-Match"), question.etag):
             return web.Response(status=304, headers=unchanged(question))
         wanted = headers.get("Range") if headers.get("If-Range", question.etag) == question.etag else None
         async with asyncio.timeout(self._limits.document_seconds):
-            return await self._finder.find(question, wanted)
+            if "only-if-cached" not in headers.get("Cache-Control", "").lower():
+                return await self._finder.find(question, wanted)
+            return await self._finder.at_hand(question, wanted) or web.Response(status=412)
 
     async def _vouch(self, request: web.BaseRequest, method: str) -> web.Response:
         _only(request, method)

@@ -4,14 +4,14 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from agents.core.dataset.cid import DIGEST_BYTES, Cid
 from agents.core.dataset.manifest import Manifest
-from agents.core.dataset.segments import Digests
+from agents.core.dataset.segments import Digests, pieces_of
 from agents.core.dataset.unixfs import FileTree, checked_tree, tree_of
 from agents.core.errors import HoldfastError, ManifestInvalid, NotFound, PeerError
 from agents.core.market.view import MarketView
@@ -29,6 +29,7 @@ MOST_LEAVES = 1 << 21
 PATIENCE = 5.0
 """Seconds that a CID nobody knows waits for manifests which are being read."""
 
+Kind = Literal["manifest", "list", "root", "node", "leaf", "last"]
 Recover = Callable[[Manifest, int], Awaitable[bytes]]
 """Makes the block list of a slot that nobody gives."""
 LastBlock = Callable[["Dataset"], Awaitable[bytes | memoryview]]
@@ -48,9 +49,24 @@ class Place:
     """Where a CID leads to."""
 
     dataset: Dataset
-    kind: Literal["manifest", "list", "root", "node", "leaf", "last"]
+    kind: Kind
     number: int = 0
     """Of the slot whose list it is; of the sealed file's block that is a leaf, as it is listed or, the last, without zeros."""
+
+
+class _Lead(NamedTuple):
+    """A place in a dataset that may not be at hand: ``number`` as in Place, or that of a leaf in its slot."""
+
+    digest: bytes
+    kind: Kind
+    slot: int = 0
+    number: int = 0
+
+    def place(self, dataset: Dataset) -> Place:
+        """The place in the dataset."""
+        if self.kind == "last":
+            return Place(dataset, "last", dataset.manifest.blocks - 1)
+        return Place(dataset, self.kind, self.slot * dataset.manifest.data_blocks + self.number)
 
 
 class Catalogue:
@@ -168,7 +184,28 @@ class Catalogue:
         self._at_hand.put_tree(dataset.digest, found[0])
         return found[0]
 
+    def has_list(self, dataset: Dataset, slot: int) -> bool:
+        """Whether the slot's block list is here."""
+        return self._documents.has_list(dataset.manifest, slot)
+
+    def can_compare(self, digest: bytes, number: int) -> bool:
+        """Whether the digests of the dataset's segment ``number`` are here."""
+        dataset = self._datasets.get(digest)
+        return dataset is not None and all(
+            self._at_hand.listed(Listing(digest, piece.slot)) is not None or self.has_list(dataset, piece.slot)
+            for piece in pieces_of(dataset.manifest, number)
+        )
+
     # ---- places
+
+    def known(self, cid: Cid) -> Place | None:
+        """Where ``cid`` leads to, as far as that is in memory."""
+        roots = (_Lead(digest, "root") for digest in self._learner.roots(cid) if self._at_hand.tree(digest) is not None)
+        for lead in (*roots, *self._leads(cid)):
+            dataset = self._datasets.get(lead.digest)
+            if dataset is not None:
+                return lead.place(dataset)
+        return None
 
     async def find(self, cid: Cid) -> Place | None:
         """Where ``cid`` leads to. Raises HoldfastError where that cannot be told now."""
@@ -187,25 +224,27 @@ class Catalogue:
                 yield place
 
     async def _places(self, cid: Cid) -> AsyncIterator[Place]:
-        if cid.codec == "dag-cbor":
-            listing = self._learner.listing(cid.digest)
-            if self._learner.knows(cid.digest):
-                yield Place(await self.dataset(cid.digest), "manifest")
-            elif listing is not None:
-                yield Place(await self.dataset(listing[0]), "list", listing[1])
-            return
         root = await self._root(cid)
         if root is not None:
             yield root
             return
+        for lead in self._leads(cid):
+            yield lead.place(await self.dataset(lead.digest))
+
+    def _leads(self, cid: Cid) -> Iterator["_Lead"]:
+        if cid.codec == "dag-cbor":
+            listing = self._learner.listing(cid.digest)
+            if self._learner.knows(cid.digest):
+                yield _Lead(cid.digest, "manifest")
+            elif listing is not None:
+                yield _Lead(listing[0], "list", number=listing[1])
+            return
         if cid.codec == "raw":
             for owner, number in self._at_hand.listings(cid.digest):
-                dataset = await self.dataset(owner.dataset)
-                yield Place(dataset, "leaf", owner.slot * dataset.manifest.data_blocks + number)
+                yield _Lead(owner.dataset, "leaf", owner.slot, number)
         node = self._at_hand.dataset_of_node(cid.digest)
         if node is not None:
-            dataset = await self.dataset(node)
-            yield Place(dataset, "last", dataset.manifest.blocks - 1) if cid.codec == "raw" else Place(dataset, "node")
+            yield _Lead(node, "last" if cid.codec == "raw" else "node")
 
     async def _root(self, cid: Cid) -> Place | None:
         """The public file with that root, its tree compared: a manifest may name the root of a file that it is not of."""

@@ -41,8 +41,11 @@ class Documents:
 
     def lists_kept(self, manifest: Manifest) -> list[int]:
         """Data slots whose block lists are on disk."""
-        slots = enumerate(manifest.slots[: manifest.data_slots])
-        return [index for index, slot in slots if Name(slot.blocks, BLOCK_LIST) in self._disk]
+        return [index for index in range(manifest.data_slots) if self.has_list(manifest, index)]
+
+    def has_list(self, manifest: Manifest, index: int) -> bool:
+        """Whether the block list of slot ``index`` is on disk."""
+        return Name(manifest.slots[index].blocks, BLOCK_LIST) in self._disk
 
     def has_last_leaf(self, digest: bytes) -> bool:
         """Whether the dataset's last leaf is on disk."""

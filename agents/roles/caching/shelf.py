@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import cast
 from weakref import WeakValueDictionary
@@ -133,6 +133,20 @@ class CachingShelf:
             return place.dataset.manifest.size - place.number * BLOCK_BYTES
         return len(await self._document(place))
 
+    def has_block(self, cid: Cid) -> bool:
+        """As Shelf."""
+        place = self._catalogue.known(cid)
+        if place is None or place.kind == "list":
+            return place is not None and self._catalogue.has_list(place.dataset, place.number)
+        if place.kind in ("leaf", "last"):
+            return self._has((place.dataset.digest, place.number // SEGMENT_BLOCKS))
+        return place.kind != "root" or cid.codec != "raw" or self._has((place.dataset.digest, 0))
+
+    def has_bytes(self, dataset: bytes, part: range) -> bool:
+        """As Shelf."""
+        numbers = range(part.start // SEGMENT_BYTES, (part.stop - 1) // SEGMENT_BYTES + 1)
+        return all(self._has((dataset, number)) for number in numbers)
+
     async def block(self, cid: Cid) -> bytes:
         """As Shelf."""
         fault: HoldfastError = NotFound(f"{cid} is not known here", "no dataset of the market has such a block")
@@ -148,10 +162,6 @@ class CachingShelf:
         data, found = await self._get((dataset, number))
         self._admit((dataset, number), data, found)
         return data
-
-    async def digests(self, dataset: bytes, first: int, count: int) -> Sequence[bytes]:
-        """As Shelf."""
-        return await self._catalogue.digests(await self._catalogue.dataset(dataset), first, count)
 
     async def tree(self, dataset: bytes) -> FileTree:
         """As Shelf."""
@@ -189,6 +199,10 @@ class CachingShelf:
         return block if place.kind == "last" else block.ljust(BLOCK_BYTES, b"\0")
 
     # ---- segments
+
+    def _has(self, key: Key) -> bool:
+        on_disk = _name(key) in self._disk and self._catalogue.can_compare(*key)
+        return on_disk or key in self._hot or key in self._recent
 
     async def _get(self, key: Key) -> tuple[memoryview, Found]:
         data = self._hot.get(key)

@@ -1,6 +1,7 @@
 """The UnixFS tree against IPFS's own importer, and walked through."""
 
 import json
+import random
 import struct
 from collections import Counter
 from pathlib import Path
@@ -61,3 +62,28 @@ def test_a_walk_takes_what_verifies_the_leaves_and_no_more() -> None:
 def test_leaves_and_size_must_agree() -> None:
     with pytest.raises(ValueError, match="2 leaves for 65536 bytes"):
         FileTree([bytes(32)] * 2, BLOCK)
+
+
+@pytest.mark.parametrize("alphabet", [1, 2, 400])
+def test_a_walk_that_gives_nothing_twice_leaves_out_what_came_before(alphabet: int) -> None:
+    chance = random.Random(alphabet)
+    for count in (1, 5, LINKS, 3 * LINKS + 5, LINKS * LINKS + LINKS + 1):
+        # Runs of one kind that are as long as nodes have links, so that nodes repeat as well.
+        kinds = [chance.randrange(alphabet) for _ in range(-(-count // LINKS))]
+        whole = [digest_of(bytes([kinds[index // LINKS] % 256, index % alphabet % 7])) for index in range(count)]
+        for size in (count * BLOCK, count * BLOCK - 9):
+            tree = FileTree([*whole[:-1], whole[-1] if size % BLOCK == 0 else digest_of(b"tail")], size)
+            for first, last in ((0, count - 1), (count // 3, count - 1), (count // 2, count // 2 + 200), (7, 8)):
+                first, last = min(first, count - 1), min(last, count - 1)
+                expected = list(dict.fromkeys(node.cid for node in tree.walk(first, last)))
+                found = list(tree.walk(first, last, once=True))
+                assert [node.cid for node in found] == expected
+                bytes_ = [len(node.data) if isinstance(node, Inner) else _leaf_bytes(node, size) for node in found]
+                told = Counter(dict.fromkeys(bytes_, 0))
+                for number, length in tree.sizes(first, last, once=True):
+                    told[length] += number
+                assert +told == Counter(bytes_)
+
+
+def _leaf_bytes(leaf: Leaf, size: int) -> int:
+    return min(BLOCK, size - leaf.index * BLOCK)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.core.admission.policy import Decision, Everything, Found
+from agents.core.admission.policy import Decision, Everything, Found, Static
 from agents.core.dataset.cid import Cid, digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.errors import ManifestInvalid, NotFound
@@ -96,7 +96,7 @@ def test_what_is_requested_again_survives_a_restart_and_what_was_read_once_is_ke
 def test_a_host_that_fails_is_coded_around(tmp_path: Path, fault: str) -> None:
     async def story() -> None:
         async with street(tmp_path) as place, place.cache(patience=0.3) as (shelf, _):
-            await shelf.digests(place.manifest.digest, 0, place.manifest.blocks)
+            await shelf.tree(place.manifest.digest)
             if fault == "gone":
                 await place.gone(0)
             elif fault == "silent":
@@ -117,7 +117,7 @@ def test_a_file_whose_hosts_are_silent_holds_up_no_other(tmp_path: Path, monkeyp
             other = replace(place.manifest, name="other.bin")
             place.claim(other)
             for manifest in (place.manifest, other):
-                await shelf.digests(manifest.digest, 0, manifest.blocks)
+                await shelf.tree(manifest.digest)
             for host in place.hosts:
                 host.silent = place.manifest.digest
             stuck = [asyncio.create_task(shelf.segment(place.manifest.digest, number)) for number in range(6)]
@@ -153,7 +153,7 @@ def test_what_nobody_hosts_any_more_is_gone_but_for_what_is_here(tmp_path: Path)
     async def story() -> None:
         async with street(tmp_path) as place, place.cache() as (shelf, _):
             await shelf.segment(place.manifest.digest, 0)
-            await shelf.digests(place.manifest.digest, 0, place.manifest.blocks)
+            await shelf.tree(place.manifest.digest)
             place.view = MarketView(place.view.config, place.view.stake)
             assert bytes(await shelf.segment(place.manifest.digest, 0)) == place.segment(0)
             with pytest.raises(Gone):
@@ -290,7 +290,6 @@ def test_every_block_of_a_public_file_is_served_by_its_cid(tmp_path: Path) -> No
                 found = await shelf.find(cid)
                 assert found is not None and (found.kind == "file" or found.size == len(block))
             padded = digest_of(leaves[-1].ljust(BLOCK_BYTES, b"\0"))
-            assert await shelf.digests(manifest.digest, manifest.blocks - 1, 5) == [padded]
             assert len(await shelf.block(Cid("raw", padded))) == BLOCK_BYTES
             assert await shelf.find(Cid("raw", bytes(32))) is None
             assert shelf.figures.origin == 6, "reading block by block requests a segment once"
@@ -360,5 +359,44 @@ def test_a_file_stored_twice_is_found_by_its_root_when_one_of_its_requests_has_n
                 found = await shelf.find(root)
                 assert found is not None and found.dataset == again.digest
                 assert digest_of(await shelf.block(root)) == root.digest
+
+    asyncio.run(story())
+
+
+def test_it_is_known_without_asking_anybody_what_is_here(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with street(tmp_path) as place:
+            digest, root = place.manifest.digest, place.manifest.ipfs
+            assert root is not None
+            blocks = [
+                root,
+                Cid("dag-cbor", digest),
+                *(Cid("dag-cbor", slot.blocks) for slot in place.manifest.slots[:2]),
+            ]
+            first, last = range(2 * MIB), range(5 * MIB, place.manifest.size)
+            async with place.cache(policy=Static(1, 2)) as (shelf, disk):
+                before = place.blocks_read
+                assert not any(shelf.has_block(cid) for cid in blocks)
+                assert not shelf.has_bytes(digest, first)
+                assert place.blocks_read == before
+                leaves = [Cid("raw", leaf) for leaf in (await shelf.tree(digest)).leaves]
+                assert all(shelf.has_block(cid) for cid in blocks)
+                assert not any(shelf.has_block(leaf) for leaf in leaves)
+                for number in (0, 1, 1, 5, 5):
+                    await shelf.segment(digest, number)
+                assert shelf.has_bytes(digest, first) and shelf.has_bytes(digest, last)
+                assert shelf.has_block(leaves[31]) and shelf.has_block(leaves[-1]) and not shelf.has_block(leaves[32])
+                assert not shelf.has_bytes(digest, range(2 * MIB + 1))
+            async with place.cache() as (shelf, disk):
+                await shelf.find(root)
+                before = place.blocks_read
+                assert shelf.has_bytes(digest, range(MIB, 2 * MIB)) and shelf.has_bytes(digest, last)
+                assert not shelf.has_bytes(digest, first), "it was asked for once, and is not on disk"
+                await asyncio.gather(shelf.segment(digest, 1), shelf.segment(digest, 5))
+                assert place.blocks_read == before
+                for slot in place.manifest.slots:
+                    disk.remove(Name(slot.blocks, "list"))
+                assert not any(shelf.has_block(cid) for cid in blocks[2:])
+                assert shelf.has_bytes(digest, last), "its digests are in memory"
 
     asyncio.run(story())
