@@ -46,8 +46,14 @@ def cache(
         list[str] | None, typer.Option(metavar="URL", help="A free cache to ask before the hosts; may be repeated.")
     ] = None,
     redeem_at: Annotated[
-        str, typer.Option(metavar="TOKENS", help="Redeem vouchers once they are worth this, or when they must be.")
+        str, typer.Option(metavar="TOKENS", help="Redeem vouchers once they are worth this, or before they lapse.")
     ] = "1",
+    redeem_least: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKENS", help="What is worth its gas when a lane ends; less lapses. Default: 512 KiB's price."
+        ),
+    ] = None,
     announce: Annotated[
         bool, typer.Option("--announce", help="Put a free cache into the directory, from the account.")
     ] = False,
@@ -76,6 +82,7 @@ def cache(
         endpoint=endpoint,
         origins=tuple(origin or ()),
         redeem_at=read("--redeem-at", redeem_at, units.parse_amount),
+        redeem_least=None if redeem_least is None else read("--redeem-least", redeem_least, units.parse_amount),
     )
     from agents.runtime.caching import run_cache
 

@@ -113,7 +113,7 @@ async def _shelves(stack: AsyncExitStack, post: Outpost, settings: CacheSettings
 
 
 async def _selling(stack: AsyncExitStack, found: Session, settings: CacheSettings, clock: ChainClock) -> Selling:
-    desk = await counter(stack, found, settings.price, settings.redeem_at, clock)
+    desk = await counter(stack, found, settings.price, settings.redeem_at, settings.redeem_least, clock)
     stack.callback(asyncio.create_task(keep_redeeming(desk.redeemer)).cancel)
     return desk.selling
 

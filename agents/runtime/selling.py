@@ -10,6 +10,7 @@ from agents.chain.channels import ensure_channels
 from agents.core.channels.offers import Offer
 from agents.core.channels.terms import Terms
 from agents.core.errors import HoldfastError
+from agents.roles.caching.debts import Debts
 from agents.roles.caching.lanes import LaneBook
 from agents.roles.caching.onchain import OnChain
 from agents.roles.caching.redeeming import Redeemer
@@ -47,18 +48,23 @@ class Counter:
     redeemer: Redeemer
 
 
-async def counter(stack: AsyncExitStack, found: Session, price: int, worth: int, clock: ChainClock) -> Counter:
-    """Opened until ``stack`` ends. ``price``: base units per byte; ``worth``: those that are worth a transaction."""
+async def counter(
+    stack: AsyncExitStack, found: Session, price: int, worth: int, least: int | None, clock: ChainClock
+) -> Counter:
+    """Opened until ``stack`` ends. ``price``: base units per byte; ``worth``, ``least``: as in `CacheSettings`."""
     actor, token = found.actor, found.network.deployment.token
     channels = await ensure_channels(actor.lane, token)
     terms = Terms(price)
     terms = Terms(price, minimal_deposit=terms.cost(terms.interval))
     offer = Offer(channels.domain, token, actor.address, terms, await channels.challenge_seconds())
     book = LaneBook(StateStore(found.folder / state_file(found.network, "lanes")), terms)
+    debts = Debts(StateStore(found.folder / state_file(found.network, "debts")))
     chain = OnChain(actor, channels)
-    selling = Selling(offer, chain, book, clock)
+    selling = Selling(offer, chain, book, debts, clock)
     stack.push_async_callback(selling.close)
-    return Counter(selling, Redeemer(selling, chain, book, worth, clock))
+    # What a lane is opened for is worth a redemption.
+    least = terms.cost(terms.interval) // 2 if least is None else least
+    return Counter(selling, Redeemer(selling, chain, book, worth, least, clock))
 
 
 async def keep_redeeming(redeemer: Redeemer) -> None:
@@ -86,7 +92,7 @@ async def redeem(place: Place) -> Redeemed:
     async with session(place, "cache") as found, AsyncExitStack() as stack:
         clock = ChainClock()
         clock.see(await Follower(found.network).now())
-        desk = await counter(stack, found, 1, 1, clock)
+        desk = await counter(stack, found, 1, 1, 1, clock)
         await desk.redeemer.step()
         after = desk.selling.books()
         return Redeemed(desk.redeemer.amount, after)

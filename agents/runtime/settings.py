@@ -85,6 +85,8 @@ class CacheSettings:
     """URLs of free caches that are asked before the hosts of slots."""
     redeem_at: int = 10**18
     """Base units of vouchers that are worth a transaction."""
+    redeem_least: int | None = None
+    """Base units for which one is sent before it is too late; None: the price of half a first interval."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ the chain keeps for the lane. Whether a signature is the reader's is found out b
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from agents.core.channels.lanes import Lane, SignedGrant, SignedVoucher, invalid
+from agents.core.channels.credit import Risk
+from agents.core.channels.lanes import MAX_AMOUNT, Lane, SignedGrant, SignedVoucher, invalid
 from agents.core.channels.terms import Terms
 from agents.core.errors import PaymentDue
 
@@ -22,7 +23,7 @@ class Halt(StrEnum):
     VOUCHER = "voucher"
     """What was served is not paid: sign."""
     DEBT = "debt"
-    """This reader left another lane unpaid, so nothing is served ahead: sign before, or pay there."""
+    """The reader or its payer owes so much in other lanes that no more is served ahead in this one: pay there."""
     CLOSING = "closing"
     """The payer is taking its deposit out: use another payer's lane."""
     EXPIRED = "expired"
@@ -63,8 +64,8 @@ class Till:
     """For them, at the prices of the time."""
     voucher: SignedVoucher | None = None
     """The highest one: all that is kept of a lane when a cache stops."""
-    trusted: bool = True
-    """Whether anything is served ahead; not to readers that left another lane unpaid."""
+    credit: int = MAX_AMOUNT
+    """What is served ahead at most, however long the interval: what its parties owe in other lanes shortens it."""
     granted: bool = False
     """Whether the payer of a sponsored lane was seen to have signed the reader a grant."""
 
@@ -79,8 +80,13 @@ class Till:
 
     @property
     def sure(self) -> int:
-        """What the cache can redeem whatever anybody does."""
-        return min(self.paid, self.cover.secured)
+        """What the cache can redeem whatever anybody does; of an epoch that is over, what it redeemed."""
+        return min(self.paid, self.cover.secured if self._current else self.cover.redeemed)
+
+    @property
+    def earned(self) -> int:
+        """Of what the reader signed, what was served for it or has money behind it: signing alone is free."""
+        return max(min(self.paid, self.owed), self.cover.redeemed + self.claim())
 
     @property
     def unpaid(self) -> int:
@@ -93,9 +99,22 @@ class Till:
         return max(0, self.owed - self.sure)
 
     @property
-    def window(self) -> int:
+    def risk(self) -> Risk:
+        """What it says of its reader and its payer."""
+        return Risk(self.lane.reader, self.lane.payer, self.sure, self.exposed)
+
+    @property
+    def lapsed(self) -> Risk:
+        """The same once the lane is over: what was not redeemed by then is lost, for whatever reason."""
+        paid = self.cover.redeemed
+        return Risk(self.lane.reader, self.lane.payer, paid, max(0, self.owed - paid))
+
+    @property
+    def ahead(self) -> int:
         """Bytes served ahead."""
-        return self.terms.window(self.sure)
+        if self.cover.closes_at:
+            return 0
+        return min(self.terms.window(self.sure), max(0, self.credit) // self.terms.price)
 
     def accept(self, signed: SignedVoucher, signer: str) -> "Till":
         """The till with a voucher that ``signer`` signed. The one it has already changes nothing.
@@ -139,14 +158,13 @@ class Till:
             return Halt.CLOSING
         if self.owed + self.terms.cost(size) > self._ceiling():
             return Halt.OPENING if self.cover.secured or self._deposited() else Halt.DEPOSIT
-        return Halt.VOUCHER if self.trusted else Halt.DEBT
+        return Halt.VOUCHER if size <= self.ahead else Halt.DEBT
 
     def room(self, now: int) -> int:
         """Bytes that may be served at ``now``."""
         if self._ended(now):
             return 0
-        ahead = self.terms.cost(self.window) if self.trusted and not self.cover.closes_at else 0
-        limit = min(self.sure + ahead, self._ceiling())
+        limit = min(self.sure + self.terms.cost(self.ahead), self._ceiling())
         return max(0, limit - self.owed) // self.terms.price
 
     def take(self, size: int, now: int) -> "Till":
@@ -161,21 +179,22 @@ class Till:
 
     def claim(self) -> int:
         """What redeeming the voucher pays now: from what the lane keeps, and a reader's own deposit."""
-        behind = 0 if self.lane.sponsored else self.cover.pool
-        if self.lane.epoch != self.cover.epoch:
+        if not self._current:
             return 0
+        behind = 0 if self.lane.sponsored else self.cover.pool
         return max(0, min(self.paid, self.cover.secured + behind) - self.cover.redeemed)
 
-    def redeemable(self, now: int, worth: int) -> bool:
-        """Whether to redeem at ``now``: ``worth`` the transaction, or it will soon be too late."""
-        claim = self.claim()
-        if claim == 0 or now >= self.lane.expiry:
-            return False
-        return claim >= worth or bool(self.cover.closes_at) or now + 2 * self.terms.margin >= self.lane.expiry
+    def pressing(self, now: int) -> bool:
+        """Whether it will soon be too late to redeem."""
+        return bool(self.cover.closes_at) or now + 2 * self.terms.margin >= self.lane.expiry
+
+    @property
+    def _current(self) -> bool:
+        return self.lane.epoch == self.cover.epoch
 
     def _ended(self, now: int) -> bool:
         ends = min(self.lane.expiry, self.cover.closes_at or self.lane.expiry)
-        return self.lane.epoch != self.cover.epoch or now + self.terms.margin >= ends
+        return not self._current or now + self.terms.margin >= ends
 
     def _ceiling(self) -> int:
         """What the chain can be expected to pay: what the lane keeps, or a first interval on the strength of a deposit."""

@@ -5,7 +5,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from agents.core.channels.lanes import Lane, SignedGrant, SignedOpening
 from agents.core.channels.terms import Terms
@@ -54,7 +54,7 @@ class Past:
 
     redeemed: int = 0
     lost: int = 0
-    """Signed for, and not to be had any more."""
+    """Served and signed for, and not to be had any more."""
     unpaid: int = 0
     """Served, and never signed for."""
     served: int = 0
@@ -64,7 +64,7 @@ class Past:
         redeemed = till.cover.redeemed
         return Past(
             self.redeemed + redeemed,
-            self.lost + max(0, till.paid - redeemed),
+            self.lost + max(0, min(till.paid, till.owed) - redeemed),
             self.unpaid + till.unpaid,
             self.served + till.served,
         )
@@ -102,9 +102,9 @@ class LaneBook:
         for party in (account.lane.reader, account.lane.payer):
             self._of[party].add(account.lane.id)
 
-    def others(self, lane: Lane, party: str) -> Iterator[Till]:
-        """Tills of other lanes that ``party`` reads in or pays for."""
-        return (self._accounts[id].till for id in self._of[party] if id != lane.id)
+    def others(self, lane: Lane) -> Iterator[Account]:
+        """Other lanes that its reader or its payer reads in or pays for."""
+        return (self._accounts[id] for id in self._of[lane.reader] | self._of[lane.payer] if id != lane.id)
 
     def forget(self, account: Account) -> None:
         """Drop a lane that has nothing in it and was never saved."""
@@ -174,7 +174,8 @@ class LaneBook:
                 record = {
                     "payment": payment_text(Payment(till.lane, till.voucher)),
                     "served": str(till.served),
-                    "owed": str(till.owed),
+                    # What was paid ahead may have been served since.
+                    "owed": str(max(till.owed, till.sure)),
                 }
                 self._state.save(KIND, till.lane.id.hex(), json.dumps(record).encode())
 
@@ -189,5 +190,5 @@ class LaneBook:
 
     def _restored(self, record: dict[str, str]) -> Account:
         payment = parse_payment(record["payment"])
-        till = Till(payment.lane, self._terms, voucher=payment.voucher, served=int(record["served"]))
-        return Account(replace(till, owed=max(int(record["owed"]), till.paid)))
+        served, owed = int(record["served"]), int(record["owed"])
+        return Account(Till(payment.lane, self._terms, voucher=payment.voucher, served=served, owed=owed))

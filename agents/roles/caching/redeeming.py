@@ -1,8 +1,9 @@
-"""Vouchers into money: in batches when they are worth a transaction, and always before it is too late."""
+"""Vouchers into money: in batches when they are worth a transaction, and else before it is too late."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 
+from agents.core.channels.redemption import due
 from agents.core.errors import HoldfastError
 from agents.roles.caching.lanes import Account, LaneBook
 from agents.roles.caching.selling import Chain, Selling
@@ -16,13 +17,20 @@ LOOKS = 200
 
 
 class Redeemer:
-    """Redeems the vouchers of one cache. ``worth``: base units for which a transaction is sent when nothing presses."""
+    """Redeems the vouchers of one cache.
 
-    def __init__(self, selling: Selling, chain: Chain, book: LaneBook, worth: int, clock: Callable[[], float]) -> None:
+    ``worth``: base units for which a transaction is sent when nothing presses; ``least``: those for which one is sent
+    before it is too late.
+    """
+
+    def __init__(
+        self, selling: Selling, chain: Chain, book: LaneBook, worth: int, least: int, clock: Callable[[], float]
+    ) -> None:
         self._selling = selling
         self._chain = chain
         self._book = book
         self._worth = worth
+        self._least = min(least, worth)
         self._clock = clock
         self.amount = 0
         """Base units that were paid out so far."""
@@ -35,22 +43,21 @@ class Redeemer:
         accounts = [account for account in self._book if account.till.voucher is not None or account.till.unpaid]
         await self._look(accounts)
         now = int(self._clock())
-        due = [account for account in accounts if account.till.redeemable(now, 1)]
-        if sum(account.till.claim() for account in due) < self._worth:
-            due = [account for account in due if account.till.redeemable(now, self._worth)]
+        chosen = {till.lane.id for till in due([account.till for account in accounts], now, self._worth, self._least)}
+        redeemed = [account for account in accounts if account.lane.id in chosen]
         failed: HoldfastError | None = None
-        for batch in _batches(due, BATCH):
+        for batch in _batches(redeemed, BATCH):
             try:
                 await self._redeem(batch)
             except HoldfastError as error:  # one batch that is refused keeps no other from its money
                 failed = failed or error
         for account in accounts:
-            # Until then a debt is remembered.
             if not account.active and now >= account.lane.expiry:
-                await self._book.close_lane(account)
+                await self._selling.close_lane(account)
+        await self._selling.forget_debts()
         if failed is not None:
             raise failed
-        return len(due)
+        return len(redeemed)
 
     async def _redeem(self, batch: Sequence[Account]) -> None:
         await self._chain.redeem([account.till.voucher for account in batch if account.till.voucher is not None])

@@ -1,8 +1,8 @@
 """Where a cache is paid: the counter (agents/net/shelf.py) over lanes (agents/core/channels).
 
 A reader shows a lane and is served one interval ahead of what it signed for. Every request bears its signature under a voucher
-of 0, which no chain ever shows: whoever names somebody else's lane is served nothing. A reader that leaves a lane unpaid is
-served ahead in no other.
+of 0, which no chain ever shows: whoever names somebody else's lane is served nothing. What a reader or a payer owes in other
+lanes, also in those that ended, is served less ahead (agents/core/channels/credit.py).
 """
 
 import asyncio
@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from agents.core.channels.credit import Credit
 from agents.core.channels.lanes import Lane, SignedGrant, SignedOpening, SignedVoucher, Voucher, invalid
 from agents.core.channels.offers import Offer, offer_json, standing_of
+from agents.core.channels.redemption import claimable
 from agents.core.channels.till import Cover, Halt, Till
 from agents.core.channels.wire import PAYMENT_HEADER, Payment, parse_payment
 from agents.core.dataset.cipher import BLOCK_BYTES
@@ -21,6 +23,7 @@ from agents.core.errors import HoldfastError
 from agents.net.limits import Buckets
 from agents.net.shelf import PaymentRequired, Reading
 from agents.net.signing import digest_signer
+from agents.roles.caching.debts import Debts
 from agents.roles.caching.lanes import Account, LaneBook
 
 log = logging.getLogger(__name__)
@@ -54,7 +57,7 @@ class Books:
     """What a cache earned, in base units, and what for."""
 
     earned: int
-    """Signed for by readers, all in all."""
+    """Signed for by readers, all in all, as far as it was served or money is behind it."""
     redeemed: int
     """Of it, paid out."""
     claimable: int
@@ -72,13 +75,25 @@ class Selling:
     """The counter. ``offer`` is what is asked of everybody; ``clock`` gives UNIX seconds."""
 
     def __init__(
-        self, offer: Offer, chain: Chain, book: LaneBook, clock: Callable[[], float], patience: float = PATIENCE
+        self,
+        offer: Offer,
+        chain: Chain,
+        book: LaneBook,
+        debts: Debts,
+        clock: Callable[[], float],
+        patience: float = PATIENCE,
     ) -> None:
         self._offer = offer
         self._chain = chain
         self._book = book
+        self._debts = debts
         self._clock = clock
         self._patience = patience
+        self._credit = Credit(offer.terms)
+        for lane, risk in debts:
+            self._credit.note(lane, risk)
+        for account in book:
+            self._credit.note(account.lane.id, account.till.risk)
         self._looks = Buckets(NEW_LANES, BURST, clock=clock)
 
     async def close(self) -> None:
@@ -87,6 +102,7 @@ class Selling:
             if account.work is not None:
                 account.work.cancel()
         await self._book.close()
+        self._debts.close()
 
     # ---- Counter
 
@@ -98,12 +114,11 @@ class Selling:
         if not shown:
             raise self._required(account, 1, shown=False)
         ticket = PaidTicket(self, account)
-        wanted = min(ticket.step, reading.size)
-        if self._room(account) < wanted:
-            await self._look(account)
-        if self._room(account) < wanted:
+        try:
+            await self._wait(account, lambda: min(ticket.step, reading.size), self._others_pay)
+        except PaymentRequired:
             ticket.close()
-            raise self._required(account, wanted)
+            raise
         return ticket
 
     async def vouch(self, host: str, headers: Mapping[str, str]) -> Mapping[str, Any]:
@@ -128,7 +143,6 @@ class Selling:
         payment = parse_payment(text)
         account = self._book.get(payment.lane) or await self._met(host, payment.lane)
         shown = self._shows(account, payment)
-        self._trust(account)
         if not (late and shown and payment.voucher and payment.voucher.voucher.amount < account.till.paid):
             await self._take_voucher(account, payment)
         self._take_opening(account, payment)
@@ -170,25 +184,13 @@ class Selling:
             for account in idle[: len(self._book) - IDLE]:
                 self._book.forget(account)
 
-    def _trust(self, account: Account) -> None:
-        """Whether anything is served ahead: not to a reader, or on the word of a payer, that left another lane unpaid.
-
-        Nor to a reader whose signatures elsewhere only the same deposit is behind: it pays one of them.
-        """
-        lane, till = account.lane, account.till
-        debts = [other.exposed for other in self._book.others(lane, lane.reader)]
-        if lane.sponsored and not till.cover.secured:
-            debts += [other.unpaid for other in self._book.others(lane, lane.payer) if not other.cover.secured]
-        account.till = replace(till, trusted=not any(debts))
-
     async def _take_voucher(self, account: Account, payment: Payment) -> None:
         signed = payment.voucher
         if signed is None or signed == account.till.voucher:
             return
         before = account.till.paid
-        account.till = account.till.accept(
-            signed, self._signer(signed.voucher.digest(self._offer.domain), signed.signature)
-        )
+        signer = self._signer(signed.voucher.digest(self._offer.domain), signed.signature)
+        self._set(account, account.till.accept(signed, signer))
         if account.till.paid > before and not account.idle:
             await self._book.save(account)
         self._changed(account)
@@ -201,7 +203,7 @@ class Selling:
                 raise invalid("the opening is not signed by the lane's reader for this chain and contract")
             account.opening, account.grant = opening, payment.grant
             if payment.grant is not None:
-                account.till = account.till.shown(payment.grant, self._sponsor(payment.grant))
+                self._set(account, account.till.shown(payment.grant, self._sponsor(payment.grant)))
             self._changed(account)
         self._begin_opening(account)
 
@@ -248,7 +250,7 @@ class Selling:
             account.seen_at = self._clock()
         covers = await self._chain.covers([account.lane for account in accounts])
         for account, cover in zip(accounts, covers, strict=True):
-            account.till = account.till.seen(cover)
+            self._set(account, account.till.seen(cover))
             self._changed(account)
 
     async def _look(self, account: Account) -> None:
@@ -262,12 +264,17 @@ class Selling:
 
     # ---- what may be served
 
-    def _room(self, account: Account) -> int:
-        return account.till.room(int(self._clock()))
+    def till(self, account: Account) -> Till:
+        """The lane's till, with what may be owed in it now."""
+        return replace(account.till, credit=self._credit.left(account.lane))
+
+    def _set(self, account: Account, till: Till) -> None:
+        account.till = till
+        self._credit.note(account.lane.id, till.risk)
 
     def _told(self, account: Account, size: int, shown: bool) -> dict[str, Any]:
         """The offer, and how the lane stands: what its reader signed is shown to its reader."""
-        standing = standing_of(account.till, int(self._clock()), size)
+        standing = standing_of(self.till(account), int(self._clock()), size)
         if not shown:
             standing = replace(standing, room=0, halt=standing.halt or Halt.VOUCHER, signature=None)
         return offer_json(replace(self._offer, standing=standing))
@@ -284,32 +291,57 @@ class Selling:
 
         Raises PaymentRequired when that takes too long, and at once where no voucher would help.
         """
+        await self._wait(account, lambda: size, self._may_go_on)
+        self._set(account, self.till(account).take(size, int(self._clock())))
+
+    async def _wait(
+        self, account: Account, size: Callable[[], int], worth: Callable[[Account, Halt | None], bool]
+    ) -> None:
+        """Returns when ``size`` bytes may be served. Raises PaymentRequired once it is not ``worth`` waiting for."""
         deadline = self._clock() + self._patience
-        if any(other.exposed for other in self._book.others(account.lane, account.lane.reader)):
-            self._trust(account)  # its reader was admitted in several lanes before it owed in any
-        if self._room(account) < size:
+        if self.till(account).room(int(self._clock())) < size():
             await self._look(account)
-        while self._room(account) < size:
+        while (till := self.till(account)).room(now := int(self._clock())) < size():
             left = deadline - self._clock()
-            if left <= 0 or not self._may_go_on(account, size):
-                raise self._required(account, size)
+            if left <= 0 or not worth(account, till.halt(now, size())):
+                raise self._required(account, size())
             account.changed.clear()
             try:
                 async with asyncio.timeout(min(left, LOOK_EVERY)):
                     await account.changed.wait()
             except TimeoutError:
                 await self._look(account)
-        account.till = account.till.take(size, int(self._clock()))
 
-    def _may_go_on(self, account: Account, size: int) -> bool:
-        """Whether it is worth waiting: a voucher would do, or the lane is being opened or will be once one comes."""
-        halt = account.till.halt(int(self._clock()), size)
-        return halt is Halt.VOUCHER or (halt is Halt.OPENING and (account.work is not None or _opens(account)))
+    def _may_go_on(self, account: Account, halt: Halt | None) -> bool:
+        """Whether a voucher would do, or the lane is being opened or will be once one comes, or others are about to pay."""
+        if halt is Halt.OPENING:
+            return account.work is not None or _opens(account)
+        return halt is Halt.VOUCHER or self._others_pay(account, halt)
+
+    def _others_pay(self, account: Account, halt: Halt | None) -> bool:
+        """Whether lanes are being read or opened just now whose debts are in the way of this one."""
+        others = self._book.others(account.lane) if halt is Halt.DEBT else ()
+        return any(other.till.exposed and (other.active or other.work) for other in others)
 
     def ended(self, account: Account) -> None:
         """A response ended: what was served and not signed for is remembered."""
         if account.till.unpaid:
             self._book.save_soon(account)
+
+    async def close_lane(self, account: Account) -> None:
+        """The lane is over: its sums are kept, and for a while what it leaves unpaid. Raises StorageTrouble."""
+        lane, lapsed = account.lane.id, account.till.lapsed
+        if lapsed.exposed:
+            await asyncio.to_thread(self._debts.remember, lane, lapsed, int(self._clock()))
+        await self._book.close_lane(account)
+        self._credit.drop(lane)
+        if lapsed.exposed:
+            self._credit.note(lane, lapsed)
+
+    async def forget_debts(self) -> None:
+        """Those that are too old. Raises StorageTrouble."""
+        for lane in await asyncio.to_thread(self._debts.forget_old, int(self._clock())):
+            self._credit.drop(lane)
 
     # ---- books
 
@@ -317,9 +349,9 @@ class Selling:
         """What was earned so far."""
         past, tills = self._book.past, [account.till for account in self._book]
         return Books(
-            earned=past.redeemed + past.lost + sum(till.paid for till in tills),
+            earned=past.redeemed + past.lost + sum(till.earned for till in tills),
             redeemed=past.redeemed + sum(till.cover.redeemed for till in tills),
-            claimable=sum(till.claim() for till in tills),
+            claimable=claimable(tills),
             lost=past.lost,
             unpaid=past.unpaid + sum(till.unpaid for till in tills),
             served=past.served + sum(till.served for till in tills),
@@ -344,7 +376,7 @@ class PaidTicket:
     @property
     def step(self) -> int:
         """A quarter of what is served ahead, in whole blocks: the reader signs for the half while the rest arrives."""
-        quarter = self._account.till.window // 4 // BLOCK_BYTES * BLOCK_BYTES
+        quarter = self._selling.till(self._account).ahead // 4 // BLOCK_BYTES * BLOCK_BYTES
         return max(BLOCK_BYTES, min(quarter, SEGMENT_BYTES))
 
     async def take(self, size: int) -> None:

@@ -146,7 +146,7 @@ def test_nobody_ever_loses_more_than_one_interval(steps: list[tuple[str, int]], 
             talk.settle()
         else:
             talk.arrive(last=step == "last")
-        assert talk.till.unpaid <= terms.cost(talk.till.window)
+        assert talk.till.unpaid <= terms.cost(talk.till.ahead)
         assert talk.till.paid - talk.purse.earned <= terms.cost(terms.window(talk.purse.earned))
         assert talk.till.paid == talk.purse.signed
 

@@ -114,11 +114,16 @@ def test_a_reader_that_never_pays_costs_one_interval() -> None:
         account.take(1, NOW)
 
 
-def test_a_reader_that_owes_elsewhere_is_served_for_what_it_signed_only() -> None:
-    account = replace(till(), trusted=False)
-    assert (account.room(NOW), account.halt(NOW)) == (0, Halt.DEBT)
-    account = paid_up(account, 5 * PRICE)
-    assert account.room(NOW) == 5
+def test_what_is_owed_elsewhere_is_served_less_ahead() -> None:
+    account = replace(till(), credit=MIB * PRICE // 4)
+    assert (account.ahead, account.room(NOW), account.halt(NOW, MIB // 4)) == (MIB // 4, MIB // 4, None)
+    # A voucher helps where one block fits, and no voucher in this lane where none does.
+    assert account.halt(NOW, MIB // 4 + 1) is Halt.DEBT
+    assert account.take(MIB // 4, NOW).halt(NOW) is Halt.VOUCHER
+    for credit in (0, -(10**30)):
+        account = replace(till(), credit=credit)
+        assert (account.room(NOW), account.halt(NOW)) == (0, Halt.DEBT)
+        assert paid_up(account, 5 * PRICE).room(NOW) == 5, "what was signed before is no credit"
 
 
 def test_each_voucher_makes_room_for_an_interval_more() -> None:
@@ -197,7 +202,7 @@ def test_a_payer_that_closes_is_served_what_it_paid_for() -> None:
     assert account.room(NOW) == 10
     account = account.take(10, NOW)
     assert account.halt(NOW) is Halt.CLOSING
-    assert account.redeemable(NOW, worth=10**30)
+    assert account.pressing(NOW)
     assert account.room(NOW + 1000 - TERMS.margin) == 0
 
 
@@ -210,14 +215,21 @@ def test_what_a_redemption_pays() -> None:
     assert till().claim() == 0
 
 
-def test_it_redeems_when_it_is_worth_it_or_late() -> None:
-    account = paid_up(till(), 10)
+def test_it_presses_before_the_end() -> None:
     late = EXPIRY - 2 * TERMS.margin
-    assert account.redeemable(NOW, worth=10)
-    assert not account.redeemable(NOW, worth=11)
-    assert account.redeemable(late, worth=11)
-    assert not account.redeemable(EXPIRY, worth=1)
-    assert not till().redeemable(late, worth=0)
+    assert not till().pressing(late - 1) and till().pressing(late)
+
+
+def test_what_was_signed_is_earned_as_far_as_it_was_served_or_money_is_behind_it() -> None:
+    assert paid_up(till(Cover(pool=5, reserved=10, redeemed=3)), 10**30).earned == 18
+    assert paid_up(till(Cover(pool=5, reserved=10), SPONSORED), 10**30, SPONSORED).earned == 10
+    assert paid_up(till(DEPOSITED).take(100, NOW).seen(Cover()), 10**30).earned == 100 * PRICE
+    assert paid_up(till().take(100, NOW), 50 * PRICE).earned == 50 * PRICE
+
+
+def test_a_lane_of_an_old_epoch_is_sure_of_what_it_redeemed_alone() -> None:
+    account = paid_up(till().take(100, NOW), 100 * PRICE).seen(Cover(epoch=1, reserved=60 * PRICE, redeemed=40 * PRICE))
+    assert (account.sure, account.exposed) == (40 * PRICE, 60 * PRICE)
 
 
 def test_a_new_price_is_for_what_is_served_next() -> None:

@@ -26,6 +26,7 @@ from agents.net.signing import AccountSigner
 from agents.roles.buying.caches import Caches
 from agents.roles.buying.lanes import Budget, Lanes
 from agents.roles.buying.shop import Shop
+from agents.roles.caching.debts import Debts
 from agents.roles.caching.lanes import LaneBook
 from agents.roles.caching.selling import Selling
 from agents.store.state import StateStore
@@ -119,7 +120,8 @@ class Town:
             terms = Terms(price=price, interval=interval, growth=interval, max_interval=16 * interval)
             offer = told(Offer(DOMAIN, TOKEN, signer.address, terms, 60))
             book = LaneBook(StateStore(self.folder / f"lanes-{number}.db"), terms)
-            selling = Selling(offer, self.ledger, book, time.time, patience=1.5)
+            debts = Debts(StateStore(self.folder / f"debts-{number}.db"))
+            selling = Selling(offer, self.ledger, book, debts, time.time, patience=1.5)
             self.stack.push_async_callback(selling.close)
         gateway = Gateway(mine, selling, summaries=self._summaries(signer, sign_with or signer, price, held))
         port = await gateway.start()
