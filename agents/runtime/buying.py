@@ -16,8 +16,9 @@ from agents.net.endpoint import Peer, checked_endpoint
 from agents.net.signing import AccountSigner
 from agents.roles.buying.caches import Caches
 from agents.roles.buying.funds import ChannelFunds
-from agents.roles.buying.lanes import Budget, Lanes
+from agents.roles.buying.lanes import Lanes
 from agents.roles.buying.shop import Shop
+from agents.roles.buying.wallet import Budget, Wallet
 from agents.runtime.accounts import signing_account
 from agents.runtime.acting import state_file
 from agents.runtime.network import Network, home
@@ -62,7 +63,7 @@ async def opened(place: Place, found: Network, reading: Reading) -> AsyncIterato
             mine = place.data_dir or folder / signer.address.lower()
             worth = float(reading.max_price * IMPATIENCE)
             with closing(lock_folder(mine, "reader.lock")), closing(StateStore(mine / state_file(found))) as state:
-                lanes = Lanes(client, state, signer, funds, budget, reading.max_price, time.time)
+                lanes = Lanes(client, state, Wallet(signer, funds, budget), reading.max_price, time.time)
                 yield Open(Shop(client, caches, lanes, reading.max_price, worth, named), budget)
 
 

@@ -1,27 +1,36 @@
-"""The caches a reader knows: their summaries as long as these are good, and what came of asking them."""
+"""The caches a reader knows: their summaries as long as these are good, and what came of asking them.
+
+Anybody can be listed for a little gas, a thousand times: what is asked, waited for and kept is bounded.
+"""
 
 import asyncio
-import base64
 import json
 import logging
+import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import TypeVar
 
 from agents.core.discovery.reputation import Candidate, Reputation, ranked
 from agents.core.discovery.summary import Summary, unsealed
 from agents.core.errors import BadData, PeerError
-from agents.net.caches import CacheClient
+from agents.net.caches import CacheClient, Met
 from agents.net.endpoint import Peer
-from agents.net.errors import PeerLied
+from agents.net.errors import PeerDown, PeerLied
 from agents.store.state import StateStore
 
 log = logging.getLogger(__name__)
 
-KIND = "cache"
+Value = TypeVar("Value")
+
+KIND, SUMMARY_KIND = "cache", "summary"
+MOST_ASKED = 32
+"""Summaries fetched before a read: of caches that were good, and of others as chance has it."""
 AT_ONCE = 16
-"""Summaries fetched at the same time."""
 PATIENCE = 3.0
 """Seconds for all of them: a read does not wait for the slowest cache."""
+MOST_BYTES = 16 << 20
+"""Of summaries kept in all: the largest have a quarter of a MiB."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +39,6 @@ class Known:
 
     endpoint: str
     reputation: Reputation = field(default_factory=Reputation)
-    sealed: bytes = b""
-    """Its newest summary, signed; empty before the first."""
-
-    def summary(self, now: float) -> Summary | None:
-        """What it says of itself, while that is good."""
-        if not self.sealed:
-            return None
-        try:
-            summary, _ = unsealed(self.sealed)
-            summary.check(now)
-        except BadData:
-            return None
-        return summary
 
 
 class Caches:
@@ -52,27 +48,27 @@ class Caches:
         self._client = client
         self._state = state
         self._clock = clock
-        self._known = {address: _read(record) for address, record in state.load(KIND).items()}
+        self._known = _loaded(state, KIND, _known_of)
+        self._summaries: dict[str, Summary] = {}
 
     async def refresh(self, announced: Iterable[Peer]) -> None:
-        """Forget caches that are not announced any more; have the summaries of the others that are due."""
+        """Forget caches that are not announced any more; have the summaries of some that are due."""
         listed = {peer.address: peer for peer in announced}
-        for address in self._known.keys() - listed.keys():
-            del self._known[address]
-            self._state.remove(KIND, address)
-        for address, peer in listed.items():
-            known = self._known.get(address)
-            if known is None or known.endpoint != peer.endpoint:
-                # Another endpoint is another machine, but a liar's account stays a liar's.
-                self._keep(address, Known(peer.endpoint, known.reputation if known else Reputation()))
-        now = self._clock()
-        due = [
-            listed[address]
-            for address, known in self._known.items()
-            if known.reputation.welcome(now) and known.summary(now) is None
-        ]
+        self._summaries = _loaded(self._state, SUMMARY_KIND, _summary_of)
+        with self._state.transaction():
+            for address in self._known.keys() - listed.keys():
+                del self._known[address]
+                self._state.remove(KIND, address)
+            for address, peer in listed.items():
+                known = self._known.get(address)
+                if known is None or known.endpoint != peer.endpoint:
+                    # Another endpoint is another machine, but a liar's account stays a liar's.
+                    self._keep(peer, Known(peer.endpoint, known.reputation if known else Reputation()))
+                    self._drop(address)
+            for address in [each for each in self._summaries if each not in listed or not self._good(each)]:
+                self._drop(address)
         limit = asyncio.Semaphore(AT_ONCE)
-        meeting = [asyncio.create_task(self._meet(peer, limit)) for peer in due]
+        meeting = [asyncio.create_task(self._meet(listed[address], limit)) for address in self._due()]
         if meeting:
             _, late = await asyncio.wait(meeting, timeout=PATIENCE)
             for task in late:
@@ -81,61 +77,129 @@ class Caches:
 
     def candidates(self, keys: Sequence[bytes]) -> list[Candidate]:
         """Every cache whose summary is good, and how many of the segments with these ``keys`` it says it has."""
-        now, found = self._clock(), []
-        for address, known in self._known.items():
-            summary = known.summary(now)
-            if summary is not None:
-                held = summary.holdings.share(list(keys))
-                found.append(Candidate(address, summary.price, held, known.reputation))
-        return found
+        return [
+            Candidate(address, summary.price, summary.holdings.share(list(keys)), self._known[address].reputation)
+            for address, summary in self._summaries.items()
+            if self._good(address)
+        ]
 
     def ranked(self, keys: Sequence[bytes], size: int, worth: float, most: int) -> list[Peer]:
         """Whom to ask for ``size`` bytes, best first, as `agents.core.discovery.reputation.ranked` says."""
         order = ranked(self.candidates(keys), size, worth, most, self._clock())
         return [Peer(self._known[each.cache].endpoint, each.cache) for each in order]
 
-    def served(self, cache: str, latency: float, size: int, seconds: float) -> None:
+    def price(self, cache: Peer) -> int | None:
+        """Base units per byte, as its newest summary says."""
+        summary = self._summaries.get(cache.address)
+        return summary.price if summary is not None else None
+
+    async def ask_again(self, cache: Peer, price: int) -> None:
+        """It asks for ``price``, more than its summary says: have a new one. Raises PeerError; PeerLied if that says less."""
+        met = await self._client.summary(cache, self._clock())
+        self._have(cache, met)
+        if met.summary.price < price:
+            why = f"{price} base units a byte, where it signed {met.summary.price} a moment ago"
+            raise PeerLied(cache.endpoint, "asks for more than it says", why)
+
+    def check(self, cache: Peer) -> None:
+        """Raises PeerDown while it is left alone: what one slot met is not met by the next."""
+        known = self._known.get(_name(cache))
+        if known is not None and not known.reputation.welcome(self._clock()):
+            raise PeerDown(cache.endpoint, "is left alone", known.reputation.why)
+
+    def served(self, cache: Peer, latency: float, size: int, seconds: float) -> None:
         """It answered after ``latency`` seconds, ``size`` bytes in ``seconds`` more."""
         self._change(cache, lambda seen: seen.served(latency, size, seconds))
 
-    def failed(self, cache: str, fault: Exception) -> None:
+    def failed(self, cache: Peer, fault: Exception) -> None:
         """It sent bad bytes, or broke the protocol: left alone for long; or it was down, slow or refused: for a while."""
         now, why = self._clock(), str(fault)
-        log.info("%s is left alone: %s", cache, why)
+        log.info("%s is left alone: %s", cache.endpoint, why)
         if isinstance(fault, PeerLied):
             self._change(cache, lambda seen: seen.lied(now, why))
         else:
             self._change(cache, lambda seen: seen.stalled(now, why))
+
+    # ---- summaries
+
+    def _due(self) -> list[str]:
+        """Who is asked for a summary now: those that served reads well first, strangers as chance has it."""
+        now = self._clock()
+        due = [
+            address
+            for address, known in self._known.items()
+            if address not in self._summaries and known.reputation.welcome(now)
+        ]
+        random.shuffle(due)
+        return sorted(due, key=lambda address: -self._known[address].reputation.reads)[:MOST_ASKED]
 
     async def _meet(self, peer: Peer, limit: asyncio.Semaphore) -> None:
         async with limit:  # who waits here was not asked yet
             try:
                 met = await self._client.summary(peer, self._clock())
             except asyncio.CancelledError:
-                self.failed(peer.address, TimeoutError(f"no summary came in {PATIENCE:.0f} s"))
+                self.failed(peer, TimeoutError(f"no summary came in {PATIENCE:.0f} s"))
                 raise
             except PeerError as fault:
-                self.failed(peer.address, fault)
+                self.failed(peer, fault)
                 return
-        known = self._known[peer.address]
-        reputation = known.reputation.answered(met.latency)
-        self._keep(peer.address, Known(peer.endpoint, reputation, met.sealed))
+        self._change(peer, lambda seen: seen.answered(met.latency))
+        self._have(peer, met)
 
-    def _change(self, cache: str, change: Callable[[Reputation], Reputation]) -> None:
-        known = self._known.get(cache)
-        if known is not None:
-            self._keep(cache, Known(known.endpoint, change(known.reputation), known.sealed))
+    def _good(self, address: str) -> bool:
+        try:
+            self._summaries[address].check(self._clock())
+        except BadData:
+            return False
+        return True
 
-    def _keep(self, address: str, known: Known) -> None:
-        self._known[address] = known
-        record = {
-            "endpoint": known.endpoint,
-            "reputation": asdict(known.reputation),
-            "sealed": base64.b64encode(known.sealed).decode(),
-        }
-        self._state.save(KIND, address, json.dumps(record).encode())
+    def _have(self, cache: Peer, met: Met) -> None:
+        """Keep a summary; the least useful ones make room: of strangers before others, the largest first."""
+        self._summaries[cache.address] = met.summary
+        self._state.save(SUMMARY_KIND, cache.address, met.sealed)
+        while sum(len(each.holdings.bits) for each in self._summaries.values()) > MOST_BYTES:
+            self._drop(min(self._summaries, key=self._use))
+
+    def _use(self, address: str) -> tuple[int, int]:
+        return self._known[address].reputation.reads, -len(self._summaries[address].holdings.bits)
+
+    def _drop(self, address: str) -> None:
+        if self._summaries.pop(address, None) is not None:
+            self._state.remove(SUMMARY_KIND, address)
+
+    # ---- what is remembered
+
+    def _change(self, cache: Peer, change: Callable[[Reputation], Reputation]) -> None:
+        known = self._known.get(_name(cache), Known(cache.endpoint))
+        self._keep(cache, Known(known.endpoint, change(known.reputation)))
+
+    def _keep(self, cache: Peer, known: Known) -> None:
+        """Beyond this process, if it is one that was announced: the user who names another may have mended it."""
+        self._known[_name(cache)] = known
+        if cache.address:
+            record = {"endpoint": known.endpoint, "reputation": asdict(known.reputation)}
+            self._state.save(KIND, cache.address, json.dumps(record).encode())
 
 
-def _read(record: bytes) -> Known:
+def _name(cache: Peer) -> str:
+    return cache.address or cache.endpoint
+
+
+def _known_of(record: bytes) -> Known:
     fields = json.loads(record)
-    return Known(fields["endpoint"], Reputation(**fields["reputation"]), base64.b64decode(fields["sealed"]))
+    return Known(fields["endpoint"], Reputation(**fields["reputation"]))
+
+
+def _summary_of(record: bytes) -> Summary:
+    return unsealed(record)[0]
+
+
+def _loaded(state: StateStore, kind: str, read: Callable[[bytes], Value]) -> dict[str, Value]:
+    """What can be read of the records of a kind: none is worth more than asking again."""
+    found = {}
+    for key, record in state.load(kind).items():
+        try:
+            found[key] = read(record)
+        except (BadData, KeyError, TypeError, ValueError):
+            state.remove(kind, key)
+    return found

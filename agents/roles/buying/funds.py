@@ -8,7 +8,7 @@ from agents.core.channels.lanes import Domain, SignedGrant
 
 @dataclass(frozen=True)
 class ChannelFunds:
-    """What `agents.roles.buying.lanes.Funds` asks."""
+    """What `agents.roles.buying.wallet.Funds` asks."""
 
     channels: Channels
     token: str

@@ -1,6 +1,8 @@
 """Caches in front of the hosts of slots: a read tries the best of them first and falls back to whoever is left."""
 
+import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 
 from agents.core.dataset.cid import Cid
@@ -8,10 +10,10 @@ from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.manifest import Manifest, parse_block_list, parse_manifest
 from agents.core.dataset.segments import segments_of_file
 from agents.core.discovery.holdings import segment_key
-from agents.core.errors import HoldfastError
+from agents.core.errors import HoldfastError, PeerError
 from agents.net.caches import CacheClient, Payer
 from agents.net.endpoint import Peer
-from agents.net.errors import PeerLied
+from agents.net.errors import PeerRefused
 from agents.net.fetch import PeerSlot, ReplicatedSlot, SlotSource
 from agents.roles.buying.caches import Caches
 from agents.roles.buying.lanes import Lanes
@@ -47,6 +49,8 @@ class Shop:
         self._lanes = lanes
         self._most = most if lanes is not None else 0
         self._worth = worth
+        self._asked: tuple[list[bytes], int] = ([], 0)
+        self._meeting: defaultdict[Peer, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def manifest(self, digest: bytes) -> Manifest | None:
         """The manifest from the first cache that gives it, if one does: nobody who hosts the file answers."""
@@ -81,11 +85,40 @@ class Shop:
         return self._tried(keys, manifest.size)
 
     def _tried(self, keys: list[bytes], size: int) -> list[Peer]:
-        ranked = self._caches.ranked(keys, size, self._worth, self._most)[:TRIED]
+        self._asked = keys, size
+        ranked = self._ranked()[:TRIED]
         return [*self._named, *(cache for cache in ranked if cache not in self._named)]
 
+    def _ranked(self) -> list[Peer]:
+        return self._caches.ranked(*self._asked, self._worth, self._most)
+
     async def _payer(self, cache: Peer) -> Payer | None:
-        return None if self._lanes is None or cache in self._named else await self._lanes.payer(cache)
+        """Who pays ``cache``; None where reading is free.
+
+        Raises PeerError, at once while it is left alone, NotEnough, ChainError.
+        """
+        async with self._meeting[cache]:  # whoever waits here hears what became of it
+            self._caches.check(cache)
+            if self._lanes is None or cache in self._named:
+                return None
+            try:
+                payer = await self._lanes.payer(cache)
+                if payer is not None:
+                    await self._check_price(cache, payer.price)
+            except PeerError as fault:
+                self._caches.failed(cache, fault)
+                raise
+            return payer
+
+    async def _check_price(self, cache: Peer, price: int) -> None:
+        """Raises PeerError unless it is what the cache was chosen for; where that rose, it must be the best all the same."""
+        said = self._caches.price(cache)
+        if said is not None and price > said:
+            await self._caches.ask_again(cache, price)
+            if self._ranked()[0] != cache:
+                raise PeerRefused(
+                    cache.endpoint, 402, f"it asks {price} a byte where it said {said}: others are better"
+                )
 
     def _slot(self, cache: Peer, manifest: Manifest, index: int, digests: Sequence[bytes]) -> CachedSlot:
         async def payer() -> Payer | None:
@@ -107,8 +140,8 @@ class Shop:
             return await self._client.block(cache, cid, await self._payer(cache))
         except HoldfastError as fault:
             log.info("%s does not help: %s", cache.endpoint, fault)
-            if isinstance(fault, PeerLied):
-                self._caches.failed(cache.address, fault)
+            if isinstance(fault, PeerError) and not (isinstance(fault, PeerRefused) and fault.status == 404):
+                self._caches.failed(cache, fault)  # but that it lacks one thing is no fault
             return None
 
 

@@ -49,11 +49,11 @@ class CachedSlot:
                     async for block in running:
                         yield block
             except PeerError as fault:
-                self.caches.failed(self.cache.address, fault)
+                self.caches.failed(self.cache, fault)
                 raise
             except (NotEnough, ChainError, Refused) as lack:  # the reader's fault, or the chain's
                 log.warning("%s is not paid: %s", self.cache.endpoint, lack)
                 raise PeerRefused(self.cache.endpoint, 402, str(lack)) from lack
-            self.caches.served(self.cache.address, pace.latency, pace.bytes, pace.seconds)
+            self.caches.served(self.cache, pace.latency, pace.bytes, pace.seconds)
         for _ in range(count - within):
             yield ZEROS

@@ -15,7 +15,8 @@ from agents.core.channels.wire import parse_payment
 from agents.core.errors import PeerError
 from agents.net.caches import CacheClient
 from agents.net.endpoint import Peer
-from agents.roles.buying.lanes import Budget, Lanes
+from agents.roles.buying.lanes import Lanes
+from agents.roles.buying.wallet import Budget, Wallet
 from agents.store.state import StateStore
 from tests.roles.buying.town import DOMAIN, MIB, READER, TOKEN, Funds
 
@@ -44,7 +45,7 @@ def test_a_cache_is_granted_one_interval_however_long_it_says_that_is(tmp_path: 
     async def story() -> None:
         state, budget, client = StateStore(tmp_path / "reader.db"), Budget(1 << 60), Liar(terms)
         for owed in (MIB * PRICE, 2 * MIB * PRICE, 100 * MIB * PRICE):
-            lanes = Lanes(client, state, READER, Funds(), budget, PRICE, lambda: NOW)  # each time a new process
+            lanes = Lanes(client, state, Wallet(READER, Funds(), budget), PRICE, lambda: NOW)  # each time a new process
             payer = await lanes.payer(CACHE)
             assert payer is not None
             lane = parse_payment(payer.payment()).lane
@@ -63,7 +64,7 @@ def test_a_cache_is_granted_one_interval_however_long_it_says_that_is(tmp_path: 
 def test_a_cache_cannot_have_the_whole_deposit_kept_for_it(tmp_path: Path) -> None:
     async def story() -> None:
         state, client = StateStore(tmp_path / "reader.db"), Liar(Terms(PRICE, max_interval=MAX_INTERVAL))
-        payer = await Lanes(client, state, READER, Funds(), Budget(1 << 60), PRICE, lambda: NOW).payer(CACHE)
+        payer = await Lanes(client, state, Wallet(READER, Funds(), Budget(1 << 60)), PRICE, lambda: NOW).payer(CACHE)
         assert payer is not None
         lane = parse_payment(payer.payment()).lane
         for secured in (1 << 40, 1 << 50):

@@ -18,14 +18,15 @@ from agents.core.discovery.holdings import Holdings, segment_key
 from agents.core.discovery.summary import LIFETIME, Summary, sealed
 from agents.core.errors import NotFound
 from agents.net.caches import CacheClient
-from agents.net.client import Patience
+from agents.net.client import Patience, PeerClient
 from agents.net.endpoint import Peer
-from agents.net.fetch import ReplicatedSlot, fetch_any_k
+from agents.net.fetch import PeerSlot, ReplicatedSlot, fetch_any_k
 from agents.net.gateway.server import Gateway
 from agents.net.signing import AccountSigner
 from agents.roles.buying.caches import Caches
-from agents.roles.buying.lanes import Budget, Lanes
+from agents.roles.buying.lanes import Lanes
 from agents.roles.buying.shop import Shop
+from agents.roles.buying.wallet import Budget, Wallet
 from agents.roles.caching.debts import Debts
 from agents.roles.caching.lanes import LaneBook
 from agents.roles.caching.selling import Selling
@@ -64,6 +65,8 @@ class Cache:
     shelf: MemoryShelf
     selling: Selling | None
     book: LaneBook | None
+    posted: int
+    """Base units a byte, as its summary says."""
 
     @property
     def served(self) -> int:
@@ -123,24 +126,32 @@ class Town:
             debts = Debts(StateStore(self.folder / f"debts-{number}.db"))
             selling = Selling(offer, self.ledger, book, debts, time.time, patience=1.5)
             self.stack.push_async_callback(selling.close)
-        gateway = Gateway(mine, selling, summaries=self._summaries(signer, sign_with or signer, price, held))
+        cache = Cache(Peer("", signer.address), mine, selling, book, price)
+        gateway = Gateway(mine, selling, summaries=self._summaries(cache, sign_with or signer, held))
         port = await gateway.start()
         self.stack.push_async_callback(gateway.stop)
-        cache = Cache(Peer(f"http://127.0.0.1:{port}", signer.address), mine, selling, book)
+        cache.peer = Peer(f"http://127.0.0.1:{port}", signer.address)
         self.caches.append(cache)
         return cache
 
-    def _summaries(
-        self, named: AccountSigner, signer: AccountSigner, price: int, held: float
-    ) -> Callable[[], Awaitable[bytes]]:
+    def hosted(self) -> list[ReplicatedSlot]:
+        """The data slots, each at a host that is gone."""
+        digest, count = self.manifest.digest, self.manifest.data_blocks
+        gone, listed = Peer("http://127.0.0.1:1", READER.address), self.made.listed[digest]
+        client = PeerClient("")
+        return [
+            ReplicatedSlot([PeerSlot(client, gone, digest, index, listed[index * count : (index + 1) * count], BLOCK)])
+            for index in range(self.manifest.data_slots)
+        ]
+
+    def _summaries(self, cache: Cache, signer: AccountSigner, held: float) -> Callable[[], Awaitable[bytes]]:
         segments = segments_of_file(self.manifest)
         keys = [segment_key(self.manifest.digest, number) for number in range(round(segments * held))]
 
         async def newest() -> bytes:
             now = int(time.time())
-            summary = Summary(
-                31337, DIRECTORY, bytes.fromhex(named.address[2:]), price, now, now + LIFETIME, Holdings.of(keys)
-            )
+            account, ends = bytes.fromhex(cache.peer.address[2:]), now + LIFETIME
+            summary = Summary(31337, DIRECTORY, account, cache.posted, now, ends, Holdings.of(keys))
             return sealed(summary, signer.sign_digest(summary.signed))
 
         return newest
@@ -160,7 +171,7 @@ class Town:
             caches = Caches(client, state, time.time)
             await caches.refresh([cache.peer for cache in self.caches])
             spent = Budget(budget)
-            lanes = Lanes(client, state, READER, funds, spent, most, time.time) if funds else None
+            lanes = Lanes(client, state, Wallet(READER, funds, spent), most, time.time) if funds else None
             yield Reader(self, caches, Shop(client, caches, lanes, most, worth), spent)
         state.close()
 
