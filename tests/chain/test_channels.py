@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -32,6 +34,8 @@ from agents.core.channels.till import Cover, Till
 from agents.core.errors import WrongChain
 from agents.core.units import TOKEN
 from agents.net.signing import AccountSigner
+from agents.roles.actor import Actor
+from agents.roles.caching.onchain import OnChain
 from tests.chain.ground import ACCEPT_ALL, lane_of, market_on
 
 READER, SPONSOR, CACHE, OTHER = (AccountSigner(dev_account(at)) for at in (1, 2, 3, 4))
@@ -120,6 +124,23 @@ def test_a_reader_pays_two_caches_out_of_one_deposit(anvil: Anvil) -> None:
                 await cache.send(channels.redeem(vouchers[:1], OTHER.address), "redeem:2")
             assert refused.value.args_by_name == {"why": Refusal.NOTHING_DUE}
             await cache.close()
+
+    asyncio.run(check())
+
+
+def test_a_voucher_that_fell_short_is_redeemed_again_once_there_is_more(anvil: Anvil) -> None:
+    async def check() -> None:
+        async with channels_on(anvil) as (channels, _):
+            cache, payer = lane_of(channels.rpc, 3), lane_of(channels.rpc, 1)
+            chain = OnChain(cast(Actor, SimpleNamespace(lane=cache, address=cache.address)), channels)
+            vouchers = [voucher(channels, lane(), 150)]
+            await chain.redeem(vouchers)
+            assert await channels.covers_of([lane()]) == [Cover(redeemed=100)]
+            await payer.send(channels.deposit(READER.address, 70), "deposit more")
+            await chain.redeem(vouchers)
+            assert await channels.covers_of([lane()]) == [Cover(pool=20, redeemed=150)]
+            await cache.close()
+            await payer.close()
 
     asyncio.run(check())
 
