@@ -22,9 +22,10 @@ from agents.roles.caching.telling import Identity, Telling
 from agents.roles.caching.upstream import FreeCache
 from agents.runtime.acting import AtWork, Outpost, Ready, Say, Session, followed, outpost, session
 from agents.runtime.cache_report import CacheReport
+from agents.runtime.clock import ChainClock
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.joining import listen
-from agents.runtime.selling import ChainClock, counter, keep_redeeming
+from agents.runtime.selling import counter, keep_redeeming
 from agents.runtime.settings import CacheSettings
 from agents.store.cache.disk import DiskCache
 
@@ -46,7 +47,7 @@ async def cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool) 
         shelves, clock = await _shelves(stack, post, settings), ChainClock()
         selling = await _selling(stack, seller, settings, clock) if seller and settings.price else None
         directory = await ensure_directory(seller.actor.lane) if seller else None
-        summaries = _summaries(seller, directory, shelves.shelf, settings) if seller and directory else None
+        summaries = _summaries(seller, directory, shelves.shelf, settings, clock) if seller and directory else None
         gateway = Gateway(shelves.shelf, selling, summaries=summaries)
         stack.push_async_callback(gateway.stop)
         endpoint = await listen(post.state, gateway, settings, say)
@@ -59,7 +60,7 @@ async def cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool) 
         ready(AtWork("cache", seller.actor.address if seller else None, post.folder, endpoint))
 
         async def step(moment: Moment) -> None:
-            clock.see(moment)
+            clock.see(moment.timestamp)
             shelves.learn(moment.view)
 
         await followed(post.network, step, seller.actor.lane.recheck if seller else None)
@@ -118,9 +119,11 @@ async def _selling(stack: AsyncExitStack, found: Session, settings: CacheSetting
     return desk.selling
 
 
-def _summaries(found: Session, directory: Directory, shelf: CachingShelf, settings: CacheSettings) -> Summaries:
+def _summaries(
+    found: Session, directory: Directory, shelf: CachingShelf, settings: CacheSettings, clock: ChainClock
+) -> Summaries:
     identity = Identity(found.network.deployment.chain_id, directory.address, settings.price)
-    return Telling(shelf, identity, found.signer, time.time).newest
+    return Telling(shelf, identity, found.signer, clock).newest
 
 
 async def _every(seconds: float, work: Callable[[], None]) -> None:

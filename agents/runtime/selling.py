@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -16,7 +15,8 @@ from agents.roles.caching.onchain import OnChain
 from agents.roles.caching.redeeming import Redeemer
 from agents.roles.caching.selling import Books, Selling
 from agents.runtime.acting import Session, session, state_file
-from agents.runtime.follower import Follower, Moment
+from agents.runtime.clock import ChainClock
+from agents.runtime.follower import Follower
 from agents.runtime.settings import Place
 from agents.store.state import StateStore
 
@@ -24,20 +24,6 @@ log = logging.getLogger(__name__)
 
 REDEEM_EVERY = 5.0
 """Seconds between two looks at what can be redeemed."""
-
-
-class ChainClock:
-    """UNIX seconds by this machine's clock, or by the chain's where that is ahead: lanes end when the chain says so."""
-
-    def __init__(self) -> None:
-        self._ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self._ahead
-
-    def see(self, moment: Moment) -> None:
-        """A block came."""
-        self._ahead = max(0.0, moment.timestamp - time.time())
 
 
 @dataclass(frozen=True)
@@ -90,8 +76,7 @@ class Redeemed:
 async def redeem(place: Place) -> Redeemed:
     """Redeem whatever a stopped cache holds vouchers for. Raises DataDirInUse while it runs, Refused, ChainError."""
     async with session(place, "cache") as found, AsyncExitStack() as stack:
-        clock = ChainClock()
-        clock.see(await Follower(found.network).now())
+        clock = ChainClock((await Follower(found.network).now()).timestamp)
         desk = await counter(stack, found, 1, 1, 1, clock)
         await desk.redeemer.step()
         after = desk.selling.books()
