@@ -16,7 +16,7 @@ from agents.net.signing import AccountSigner
 from agents.roles.caching import debts
 from agents.roles.caching.debts import MEMORY, Debts
 from agents.store.state import StateStore
-from tests.roles.caching.test_selling import (
+from tests.roles.caching.counter import (
     CACHE,
     DOMAIN,
     INTERVAL,

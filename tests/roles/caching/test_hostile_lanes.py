@@ -11,7 +11,7 @@ from agents.core.channels.wire import Payment
 from agents.core.errors import VoucherInvalid
 from agents.net.shelf import PaymentRequired
 from agents.roles.caching import selling
-from tests.roles.caching.test_selling import DOMAIN, INTERVAL, LANE, MIB, OTHER, READER, Shop, paying
+from tests.roles.caching.counter import DOMAIN, INTERVAL, LANE, MIB, OTHER, READER, Shop, paying
 
 
 def test_lanes_admitted_before_any_owes_are_served_one_interval_together(tmp_path: Path) -> None:

@@ -1,105 +1,32 @@
 """A cache that is paid: one interval ahead and no further, whoever the reader is and whenever the cache stops."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from eth_account import Account as EthAccount
 
-from agents.core.channels.lanes import (
-    Domain,
-    Grant,
-    Lane,
-    Opening,
-    SignedGrant,
-    SignedOpening,
-    SignedVoucher,
-    Voucher,
-)
-from agents.core.channels.offers import Offer
-from agents.core.channels.terms import Terms
+from agents.core.channels.lanes import Domain, Grant, Opening, SignedGrant, SignedOpening, SignedVoucher, Voucher
 from agents.core.channels.till import Cover
-from agents.core.channels.wire import PAYMENT_HEADER, Payment, payment_text
-from agents.core.errors import ChainUnavailable, Refused, VoucherInvalid
-from agents.net.shelf import PaymentRequired, Reading
-from agents.net.signing import AccountSigner
-from agents.roles.caching import redeeming
-from agents.roles.caching.debts import Debts
-from agents.roles.caching.lanes import LaneBook
-from agents.roles.caching.redeeming import Redeemer
-from agents.roles.caching.selling import PaidTicket, Selling
-from agents.store.state import StateStore
-from tests.roles.caching.ledger import Ledger
-
-KIB, MIB = 1 << 10, 1 << 20
-NOW = 1_700_000_000
-DOMAIN = Domain(31337, "0x" + "11" * 20)
-READER, OTHER, SPONSOR = (AccountSigner(EthAccount.from_key(bytes([number]) * 32)) for number in (1, 2, 3))
-CACHE = AccountSigner(EthAccount.from_key(b"\x09" * 32)).address
-TERMS = Terms(price=10, interval=MIB, growth=MIB, minimal_deposit=1000)
-OFFER = Offer(DOMAIN, "0x" + "22" * 20, CACHE, TERMS, 60)
-LANE = Lane(READER.address, READER.address, CACHE, 0, NOW + 7 * 86_400)
-INTERVAL = TERMS.cost(MIB)
-
-
-@dataclass
-class Shop:
-    """A cache that sells, and its clock."""
-
-    folder: Path
-    chain: Ledger = field(default_factory=Ledger)
-    now: float = NOW
-
-    def __post_init__(self) -> None:
-        self.open()
-
-    def open(self) -> None:
-        self.book = LaneBook(StateStore(self.folder / "lanes.db"), TERMS)
-        self.debts = Debts(StateStore(self.folder / "debts.db"))
-        self.selling = Selling(OFFER, self.chain, self.book, self.debts, lambda: self.now, patience=0.2)
-
-    def redeemer(self, worth: int, least: int = INTERVAL) -> Redeemer:
-        return Redeemer(self.selling, self.chain, self.book, worth, least, lambda: self.now)
-
-    async def admit(self, payment: Payment | None, size: int = 8 * MIB) -> PaidTicket:
-        headers = {} if payment is None else {PAYMENT_HEADER: payment_text(payment)}
-        return await self.selling.admit(Reading("127.0.0.1", headers, size))
-
-    async def vouch(self, payment: Payment) -> dict[str, Any]:
-        return dict(await self.selling.vouch("127.0.0.1", {PAYMENT_HEADER: payment_text(payment)}))
-
-    async def drained(self, ticket: PaidTicket) -> int:
-        """Bytes served until it stops."""
-        served = 0
-        while await self._took(ticket, 64 * KIB):
-            served += 64 * KIB
-        ticket.close()
-        return served
-
-    async def _took(self, ticket: PaidTicket, size: int) -> bool:
-        taking = asyncio.create_task(ticket.take(size))
-        await asyncio.sleep(0)
-        self.now += 0 if taking.done() else 0.3  # patience is over
-        try:
-            await taking
-        except PaymentRequired:
-            return False
-        return True
-
-
-def paying(amount: int, lane: Lane = LANE, signer: AccountSigner = READER, domain: Domain = DOMAIN) -> Payment:
-    """A voucher on a lane."""
-    voucher = Voucher(lane, amount)
-    proof = READER.sign_digest(Voucher(lane, 0).digest(DOMAIN)) if signer is not OTHER else None
-    return Payment(lane, SignedVoucher(voucher, signer.sign_digest(voucher.digest(domain))), proof=proof)
-
-
-def told(error: pytest.ExceptionInfo[PaymentRequired]) -> tuple[str | None, int]:
-    """Why nothing is served, and how much might be."""
-    return error.value.offer["lane"]["halt"], error.value.offer["lane"]["room"]
+from agents.core.channels.wire import PAYMENT_HEADER, Payment
+from agents.core.errors import ChainUnavailable, VoucherInvalid
+from agents.net.shelf import PaymentRequired
+from tests.roles.caching.counter import (
+    DOMAIN,
+    INTERVAL,
+    KIB,
+    LANE,
+    MIB,
+    NOW,
+    OTHER,
+    READER,
+    SPONSOR,
+    TERMS,
+    Shop,
+    earned,
+    paying,
+    told,
+)
 
 
 def test_without_a_lane_the_answer_is_the_offer(tmp_path: Path) -> None:
@@ -337,83 +264,5 @@ def test_a_chain_that_is_down_stops_nobody_who_pays(tmp_path: Path) -> None:
             await shop.redeemer(1).step()
         shop.chain.down = False
         assert await shop.redeemer(1).step() == 1
-
-    asyncio.run(story())
-
-
-async def earned(shop: Shop, amount: int, lane: Lane = LANE) -> None:
-    """``amount`` is signed for in a lane."""
-    shop.chain.keep(lane, 50 * INTERVAL)
-    await shop.vouch(paying(amount, lane))
-
-
-def test_vouchers_are_redeemed_together_once_they_are_worth_it(tmp_path: Path) -> None:
-    async def story() -> None:
-        shop = Shop(tmp_path)
-        lanes = [LANE, Lane(OTHER.address, OTHER.address, CACHE, 0, LANE.expiry)]
-        await earned(shop, INTERVAL)
-        assert await shop.redeemer(2 * INTERVAL).step() == 0 and shop.chain.redeemed == []
-        shop.chain.keep(lanes[1], 50 * INTERVAL)
-        await shop.vouch(paying(INTERVAL, lanes[1], OTHER))
-        assert await shop.redeemer(2 * INTERVAL).step() == 2
-        assert len(shop.chain.redeemed) == 1
-        books = shop.selling.books()
-        assert (books.earned, books.redeemed, books.claimable) == (2 * INTERVAL, 2 * INTERVAL, 0)
-        assert await shop.redeemer(1).step() == 0
-
-    asyncio.run(story())
-
-
-def test_a_batch_that_is_refused_keeps_no_other_from_its_money(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redeeming, "BATCH", 1)
-
-    async def story() -> None:
-        shop = Shop(tmp_path)
-        await earned(shop, INTERVAL)
-        other = Lane(OTHER.address, OTHER.address, CACHE, 0, LANE.expiry)
-        shop.chain.keep(other, 50 * INTERVAL)
-        await shop.vouch(paying(INTERVAL, other, OTHER))
-        redeem = shop.chain.redeem
-
-        async def refused(vouchers: Sequence[SignedVoucher]) -> None:
-            if vouchers[0].voucher.lane == LANE:
-                raise Refused("not this one")
-            await redeem(vouchers)
-
-        monkeypatch.setattr(shop.chain, "redeem", refused)
-        with pytest.raises(Refused):
-            await shop.redeemer(1).step()
-        assert shop.selling.books().redeemed == INTERVAL
-
-    asyncio.run(story())
-
-
-@pytest.mark.parametrize("why", ["it expires", "its payer leaves"])
-def test_vouchers_are_redeemed_before_it_is_too_late(tmp_path: Path, why: str) -> None:
-    async def story() -> None:
-        shop = Shop(tmp_path)
-        await earned(shop, INTERVAL)
-        assert await shop.redeemer(10**30).step() == 0
-        if why == "it expires":
-            shop.now = LANE.expiry - 2 * TERMS.margin
-        else:
-            shop.chain.kept[LANE.id] = replace(shop.chain.kept[LANE.id], closes_at=int(shop.now) + 60)
-        assert await shop.redeemer(10**30).step() == 1
-
-    asyncio.run(story())
-
-
-def test_lanes_that_are_over_are_forgotten_but_not_what_they_brought(tmp_path: Path) -> None:
-    async def story() -> None:
-        shop = Shop(tmp_path)
-        await earned(shop, INTERVAL)
-        await shop.redeemer(1).step()
-        before = shop.selling.books()
-        shop.now = LANE.expiry
-        await shop.redeemer(1).step()
-        assert len(shop.book) == 0
-        await shop.selling.close()
-        shop.open()
-        assert shop.selling.books() == replace(before, lanes=0)
 
     asyncio.run(story())
