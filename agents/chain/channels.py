@@ -7,13 +7,14 @@ from typing import Any
 from agents.chain.codec import artefact
 from agents.chain.contracts import Contract
 from agents.chain.create2 import create2_address, ensure_contract
-from agents.chain.deploy import DEV_CHAIN_IDS, Deployment
+from agents.chain.deploy import Deployment
 from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc, to_hex, unhex
 from agents.chain.transactions import Call
 from agents.core.channels.lanes import Domain, Lane, SignedGrant, SignedOpening, SignedVoucher
 from agents.core.channels.till import Cover
 from agents.core.errors import WrongChain
+from agents.core.market.types import DEV_CHAIN_IDS
 
 NAME = "PaymentChannels"
 

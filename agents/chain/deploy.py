@@ -14,11 +14,8 @@ from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc, RpcError, quantity
 from agents.chain.transactions import Call
 from agents.core.errors import ChainLies, Misuse, Refused, WrongChain
-from agents.core.market.types import MarketConfig, StakeConfig
+from agents.core.market.types import DEV_CHAIN_IDS, MarketConfig, StakeConfig
 from agents.core.units import TOKEN
-
-DEV_CHAIN_IDS = frozenset({31_337, 1_337})
-"""Chains on which a verifier of the development key, whose secret is public, may be deployed."""
 
 SUPPLY = 10**9 * TOKEN
 """Base units of test token, all the deployer's."""

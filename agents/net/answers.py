@@ -2,26 +2,30 @@
 
 import asyncio
 import contextlib
+import errno
+import socket
 from collections.abc import AsyncIterator
 from typing import Self
 
 import aiohttp
 
+from agents.net.endpoint import PRIVATE_PEERS, Peer, is_public
 from agents.net.errors import PeerBusy, PeerDown, PeerLied, PeerRefused, PeerSlow
 from agents.net.messages import MAX_ANSWER, reason_of
 
 
 class Connections:
-    """A session that is opened when it is first used; an async context manager.
+    """Sessions that are opened when they are first used; an async context manager.
 
-    It follows no proxy of the environment, keeps no cookies and inflates nothing.
+    They follow no proxy of the environment, keep no cookies and inflate nothing.
     """
 
-    def __init__(self, connect: float, keep_alive: bool) -> None:
-        """``connect``: seconds to connect within."""
+    def __init__(self, connect: float, keep_alive: bool, private: bool) -> None:
+        """``connect``: seconds to connect within. ``private``: whether strangers' endpoints may be in private networks."""
         self._connect = connect
         self._keep_alive = keep_alive
-        self._session: aiohttp.ClientSession | None = None
+        self._private = private
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -31,20 +35,33 @@ class Connections:
 
     async def close(self) -> None:
         """Closes every connection."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        while self._sessions:
+            await self._sessions.popitem()[1].close()
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, force_close=not self._keep_alive),
+    def _open(self, peer: Peer) -> aiohttp.ClientSession:
+        anywhere = self._private or not peer.address
+        if anywhere not in self._sessions:
+            self._sessions[anywhere] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0,
+                    force_close=not self._keep_alive,
+                    socket_factory=None if anywhere else _public_socket,
+                ),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             )
-        return self._session
+        return self._sessions[anywhere]
+
+
+def _public_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket for an address that was resolved: what a name led to before, or leads to elsewhere, does not matter."""
+    family, kind, protocol, _, address = info
+    if not is_public(str(address[0])):
+        why = f"{address[0]} is in a private network; if all of the market is, set {PRIVATE_PEERS}=yes"
+        raise OSError(errno.EHOSTUNREACH, why)
+    return socket.socket(family, kind, protocol)
 
 
 async def check(endpoint: str, response: aiohttp.ClientResponse, within: float, good: int = 200) -> None:

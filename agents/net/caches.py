@@ -23,7 +23,7 @@ from agents.core.discovery.summary import MAX_BYTES, Summary, unsealed
 from agents.core.errors import BadData, HoldfastError
 from agents.net.answers import Connections, bounded, check, faults
 from agents.net.client import Patience
-from agents.net.endpoint import Peer, checked_endpoint
+from agents.net.endpoint import Peer, checked_endpoint, private_peers
 from agents.net.errors import PeerCorrupt, PeerDown, PeerFault, PeerLied, PeerRefused
 from agents.net.messages import OFFER_PATH, SUMMARY_PATH, VOUCHERS_PATH, block_path, sealed_path
 from agents.net.signing import digest_signer
@@ -83,9 +83,10 @@ class Pace:
 class CacheClient(Connections):
     """Talks to caches; an async context manager. Connections are kept: a read is many short requests."""
 
-    def __init__(self, patience: Patience | None = None) -> None:
+    def __init__(self, patience: Patience | None = None, market: str = "") -> None:
+        """``market``: whose chain names the caches; empty: the user alone does."""
         self.patience = patience or Patience()
-        super().__init__(self.patience.connect, keep_alive=True)
+        super().__init__(self.patience.connect, keep_alive=True, private=private_peers(market))
 
     async def summary(self, cache: Peer, now: float) -> Met:
         """The cache's summary, signed by ``cache.address`` and good at ``now``. Raises PeerError."""
@@ -225,7 +226,7 @@ class CacheClient(Connections):
         endpoint = checked_endpoint(cache.endpoint)
         sent = {"Accept-Encoding": "identity", "User-Agent": "holdfast/1", **(headers or {})}
         async with faults(cache.endpoint, "an answer", self.patience.answer):
-            response = await self._open().request(method, endpoint + target, headers=sent, allow_redirects=False)
+            response = await self._open(cache).request(method, endpoint + target, headers=sent, allow_redirects=False)
         whole = False
         try:
             yield response

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from agents.net.answers import Connections, bounded, check, faults
-from agents.net.endpoint import Peer, checked_endpoint
+from agents.net.endpoint import Peer, checked_endpoint, private_peers
 from agents.net.errors import PeerCorrupt, PeerLied, PeerSlow
 from agents.net.messages import (
     MAX_ANSWER,
@@ -56,7 +56,7 @@ class PeerClient(Connections):
         self._signer = signer
         self.patience = patience or Patience()
         self._clock = clock
-        super().__init__(self.patience.connect, keep_alive=False)
+        super().__init__(self.patience.connect, keep_alive=False, private=private_peers(market))
 
     # ---- reads
 
@@ -182,7 +182,7 @@ class PeerClient(Connections):
             headers |= await self._signed(peer, method, target, digest)
         wait = self.patience.answer if within == 0.0 else within
         async with faults(peer.endpoint, "an answer", wait):
-            response = await self._open().request(
+            response = await self._open(peer).request(
                 method, endpoint + target, headers=headers, data=data, allow_redirects=False
             )
         try:

@@ -1,15 +1,25 @@
-"""What a provider may register as its endpoint URL."""
+"""What a provider may register as its endpoint URL, and which of them are spoken to.
+
+Anybody can register ``http://192.168.0.1``, or a name that leads there: whoever speaks to it from within that network would be
+the stranger's hand in it.
+"""
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from agents.core.market.types import DEV_CHAIN_IDS
 from agents.net.errors import EndpointInvalid
 
 MAX_ENDPOINT = 256
 """Characters of the longest URL: it is paid for in gas and read by everyone."""
 
+PRIVATE_PEERS = "HOLDFAST_PRIVATE_PEERS"
+"""Set to ``yes`` where a market is all in one private network."""
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _MAX_HOST = 253
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\Z")
@@ -18,17 +28,39 @@ _PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?\Z")
 
 @dataclass(frozen=True)
 class Peer:
-    """Where a provider listens, and the address that signed requests are meant for."""
+    """Where a provider listens, and the address that signed requests are meant for.
+
+    One without an address was named by the user; the endpoints of all others are whatever strangers registered.
+    """
 
     endpoint: str
     address: str
 
 
+def private_peers(market: str) -> bool:
+    """Whether strangers' endpoints may be in private networks: on a development chain they are, elsewhere if the user says so.
+
+    ``market``: eip155:<chain id>:<address>; empty for none.
+    """
+    chain_id = market.partition(":")[2].partition(":")[0]
+    return chain_id in map(str, DEV_CHAIN_IDS) or os.environ.get(PRIVATE_PEERS) == "yes"
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one that anybody may have: not this machine's, a private network's, or a group's."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        behind = found.ipv4_mapped or found.sixtofour
+        if found in _NAT64:
+            behind = ipaddress.IPv4Address(found.packed[-4:])
+        found = behind or found
+    return found.is_global and not found.is_multicast
+
+
 def checked_endpoint(url: str) -> str:
     """``url`` without a trailing slash, if it can be an endpoint.
 
-    http or https; a host name or IP address; an optional port and plain path; nothing else. Private and loopback
-    addresses are allowed: a devnet lives there. Raises EndpointInvalid.
+    http or https; a host name or IP address; an optional port and plain path; nothing else. Raises EndpointInvalid.
     """
     if len(url) > MAX_ENDPOINT:
         raise _invalid(url, f"longer than {MAX_ENDPOINT} characters")

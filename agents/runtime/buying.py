@@ -1,11 +1,11 @@
 """What a read may use beyond the hosts of slots: caches, and money for those that ask for it."""
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.chain.blocks import latest
 from agents.chain.channels import find_channels
 from agents.chain.directory import find_directory
 from agents.core.channels.grants import parse_grant
@@ -21,6 +21,7 @@ from agents.roles.buying.shop import Shop
 from agents.roles.buying.wallet import Budget, Wallet
 from agents.runtime.accounts import signing_account
 from agents.runtime.acting import state_file
+from agents.runtime.clock import ChainClock
 from agents.runtime.network import Network, home
 from agents.runtime.settings import Place, Reading
 from agents.store.files import lock_folder
@@ -51,19 +52,20 @@ async def opened(place: Place, found: Network, reading: Reading) -> AsyncIterato
     budget = Budget(MAX_AMOUNT if reading.max_cost is None else reading.max_cost)
     named = [Peer(checked_endpoint(url), "") for url in reading.caches]
     with closing(StateStore(folder / state_file(found, "caches"))) as known:
-        async with CacheClient() as client:
-            caches = Caches(client, known, time.time)
+        async with CacheClient(market=found.deployment.reference) as client:
+            clock = ChainClock((await latest(found.rpc)).timestamp)
+            caches = Caches(client, known, clock)
             if reading.announced:
                 await caches.refresh(await announced(found))
             if not reading.max_price:
                 yield Open(Shop(client, caches, None, 0, worth=1.0, named=named), budget)
                 return
             signer = AccountSigner(signing_account(place))
-            funds = await _funds(found, signer.address, reading.grant)
+            funds = await _funds(found, signer.address, reading.grant, clock)
             mine = place.data_dir or folder / signer.address.lower()
             worth = float(reading.max_price * IMPATIENCE)
             with closing(lock_folder(mine, "reader.lock")), closing(StateStore(mine / state_file(found))) as state:
-                lanes = Lanes(client, state, Wallet(signer, funds, budget), reading.max_price, time.time)
+                lanes = Lanes(client, state, Wallet(signer, funds, budget), reading.max_price, clock)
                 yield Open(Shop(client, caches, lanes, reading.max_price, worth, named), budget)
 
 
@@ -83,7 +85,7 @@ async def announced(found: Network) -> list[Peer]:
     return peers
 
 
-async def _funds(found: Network, reader: str, grant: Path | None) -> ChannelFunds:
+async def _funds(found: Network, reader: str, grant: Path | None, clock: ChainClock) -> ChannelFunds:
     channels = await find_channels(found.rpc, found.deployment)
     if grant is None:
         return ChannelFunds(channels, found.deployment.token, reader)
@@ -93,7 +95,7 @@ async def _funds(found: Network, reader: str, grant: Path | None) -> ChannelFund
     if signed.grant.reader != reader:
         raise KeyTrouble("The grant is another reader's", f"it names {signed.grant.reader}", "Use that account.")
     account = await channels.account_of(signed.grant.sponsor)
-    if signed.grant.epoch != account.epoch or signed.grant.expiry <= time.time():
+    if signed.grant.epoch != account.epoch or signed.grant.expiry <= clock():
         raise Misuse("The grant is over", "it expired, or its sponsor took the deposit out", "Ask for another.")
     return ChannelFunds(channels, found.deployment.token, signed.grant.sponsor, signed)
 

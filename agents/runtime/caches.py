@@ -1,15 +1,16 @@
 """`agent market caches`: the caches of the chain's directory, each asked for its summary."""
 
 import asyncio
-import time
 from typing import Any
 
+from agents.chain.blocks import latest
 from agents.core.errors import PeerError
 from agents.core.units import format_price
 from agents.net.caches import CacheClient, Met
 from agents.net.client import Patience
 from agents.net.endpoint import Peer
 from agents.runtime.buying import announced
+from agents.runtime.clock import ChainClock
 from agents.runtime.market import Listing
 from agents.runtime.network import network
 from agents.runtime.settings import Place
@@ -22,13 +23,14 @@ async def caches(place: Place) -> Listing:
     """Every cache, those that answer first. Raises ChainUnavailable, Misuse."""
     async with network(place) as found:
         peers = await announced(found)
+        clock = ChainClock((await latest(found.rpc)).timestamp)
     limit = asyncio.Semaphore(AT_ONCE)
-    async with CacheClient(QUICKLY) as client:
+    async with CacheClient(QUICKLY, found.deployment.reference) as client:
 
         async def met(peer: Peer) -> Met | PeerError:
             try:
                 async with limit:
-                    return await client.summary(peer, time.time())
+                    return await client.summary(peer, clock())
             except PeerError as fault:
                 return fault
 

@@ -7,9 +7,11 @@ import tracemalloc
 
 import pytest
 
+from agents.core.dataset.cid import Cid, digest_of
 from agents.core.errors import PeerError
+from agents.net.caches import CacheClient
 from agents.net.client import Patience, PeerClient
-from agents.net.endpoint import Peer, checked_endpoint
+from agents.net.endpoint import PRIVATE_PEERS, Peer, checked_endpoint, is_public
 from agents.net.errors import EndpointInvalid, PeerBusy, PeerCorrupt, PeerDown, PeerLied, PeerRefused, PeerSlow
 
 from .peers import BLOCK, CLIENT, MARKET, PROVIDER, Behaviour, Slot, all_of, answering, raw_peer, reader_of
@@ -223,3 +225,47 @@ def test_a_name_that_the_resolver_rejects_is_a_peer_that_is_down(monkeypatch: py
 )
 def test_what_can_be_an_endpoint(url: str) -> None:
     assert checked_endpoint(url) == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        *((each, True) for each in ("1.1.1.1", "2606:4700::1", "64:ff9b::101:101", "2002:101:101::")),
+        *((each, False) for each in ("127.0.0.1", "0.0.0.0", "10.0.0.1", "192.168.0.1", "172.18.0.2", "100.64.0.1")),
+        *((each, False) for each in ("169.254.169.254", "224.0.0.1", "::1", "::", "fe80::1%eth0", "fd00::1", "ff02::1")),
+        *((each, False) for each in ("::ffff:127.0.0.1", "64:ff9b::c0a8:1", "2002:c0a8:1::")),
+    ],
+)  # fmt: skip
+def test_which_addresses_anybody_may_have(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+def test_nobody_is_led_into_a_private_network_by_what_strangers_register(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    block = b"a block"
+
+    async def hears(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append("somebody came")
+        await answering(_head(len(block)), block)(reader, writer)
+
+    async def read(peer: Peer, market: str) -> bytes:
+        async with CacheClient(IMPATIENT, market) as client:
+            return await client.block(peer, Cid("raw", digest_of(block)))
+
+    async def story() -> None:
+        elsewhere = MARKET.replace("31337", "1")
+        async with raw_peer(hears) as peer:
+            for endpoint in (peer.endpoint, peer.endpoint.replace("127.0.0.1", "localhost")):
+                stranger = Peer(endpoint, PROVIDER)
+                with pytest.raises(PeerDown, match="private network"):
+                    await read(stranger, elsewhere)
+                async with PeerClient(elsewhere) as client:
+                    with pytest.raises(PeerDown, match="private network"):
+                        await client.fetch_manifest(stranger, DIGEST)
+            assert heard == []
+            assert await read(Peer(peer.endpoint, ""), elsewhere) == block, "the user named it"
+            assert await read(stranger, MARKET) == block, "the market is on this machine"
+            monkeypatch.setenv(PRIVATE_PEERS, "yes")
+            assert await read(stranger, elsewhere) == block
+
+    asyncio.run(story())

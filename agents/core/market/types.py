@@ -13,6 +13,9 @@ from eth_utils.crypto import keccak
 BPS = 10_000
 """Basis points in a whole."""
 
+DEV_CHAIN_IDS = frozenset({31_337, 1_337})
+"""Chains that run on somebody's own machine. Nobody joins a stranger's."""
+
 MAX_SLOTS = 256
 """Slots of one request at most: an index fits the lowest byte of a slot's id."""
 

@@ -31,6 +31,7 @@ from agents.roles.caching.debts import Debts
 from agents.roles.caching.lanes import LaneBook
 from agents.roles.caching.selling import Selling
 from agents.store.state import StateStore
+from tests.net.peers import MARKET
 from tests.net.shelves import MemoryShelf
 from tests.roles.caching.ledger import Ledger
 
@@ -167,7 +168,7 @@ class Town:
     ) -> AsyncIterator["Reader"]:
         """A reader that pays, or without ``funds`` one that does not; the same name is the same reader again."""
         state = StateStore(self.folder / f"{name}.db")
-        async with CacheClient(self.patience) as client:
+        async with CacheClient(self.patience, MARKET) as client:
             caches = Caches(client, state, time.time)
             await caches.refresh([cache.peer for cache in self.caches])
             spent = Budget(budget)
