@@ -1,6 +1,5 @@
 """`agent client channel`: the deposit that caches are paid from."""
 
-import time
 from dataclasses import dataclass
 
 from agents.chain.blocks import latest
@@ -13,6 +12,7 @@ from agents.net.signing import AccountSigner
 from agents.roles.actor import Actor, check_funds
 from agents.runtime.accounts import own_address, signing_account
 from agents.runtime.acting import Say, mined, session
+from agents.runtime.clock import ChainClock
 from agents.runtime.earning import ACCOUNT, beside
 from agents.runtime.network import network
 from agents.runtime.settings import Place
@@ -117,5 +117,6 @@ async def grant(place: Place, reader: str, limit: int, seconds: int) -> str:
     async with network(place) as found:
         channels = await find_channels(found.rpc, found.deployment)
         account = await channels.account_of(signer.address)
-    made = Grant(signer.address, reader, limit, account.epoch, int(time.time()) + seconds)
+        clock = ChainClock((await latest(found.rpc)).timestamp)
+    made = Grant(signer.address, reader, limit, account.epoch, int(clock()) + seconds)
     return grant_text(channels.domain, SignedGrant(made, signer.sign_digest(made.digest(channels.domain))))

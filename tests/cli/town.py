@@ -161,6 +161,10 @@ class Town:
         """The faucet."""
         self.do(self.devnet.give(address, tokens=tokens, wei=wei))
 
+    def now(self) -> int:
+        """UNIX seconds, as the chain has it."""
+        return self.do(latest(self.network.rpc)).timestamp
+
     def later(self, seconds: int) -> None:
         """Let time pass at once."""
         self.do(self._later(seconds))
