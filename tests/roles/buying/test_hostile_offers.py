@@ -15,6 +15,7 @@ from agents.core.channels.wire import parse_payment
 from agents.core.errors import PeerError
 from agents.net.caches import CacheClient
 from agents.net.endpoint import Peer
+from agents.net.errors import PeerRefused
 from agents.roles.buying.lanes import Lanes
 from agents.roles.buying.wallet import Budget, Wallet
 from agents.store.state import StateStore
@@ -72,6 +73,26 @@ def test_a_cache_cannot_have_the_whole_deposit_kept_for_it(tmp_path: Path) -> No
             await payer.settle(client.offered(lane))
         opening = parse_payment(payer.payment()).opening
         assert opening is not None and opening.opening.amount <= 2 * MIB * PRICE
+        state.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("price", [PRICE - 1, PRICE + 1])
+def test_a_price_that_changes_in_a_read_ends_it_and_nothing_more_is_signed(tmp_path: Path, price: int) -> None:
+    async def story() -> None:
+        state, budget, client = StateStore(tmp_path / "reader.db"), Budget(1 << 60), Liar(Terms(PRICE))
+        payer = await Lanes(client, state, Wallet(READER, Funds(), budget), PRICE, lambda: NOW).payer(CACHE)
+        assert payer is not None
+        await payer.verified(MIB // 4)
+        client.said = replace(client.said, owed=MIB // 4 * PRICE, halt=Halt.VOUCHER)
+        other = replace(client.offered(parse_payment(payer.payment()).lane), terms=Terms(price))
+        with pytest.raises(PeerRefused, match="changes its offer"):
+            await payer.settle(other)
+        assert (budget.spent, parse_payment(payer.payment()).voucher) == (0, None)
+        # At the price agreed on it is paid, to the byte.
+        await payer.settle(client.offered(parse_payment(payer.payment()).lane))
+        assert budget.spent == MIB // 4 * PRICE
         state.close()
 
     asyncio.run(story())
