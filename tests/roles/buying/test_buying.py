@@ -322,6 +322,18 @@ def test_a_summary_somebody_else_signed_is_none(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_reader_whose_clock_is_wrong_calls_nobody_a_liar(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with town(tmp_path) as here:
+            await here.open_cache(PRICE)
+            async with here.reader(funds=Funds(), clock=lambda: time.time() - 3600) as reader:
+                assert reader.caches.candidates([]) == []
+            async with here.reader(funds=Funds()) as reader:  # it was set right
+                assert await reader.read() == here.file
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(("pool", "closes_at"), [(0, 0), (1 << 60, 1)])
 def test_nothing_is_paid_from_a_deposit_that_is_empty_or_taken_out(tmp_path: Path, pool: int, closes_at: int) -> None:
     async def story() -> None:

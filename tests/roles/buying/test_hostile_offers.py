@@ -11,12 +11,12 @@ from agents.core.channels.lanes import Lane
 from agents.core.channels.offers import Offer, Standing
 from agents.core.channels.terms import MAX_INTERVAL, Terms
 from agents.core.channels.till import Halt
-from agents.core.channels.wire import parse_payment
+from agents.core.channels.wire import Payment, parse_payment
 from agents.core.errors import PeerError
 from agents.net.caches import CacheClient
 from agents.net.endpoint import Peer
 from agents.net.errors import PeerRefused
-from agents.roles.buying.lanes import Lanes
+from agents.roles.buying.lanes import DAY, LIFE, Lanes
 from agents.roles.buying.wallet import Budget, Wallet
 from agents.store.state import StateStore
 from tests.roles.buying.town import DOMAIN, MIB, READER, TOKEN, Funds
@@ -33,9 +33,11 @@ class Liar(CacheClient):
         super().__init__()
         self.terms = terms
         self.said = Standing(b"", 0, 0, 0, None, 0, 0, None)
+        self.heard: list[Payment] = []
 
     async def vouch(self, cache: Peer, payment: str) -> Offer | None:
-        return self.offered(parse_payment(payment).lane)
+        self.heard.append(parse_payment(payment))
+        return self.offered(self.heard[-1].lane)
 
     def offered(self, lane: Lane) -> Offer:
         return Offer(DOMAIN, TOKEN, CACHE.address, self.terms, 60, replace(self.said, lane=lane.id))
@@ -93,6 +95,39 @@ def test_a_price_that_changes_in_a_read_ends_it_and_nothing_more_is_signed(tmp_p
         # At the price agreed on it is paid, to the byte.
         await payer.settle(client.offered(parse_payment(payer.payment()).lane))
         assert budget.spent == MIB // 4 * PRICE
+        state.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("owed", "settled"), [(0, 0), (MIB // 2 * PRICE, MIB // 2 * PRICE), (2 * MIB * PRICE, None)])
+def test_what_is_owed_in_a_lane_that_ends_is_settled_before_another_begins(
+    tmp_path: Path, owed: int, settled: int | None
+) -> None:
+    """But no more than an interval of what was lost on the way."""
+
+    async def story() -> None:
+        state, client, wallet = (
+            StateStore(tmp_path / "reader.db"),
+            Liar(Terms(PRICE)),
+            Wallet(READER, Funds(), Budget(1 << 60)),
+        )
+        await Lanes(client, state, wallet, PRICE, lambda: NOW).payer(CACHE)
+        client.said = replace(client.said, owed=owed)
+        client.heard.clear()
+        later = Lanes(client, state, wallet, PRICE, lambda: NOW + LIFE - DAY // 2)
+        if settled is None:
+            with pytest.raises(PeerError, match="claims more than it sent"):
+                await later.payer(CACHE)
+            return
+        await later.payer(CACHE)
+        first, *last, begun = client.heard
+        assert first.lane.expiry == NOW + LIFE < begun.lane.expiry
+        assert [each.lane for each in last] == [first.lane] * bool(settled)
+        for each in last:
+            assert each.voucher is not None and each.voucher.voucher.amount == settled
+            assert each.opening is not None and each.opening.opening.amount == settled
+        assert wallet.budget.spent == settled and begun.voucher is None
         state.close()
 
     asyncio.run(story())

@@ -165,14 +165,15 @@ class Town:
         budget: int = 1 << 60,
         funds: Funds | None = None,
         worth: float = 0.0,
+        clock: Callable[[], float] = time.time,
     ) -> AsyncIterator["Reader"]:
         """A reader that pays, or without ``funds`` one that does not; the same name is the same reader again."""
         state = StateStore(self.folder / f"{name}.db")
         async with CacheClient(self.patience, MARKET) as client:
-            caches = Caches(client, state, time.time)
+            caches = Caches(client, state, clock)
             await caches.refresh([cache.peer for cache in self.caches])
             spent = Budget(budget)
-            lanes = Lanes(client, state, Wallet(READER, funds, spent), most, time.time) if funds else None
+            lanes = Lanes(client, state, Wallet(READER, funds, spent), most, clock) if funds else None
             yield Reader(self, caches, Shop(client, caches, lanes, most, worth), spent)
         state.close()
 
