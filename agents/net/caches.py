@@ -25,7 +25,7 @@ from agents.net.answers import Connections, bounded, check, faults
 from agents.net.client import Patience
 from agents.net.endpoint import Peer, checked_endpoint, private_peers
 from agents.net.errors import PeerCorrupt, PeerDown, PeerFault, PeerLied, PeerRefused
-from agents.net.messages import MANIFEST_HEADER, OFFER_PATH, SUMMARY_PATH, VOUCHERS_PATH, block_path, sealed_path
+from agents.net.messages import MANIFEST_HEADER, SUMMARY_PATH, VOUCHERS_PATH, block_path, sealed_path
 from agents.net.signing import digest_signer
 
 ATTEMPTS = 20

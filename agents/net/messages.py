@@ -106,6 +106,10 @@ def sealed_path(manifest: str) -> str:
     return SEALED_PREFIX + manifest
 
 
+MANIFEST_HEADER = "Holdfast-Manifest"
+"""Names the dataset that an answer's block is of: a hint, for whoever asks by the block's CID to ask for the rest by."""
+
+
 def block_path(cid: str) -> str:
     """Path of one block at a cache, as at any IPFS gateway."""
     return f"/ipfs/{cid}?format=raw"
