@@ -91,7 +91,7 @@ class Selling:
         self._patience = patience
         self._credit = Credit(offer.terms)
         for lane, risk in debts:
-            self._credit.note(lane, risk)
+            self._credit.note(_ended(lane), risk)
         for account in book:
             self._credit.note(account.lane.id, account.till.risk)
         self._looks = Buckets(NEW_LANES, BURST, clock=clock)
@@ -167,6 +167,8 @@ class Selling:
     async def _met(self, host: str, lane: Lane) -> Account:
         if lane.cache != self._offer.cache:
             raise invalid("the lane is another cache's", f"Name {self._offer.cache} as its cache.")
+        if lane.expiry <= self._clock():
+            raise invalid("the lane has ended", "Begin another.")  # what it brought is in the books
         if self._looks.try_take(host) > 0:
             raise PaymentRequired(offer_json(self._offer), "too many new lanes come from your address; wait a second")
         account = Account(Till(lane, self._offer.terms))
@@ -336,12 +338,12 @@ class Selling:
         await self._book.close_lane(account)
         self._credit.drop(lane)
         if lapsed.exposed:
-            self._credit.note(lane, lapsed)
+            self._credit.note(_ended(lane), lapsed)
 
     async def forget_debts(self) -> None:
         """Those that are too old. Raises StorageTrouble."""
         for lane in await asyncio.to_thread(self._debts.forget_old, int(self._clock())):
-            self._credit.drop(lane)
+            self._credit.drop(_ended(lane))
 
     # ---- books
 
@@ -357,6 +359,11 @@ class Selling:
             served=past.served + sum(till.served for till in tills),
             lanes=len(tills),
         )
+
+
+def _ended(lane: bytes) -> bytes:
+    """What a lane's debt is reckoned under once it has ended: whatever still holds the lane says nothing of it."""
+    return b"ended" + lane
 
 
 def _opens(account: Account) -> bool:

@@ -11,6 +11,7 @@ from agents.core.channels.credit import Risk
 from agents.core.channels.lanes import Grant, Lane, Opening, SignedGrant, SignedOpening, Voucher
 from agents.core.channels.till import Cover
 from agents.core.channels.wire import Payment
+from agents.core.errors import VoucherInvalid
 from agents.net.shelf import PaymentRequired
 from agents.net.signing import AccountSigner
 from agents.roles.caching import debts
@@ -27,6 +28,7 @@ from tests.roles.caching.counter import (
     READER,
     SPONSOR,
     Shop,
+    earned,
     paying,
     told,
 )
@@ -76,6 +78,27 @@ def test_short_lanes_and_new_epochs_bring_one_interval_in_thirty_days(tmp_path: 
         shop.now += MEMORY
         await shop.redeemer(1).step()
         assert await stolen(shop, paying(0, replace(LANE, expiry=int(shop.now) + 600))) == MIB
+
+    asyncio.run(story())
+
+
+def test_a_lane_that_ended_is_not_begun_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        await earned(shop, INTERVAL)
+        assert await stolen(shop, paying(INTERVAL)) == 3 * MIB
+        await shop.redeemer(1).step()
+        account = shop.book.get(LANE)
+        shop.now = LANE.expiry
+        await shop.redeemer(1).step()
+        before = shop.selling.books()
+        with pytest.raises(VoucherInvalid, match="has ended"):
+            await shop.vouch(paying(2 * INTERVAL))
+        assert account is not None
+        await shop.selling.look([account])  # as when it was being opened at its end
+        await shop.redeemer(1).step()
+        assert shop.selling.books() == before
+        assert await stolen(shop, paying(0, replace(LANE, expiry=LANE.expiry + 86_400))) == 0
 
     asyncio.run(story())
 
