@@ -57,11 +57,6 @@ class Need:
         """What slots are exposed to that prove once in ``interval`` seconds. Raises Misuse."""
         return Hazards(self.mttf, self.mttr, interval, self.group_size, self.group_mttf)
 
-    @property
-    def grouped(self) -> bool:
-        """Whether slots fail together, which takes longer to predict."""
-        return self.group_size > 1 and self.group_mttf < inf
-
 
 @dataclass(frozen=True)
 class Offer:
@@ -164,7 +159,7 @@ def predicted(need: Need, offer: Offer, data: int, parity: int, threshold: int, 
 def predictions(
     need: Need, offer: Offer, slots: Sequence[tuple[int, int]], threshold: int, probability: int
 ) -> list[Choice]:
-    """The same for several (data, parity): together they take little longer than one, where slots fail in groups."""
+    """The same for several (data, parity)."""
     codes = [Code(data, parity, threshold, offer.config.max_misses) for data, parity in slots]
     found = cycles(codes, need.hazards(float(probability * offer.config.period_seconds)))
     return [Choice(code, probability, cycle, need, offer) for code, cycle in zip(codes, found, strict=True)]

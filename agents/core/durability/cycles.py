@@ -51,7 +51,7 @@ def cycles(codes: Sequence[Code], hazards: Hazards) -> list[Cycle]:
     """The cycle of each code under the same hazards. The codes share a threshold and a number of misses."""
     if codes[0].misses == 1 and not hazards.striking:
         return _independent(codes, hazards)
-    at = grid(codes, hazards)
+    at = grid(hazards, codes[0].misses)
     return [_observed_late(code, Groups.of(code, hazards), at) for code in codes]
 
 

@@ -20,7 +20,6 @@ were safe.
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from math import log10
 
 from agents.core.dataset.layout import Layout
@@ -41,9 +40,6 @@ make a loss shorter."""
 UNMENDED = 10
 """The market opens no repair in the last expected proofs of a request: unless every period is proven they are this share of
 the duration at most."""
-
-AHEAD = 8
-"""Codes predicted at once where slots fail in groups: those that are likely to be asked for next."""
 
 EXPANSIONS = (1.5, 2.0, 2.5, 3.0)
 THRESHOLDS = (1, 2, 5)
@@ -144,8 +140,6 @@ class _Search:
         if not self._parities:
             raise self._impossible()
         self._best: Choice | None = None
-        self._known: dict[tuple[int, int, int, int], Choice] = {}
-        """Predicted ahead, by data and parity slots, threshold and probability."""
 
     def _possible(self) -> Iterator[tuple[int, list[int]]]:
         exact = self._exact()
@@ -222,7 +216,7 @@ class _Search:
         high = bisect_left(parities, True, start + 1, key=lambda parity: not self._worth(data, parity, probability))
         while low < high:
             tried = min(low + step, high) - 1 if met is None else (low + high) // 2
-            choice = self._predicted(data, parities[tried], threshold, probability)
+            choice = predicted(self._need, self._offer, data, parities[tried], threshold, probability)
             if choice.loss <= self._need.target:
                 met, high = choice, tried
             else:
@@ -235,25 +229,6 @@ class _Search:
             self._best is None
             or unpredicted(self._need, self._offer, data, parity, probability).cost <= self._best.cost
         )
-
-    def _predicted(self, data: int, parity: int, threshold: int, probability: int) -> Choice:
-        if not self._need.grouped:
-            return predicted(self._need, self._offer, data, parity, threshold, probability)
-        key = (data, parity, threshold, probability)
-        if key not in self._known:
-            ahead = list(islice(self._ahead(data, parity, probability), AHEAD))
-            found = predictions(self._need, self._offer, ahead, threshold, probability)
-            self._known |= {(choice.code.data, choice.code.parity, threshold, probability): choice for choice in found}
-        return self._known[key]
-
-    def _ahead(self, data: int, parity: int, probability: int) -> Iterator[tuple[int, int]]:
-        """This code and those that are tried next unless it is the best: with a little more parity, or more data."""
-        for other, parities in self._parities.items():
-            if other >= data:
-                least = bisect_left(parities, parity)
-                for more in parities[least : least + 2]:
-                    if self._worth(other, more, probability):
-                        yield other, more
 
     def _impossible(self) -> HoldfastError:
         """What to say where no code fits, whatever is lost."""

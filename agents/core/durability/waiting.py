@@ -5,16 +5,17 @@ and the time spent in each state an integral over t. Nothing is subtracted, and 
 converges exponentially.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from math import comb, lgamma, log, pi, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.core.durability.fates import Groups, Struck
-from agents.core.durability.hazards import Code, Hazards
+from agents.core.durability.hazards import MAX_SLOTS, Code, Hazards
 from agents.core.durability.observing import Fate, Floats, erlang, fate, unobserved
 
 STEP = 0.06
@@ -23,15 +24,17 @@ STEP = 0.06
 INNER_STEP = 1 / 20
 """In the variable that the time of a strike is a doubly exponential function of."""
 
+LOG_FACTORIALS = np.array([lgamma(count + 1) for count in range(MAX_SLOTS + 1)])
+
+Integers = NDArray[np.int64]
+
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Times after the start, and what one slot looks like then unless its group was struck."""
+    """Times after the start, and what one slot looks like then unless its group was struck. Every code has the same."""
 
     hazards: Hazards
     misses: int
-    parity: int
-    """The most parity slots of the codes it serves."""
     finer: float
     """What the steps are divided by."""
     times: Floats
@@ -40,64 +43,75 @@ class Grid:
     slot: Fate
 
 
-def grid(codes: Sequence[Code], hazards: Hazards, finer: float = 1.0) -> Grid:
-    """Times that serve all these codes; ``finer`` divides the steps, to see that they are fine enough."""
+@lru_cache(maxsize=32)
+def grid(hazards: Hazards, misses: int, finer: float = 1.0) -> Grid:
+    """The grid for these hazards; ``finer`` divides its steps, to see that they are fine enough."""
     failing, proving = hazards.failing, 1 / hazards.mtbp
-    slots, misses = max(code.slots for code in codes), codes[0].misses
     # The more misses it takes, the sharper the moment of the observation.
     finer *= max(1.0, sqrt(misses) / 2)
     step = STEP / finer
-    start = 0.1 / (proving + slots * (failing + hazards.striking))
-    # After that so many slots are hardly ever left that the dataset needs.
-    end = max((45 + _log_comb(code.slots, code.data)) / code.data for code in codes) / failing
+    start = 0.1 / (proving + MAX_SLOTS * (failing + hazards.striking))
+    # After that hardly ever one slot of so many is left.
+    end = (45 + log(MAX_SLOTS)) / failing
     # t = start exp(x - exp(-x)): powers of t vanish doubly exponentially to the left, exponentials of it to the right.
     points = np.arange(-4.2, log(end / start) + step, step)
     times = start * np.exp(points - np.exp(-points))
     weights = step * times * (1 + np.exp(-points))
-    parity = max(code.parity for code in codes)
-    return Grid(hazards, misses, parity, finer, times, weights, fate(times, failing, proving, misses))
+    return Grid(hazards, misses, finer, times, weights, fate(times, failing, proving, misses))
 
 
 def until_trigger(code: Code, groups: Groups, at: Grid) -> tuple[dict[Struck, Floats], dict[Struck, Floats]]:
     """(seconds in each state before the trigger, chance of the trigger in it); arrays by lost slots not struck."""
-    waiting, triggered = {}, {}
-    log_lost, log_alive = np.log(at.slot.lost), -at.hazards.failing * at.times
-    for struck in groups.survivable():
-        others = groups.slots - groups.lost(struck)
-        lost = np.arange(groups.spare(struck) + 1)
-        ways = np.array([_log_comb(others, count) for count in lost])
-        spread = np.exp(ways + np.outer(log_lost, lost) + np.outer(log_alive, others - lost)) * at.weights[:, None]
-        few, last = _among_struck(at, groups, struck, code) if groups.rate else _alone(at, code.repair_threshold)
-        waiting[struck] = (spread * few[:, : len(lost)]).sum(axis=0)
-        triggered[struck] = (spread * last[:, : len(lost)]).sum(axis=0)
-    return waiting, triggered
+    if not groups.rate:
+        few, last = _alone(at, code.repair_threshold, code.parity)
+        lost = np.arange(code.parity + 1)[:, None]
+        spread = _spread(at, lost, code.slots - lost)
+        return {Struck(): (spread * few).sum(axis=1)}, {Struck(): (spread * last).sum(axis=1)}
+    return _among_struck(code, groups, at)
 
 
-@lru_cache(maxsize=4)
-def _alone(at: Grid, threshold: int) -> tuple[Floats, Floats]:
-    """(times, parity + 1), of j lost slots: chance that fewer than l0 are observed; density of the l0-th observation."""
-    few, last = np.zeros((2, len(at.times), at.parity + 1))
-    for lost, (chances, now) in enumerate(_observations(at, threshold)):
-        few[:, lost], last[:, lost] = chances.sum(axis=0), now[-1]
-    return few, last
+def _spread(at: Grid, lost: Integers | int, alive: Integers) -> Floats:
+    """(states, times): seconds that each time stands for, times the chance that so many slots are lost then."""
+    ways = LOG_FACTORIALS[alive + lost] - LOG_FACTORIALS[alive] - LOG_FACTORIALS[lost]
+    chances = np.exp(ways + lost * np.log(at.slot.lost) - alive * (at.hazards.failing * at.times))
+    return np.asarray(chances * at.weights)
 
 
-def _among_struck(at: Grid, groups: Groups, struck: Struck, code: Code) -> tuple[Floats, Floats]:
-    """The same where groups may be struck, times the probability that exactly these were."""
-    spare = groups.spare(struck)
-    few, last = np.zeros((2, len(at.times), spare + 1))
-    seen, seeing = _struck(at, groups, struck, code.repair_threshold)
-    for lost, (chances, now) in enumerate(islice(_observations(at, code.repair_threshold), spare + 1)):
-        few[:, lost] = (seen * np.cumsum(chances, axis=0)[::-1]).sum(axis=0)
-        last[:, lost] = (seen * now[::-1]).sum(axis=0) + (seeing * chances[::-1]).sum(axis=0)
-    return few, last
+@lru_cache(maxsize=32)
+def _alone(at: Grid, threshold: int, parity: int) -> tuple[Floats, Floats]:
+    """(parity + 1, times), of j lost slots: chance that fewer than l0 are observed; density of the l0-th observation."""
+    seen = islice(_observations(at, threshold), parity + 1)
+    few, last = zip(*((chances.sum(axis=0), now[-1]) for chances, now in seen), strict=True)
+    return np.stack(few), np.stack(last)
+
+
+def _among_struck(code: Code, groups: Groups, at: Grid) -> tuple[dict[Struck, Floats], dict[Struck, Floats]]:
+    """`until_trigger` where groups may be struck: for each number of lost slots all that may have been struck at once."""
+    threshold = code.repair_threshold
+    states = sorted(groups.survivable(), key=groups.spare, reverse=True)
+    spare = np.array([groups.spare(struck) for struck in states])
+    shown, showing = map(np.stack, zip(*(_struck(at, groups, struck, threshold) for struck in states), strict=True))
+    waiting, triggered = np.zeros((2, len(states), code.parity + 1))
+    for lost, (chances, now) in enumerate(islice(_observations(at, threshold), code.parity + 1)):
+        living = slice(0, np.count_nonzero(spare >= lost))
+        spread = _spread(at, lost, code.data + spare[living, None] - lost)
+        # Where the struck show f observed slots, the others show l0 - 1 - f at most.
+        few = np.cumsum(chances, axis=0)[::-1]
+        waiting[living, lost] = np.einsum("st,sft,ft->s", spread, shown[living], few)
+        triggered[living, lost] = np.einsum("st,sft,ft->s", spread, shown[living], now[::-1])
+        triggered[living, lost] += np.einsum("st,sft,ft->s", spread, showing[living], chances[::-1])
+    before, then = (
+        {struck: row[: groups.spare(struck) + 1] for struck, row in zip(states, rows, strict=True)}
+        for rows in (waiting, triggered)
+    )
+    return before, then
 
 
 def _observations(at: Grid, threshold: int) -> Iterator[tuple[Floats, Floats]]:
     """For j = 0, 1, ... lost slots, (l0, times): chance that f of them are observed; density of one more observation."""
     hit, miss, seeing = (part / at.slot.lost for part in (at.slot.seen, at.slot.unseen, at.slot.seeing))
     before = np.zeros((threshold, len(at.times)))
-    for lost, chances in enumerate(islice(_binomials(hit, miss, threshold), at.parity + 1)):
+    for lost, chances in enumerate(_binomials(hit, miss, threshold)):
         # Any one of j lost slots may be seen now, while the other j - 1 show f.
         yield chances, before * (lost * seeing)
         before = chances
@@ -115,15 +129,29 @@ def _binomials(hit: Floats, miss: Floats, below: int) -> Iterator[Floats]:
 
 
 def _struck(at: Grid, groups: Groups, struck: Struck, threshold: int) -> tuple[Floats, Floats]:
-    """(l0, times): chance that these groups were struck and show f observed slots; density of one more observation."""
+    """(l0, times): chance that exactly these groups were struck and show f observed slots; density of one more."""
     untouched = groups.whole - struck.whole + bool(groups.rest) - struck.rest
-    seen = np.zeros((threshold, len(at.times)))
-    seen[0] = comb(groups.whole, struck.whole) * np.exp(-groups.rate * at.times * untouched)
-    seeing = np.zeros_like(seen)
-    for size in [groups.size] * struck.whole + [groups.rest] * struck.rest:
-        one, onward = _group(at, size, threshold)
-        seen, seeing = _product(seen, one), _product(seeing, one) + _product(seen, onward)
-    return seen, seeing
+    chance = float(comb(groups.whole, struck.whole)) * np.exp(-groups.rate * at.times * untouched)
+    seen, seeing = _and(
+        _all_struck(at, groups.size, struck.whole, threshold), _all_struck(at, groups.rest, struck.rest, threshold)
+    )
+    return chance * seen, chance * seeing
+
+
+@lru_cache(maxsize=128)
+def _all_struck(at: Grid, size: int, count: int, threshold: int) -> tuple[Floats, Floats]:
+    """The same for ``count`` groups of ``size`` slots that were all struck."""
+    if count == 0:
+        seen, seeing = np.zeros((2, threshold, len(at.times)))
+        seen[0] = 1.0
+        return seen, seeing
+    return _and(_all_struck(at, size, count - 1, threshold), _group(at, size, threshold))
+
+
+def _and(left: tuple[Floats, Floats], right: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Of two sets of groups what both show together."""
+    (seen, seeing), (more, more_seeing) = left, right
+    return _product(seen, more), _product(seeing, more) + _product(seen, more_seeing)
 
 
 def _product(left: Floats, right: Floats) -> Floats:
@@ -142,7 +170,7 @@ def _group(at: Grid, size: int, threshold: int) -> tuple[Floats, Floats]:
     return (all_of_it * weights).sum(axis=-1), (others * (weights * now * size)).sum(axis=-1)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
 def _struck_slot(at: Grid) -> tuple[Floats, Floats, Floats, Floats]:
     """(times, strikes): a slot of a group struck at some time before: chance that it is observed lost, that it is not,
     density of its observation, and the weight of the strike's time.
@@ -162,7 +190,3 @@ def _struck_slot(at: Grid) -> tuple[Floats, Floats, Floats, Floats]:
     seen = at.slot.seen[:, None] + survived * later_seeing / failing
     seeing = np.maximum(at.slot.seeing[:, None] + survived * (density - later_seeing), 0.0)
     return seen, unseen, seeing, weights
-
-
-def _log_comb(n: int, k: int) -> float:
-    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)

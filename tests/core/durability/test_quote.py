@@ -86,9 +86,9 @@ def test_no_parity_helps_where_all_hosts_fail_together() -> None:
 def test_with_hosts_that_fail_together_it_takes_little_longer() -> None:
     need = replace(NEED, group_size=2, group_mttf=10.0 * YEAR_SECONDS)
     begun = time.process_time()
-    best = cheapest(need, OFFER, Pins(max_slots=16))
-    found = alternatives(need, OFFER, Pins(max_slots=16), best)
-    assert time.process_time() - begun < 6, "1.6 s on an idle machine"
+    best = cheapest(need, OFFER, Pins(max_slots=64))
+    found = alternatives(need, OFFER, Pins(max_slots=64), best)
+    assert time.process_time() - begun < 3, "0.5 s on an idle machine"
     assert found[0] == best and len(found) > 5
 
 

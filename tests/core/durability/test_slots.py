@@ -134,7 +134,7 @@ def test_finer_integrals_change_nothing() -> None:
         hazards = Hazards(*(10 ** chance.uniform(low, 9) for low in (5, 2, 2)), **grouping)
         groups = Groups.of(code, hazards)
         coarse, fine = (
-            cycles_module._observed_late(code, groups, grid([code], hazards, finer=finer)) for finer in (1, 2)
+            cycles_module._observed_late(code, groups, grid(hazards, code.misses, finer)) for finer in (1, 2)
         )
         assert coarse.seconds == pytest.approx(fine.seconds, rel=1e-12), (code, hazards)
         assert coarse.loss == pytest.approx(fine.loss, rel=1e-12, abs=1e-280), (code, hazards)
