@@ -43,7 +43,11 @@ def cache(
         str | None, typer.Option(metavar="URL", help="Where others reach it. Default: what it listens on.")
     ] = None,
     origin: Annotated[
-        list[str] | None, typer.Option(metavar="URL", help="A free cache to ask before the hosts; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="A free cache to ask before the hosts, or where no chain is named; more than one may be.",
+        ),
     ] = None,
     redeem_at: Annotated[
         str, typer.Option(metavar="TOKENS", help="Redeem vouchers once they are worth this, or before they lapse.")

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from agents.chain.lane import POLL, NonceLane
 from agents.core.errors import ChainUnavailable
@@ -96,20 +96,23 @@ async def session(place: Place, role: str, verbose: bool = False) -> AsyncIterat
 
 @dataclass(frozen=True)
 class Outpost:
-    """An agent without an account, watching a market."""
+    """An agent without an account, watching a market; without a network, none."""
 
-    network: Network
+    network: Network | None
     folder: Path
     state: StateStore
 
 
 @asynccontextmanager
-async def outpost(place: Place, role: str, verbose: bool = False) -> AsyncIterator[Outpost]:
-    """What an agent needs that sends no transactions. Raises DataDirInUse while another one uses its data directory."""
+async def outpost(place: Place, role: str, chain: bool, verbose: bool = False) -> AsyncIterator[Outpost]:
+    """What an agent needs that sends no transactions, with or without a ``chain`` to watch.
+
+    Raises DataDirInUse while another one uses its data directory.
+    """
     folder = free_folder(place, role)
     with closing(lock_folder(folder, "agent.lock")), logged(folder, role, verbose):
-        async with network(place) as found:
-            with closing(StateStore(folder / state_file(found))) as state:
+        async with network(place) if chain else nullcontext() as found:
+            with closing(StateStore(folder / (state_file(found) if found else "no-market.db"))) as state:
                 yield Outpost(found, folder, state)
 
 
@@ -143,10 +146,6 @@ async def followed(
     recheck: Callable[[], Awaitable[object]] | None = None,
 ) -> None:
     """The same; ``recheck`` comes before the step where the chain went back."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
 
     async def follow() -> None:
         reorged = False
@@ -161,14 +160,23 @@ async def followed(
                 # What this block asked for is asked for by the next one too.
                 log.warning("waiting for the chain: %s", error)
 
-    following = asyncio.create_task(follow())
+    await unless_stopped(follow())
+
+
+async def unless_stopped(work: Coroutine[Any, Any, object]) -> None:
+    """Go on with ``work`` until SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    working = asyncio.create_task(work)
     stopping = asyncio.create_task(stopped.wait())
-    done, _ = await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (following, stopping):
+    done, _ = await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (working, stopping):
         task.cancel()
-    await asyncio.gather(following, stopping, return_exceptions=True)
-    if following in done:
-        following.result()
+    await asyncio.gather(working, stopping, return_exceptions=True)
+    if working in done:
+        working.result()
 
 
 async def work(found: Session, agent: Agent) -> None:

@@ -20,11 +20,12 @@ from agents.roles.caching.selling import Selling
 from agents.roles.caching.shelf import CachingShelf, hot_capacity
 from agents.roles.caching.telling import Identity, Telling
 from agents.roles.caching.upstream import FreeCache
-from agents.runtime.acting import AtWork, Outpost, Ready, Say, Session, followed, outpost, session
+from agents.runtime.acting import AtWork, Outpost, Ready, Say, Session, followed, outpost, session, unless_stopped
 from agents.runtime.cache_report import CacheReport
 from agents.runtime.clock import ChainClock
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.joining import listen
+from agents.runtime.network import is_chain_named
 from agents.runtime.selling import counter, keep_redeeming
 from agents.runtime.settings import CacheSettings
 from agents.store.cache.disk import DiskCache
@@ -43,7 +44,10 @@ async def cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool) 
             seller = await stack.enter_async_context(session(settings.place, "cache", verbose))
             post = Outpost(seller.network, seller.folder, seller.state)
         else:
-            post = await stack.enter_async_context(outpost(settings.place, "cache", verbose))
+            chain = not settings.origins or is_chain_named(settings.place)
+            post = await stack.enter_async_context(outpost(settings.place, "cache", chain, verbose))
+            if not chain:
+                say("no chain is named: what the caches named with --origin have is all there is")
         shelves, clock = await _shelves(stack, post, settings), ChainClock()
         selling = await _selling(stack, seller, settings, clock) if seller and settings.price else None
         directory = await ensure_directory(seller.actor.lane) if seller else None
@@ -63,7 +67,10 @@ async def cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool) 
             clock.see(moment.timestamp)
             shelves.learn(moment.view)
 
-        await followed(post.network, step, seller.actor.lane.recheck if seller else None)
+        if post.network is None:
+            await unless_stopped(asyncio.Event().wait())
+        else:
+            await followed(post.network, step, seller.actor.lane.recheck if seller else None)
 
 
 def run_cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool = False) -> None:
@@ -79,7 +86,7 @@ class _Shelves:
     shelf: CachingShelf
     disk: DiskCache
     origin: Origin
-    view: MarketView
+    view: MarketView | None = None
 
     def learn(self, view: MarketView) -> None:
         self.view = view
@@ -99,17 +106,19 @@ async def _shelves(stack: AsyncExitStack, post: Outpost, settings: CacheSettings
     policy = _policy(settings)
     admission = await asyncio.to_thread(policy.admission, hot_capacity(settings.memory))
     disk = stack.enter_context(await asyncio.to_thread(DiskCache, post.folder / "objects", settings.disk))
-    peers = await stack.enter_async_context(PeerClient(post.network.deployment.reference, patience=PATIENCE))
+    market = post.network.deployment.reference if post.network else ""
+    peers = await stack.enter_async_context(PeerClient(market, patience=PATIENCE))
     client = await stack.enter_async_context(CacheClient())
-    first = await Follower(post.network).now()
+    first = await Follower(post.network).now() if post.network else None
     hosts = SlotHosts(peers, lambda: found.view, time.monotonic)
     upstreams = [FreeCache(client, url, hosts.reputations) for url in settings.origins]
     origin = Origin(hosts, disk, upstreams)
     shelf = CachingShelf(origin, disk, settings.memory, admission, policy.order)
     stack.push_async_callback(shelf.close)
-    found = _Shelves(shelf, disk, origin, first.view)
+    found = _Shelves(shelf, disk, origin)
     origin.catalogue.learn_kept()
-    found.learn(first.view)
+    if first is not None:
+        found.learn(first.view)
     return found
 
 

@@ -43,6 +43,11 @@ class Network:
     deployment: Deployment
 
 
+def is_chain_named(place: Place) -> bool:
+    """Whether there is a chain to talk to at all."""
+    return bool(place.rpc or place.market) or running_devnet() is not None
+
+
 @asynccontextmanager
 async def network(place: Place) -> AsyncIterator[Network]:
     """Connect to the market of ``place``.

@@ -87,6 +87,10 @@ def test_a_free_cache_needs_no_wallet_and_serves_from_its_disk_after_a_restart(
         root = parse_manifest(first.get(f"/ipfs/{name}")).ipfs
         for _ in range(3):
             assert first.get(f"/ipfs/{root}") == data
+        elsewhere = {"HOLDFAST_HOME": str(tmp_path / "elsewhere"), "HOLDFAST_RPC": "", "HOLDFAST_MARKET": ""}
+        with cache("--origin", first.facts["endpoint"], **elsewhere) as without_chain:
+            assert without_chain.facts["address"] is None
+            assert without_chain.get(f"/ipfs/{root}") == data
     told = agent("cache", "status", "--data-dir", str(tmp_path / "cache"), "--json")
     facts = json.loads(told.out)
     assert not facts["running"] and facts["requests"]["origin"] >= 3 and "books" not in facts

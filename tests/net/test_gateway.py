@@ -57,6 +57,7 @@ def test_a_public_file_is_sent_as_it_is_and_in_parts(shelf: MemoryShelf, public:
             assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
             assert answer.headers["Cache-Control"] == "public, max-age=29030400, immutable"
             assert answer.headers["X-Ipfs-Roots"] == str(public.ipfs)
+            assert answer.headers["Holdfast-Manifest"] == str(Cid("dag-cbor", public.digest))
             whole = answer.headers
         async with session.head(url) as answer:
             assert (answer.status, await answer.read()) == (200, b"")

@@ -41,11 +41,11 @@ class Finder:
         """The answer; ``wanted``: a Range header. Raises Refusal, and what the shelf raises."""
         cid = asked.cid
         if cid is None:
-            return Found(200, headers_of(asked, None), empty_car() if asked.form == "car" else plain(b""))
+            return Found(200, headers_of(asked), empty_car() if asked.form == "car" else plain(b""))
         item = await self._shelf.find(cid)
         if item is None:
             raise Refusal(404, "not found", "nobody has this, as far as is known here")
-        headers = headers_of(asked, item.name)
+        headers = headers_of(asked, item.name, item.dataset)
         if asked.form == "car":
             return Found(200, headers, await self._car(asked, cid, item))
         if asked.form == "sealed" and item.kind != "file":

@@ -4,8 +4,9 @@ import mimetypes
 from functools import lru_cache
 from urllib.parse import quote
 
-from agents.core.dataset.cid import Codec
+from agents.core.dataset.cid import Cid, Codec
 from agents.net.gateway.asking import CAR, RAW, Asked
+from agents.net.messages import MANIFEST_HEADER
 
 FOR_EVER = "public, max-age=29030400, immutable"
 """What a CID names never changes; so IPFS's gateways say it."""
@@ -20,7 +21,7 @@ _BLOCK_TYPES: dict[Codec, str] = {
 
 OPEN = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Content-Length, Content-Range, ETag, X-Ipfs-Path, X-Ipfs-Roots",
+    "Access-Control-Expose-Headers": f"Content-Length, Content-Range, ETag, X-Ipfs-Path, X-Ipfs-Roots, {MANIFEST_HEADER}",
 }
 """Anybody's page may read: nothing here depends on who asks."""
 PREFLIGHT = OPEN | {
@@ -35,13 +36,13 @@ def unchanged(asked: Asked) -> dict[str, str]:
     return {"ETag": asked.etag, "Cache-Control": FOR_EVER, **OPEN}
 
 
-def headers_of(asked: Asked, name: str | None) -> dict[str, str]:
-    """Of an answer with a body; ``name``: the file's own."""
-    return dict(_headers_of(asked, name))
+def headers_of(asked: Asked, name: str | None = None, dataset: bytes | None = None) -> dict[str, str]:
+    """Of an answer with a body; ``name``: the file's own; ``dataset``: digest of the manifest."""
+    return dict(_headers_of(asked, name, dataset))
 
 
 @lru_cache(maxsize=1024)
-def _headers_of(asked: Asked, name: str | None) -> dict[str, str]:
+def _headers_of(asked: Asked, name: str | None, dataset: bytes | None) -> dict[str, str]:
     found = {
         "Content-Type": _content_type(asked, name),
         "Content-Disposition": _disposition(asked, name),
@@ -52,6 +53,8 @@ def _headers_of(asked: Asked, name: str | None) -> dict[str, str]:
     }
     if asked.form != "sealed":
         found |= {"X-Ipfs-Path": f"/ipfs/{asked.typed}", "X-Ipfs-Roots": asked.name}
+    if dataset is not None:
+        found[MANIFEST_HEADER] = str(Cid("dag-cbor", dataset))
     if asked.form == "file":
         # A page that was stored here must not act for the gateway's site.
         found["Content-Security-Policy"] = "sandbox"

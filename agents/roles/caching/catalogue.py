@@ -83,6 +83,7 @@ class Catalogue:
         self._learner = Learner(self._read, time.monotonic)
         self._lists: SingleFlight[Listing, Digests] = SingleFlight()
         self._trees: SingleFlight[bytes, FileTree] = SingleFlight()
+        self._hints: SingleFlight[Cid, bool] = SingleFlight()
 
     async def close(self) -> None:
         """Stop what goes on in the background."""
@@ -221,7 +222,24 @@ class Catalogue:
             yield place
         if not found and await self._learner.caught_up(PATIENCE):
             async for place in self._places(cid):
+                found = True
                 yield place
+        if not found and await self._hints.run(cid, lambda: self._hinted(cid)):
+            async for place in self._places(cid):
+                yield place
+
+    async def _hinted(self, cid: Cid) -> bool:
+        """Whether another cache names a dataset that may have the block, and all that leads to it is at hand now."""
+        digest = await self._documents.dataset_of(cid)
+        if digest is None:
+            return False
+        dataset = await self.dataset(digest)
+        if dataset.manifest.ipfs is not None and cid.codec != "dag-cbor":
+            with suppress(ManifestInvalid):  # which is told when its root is looked for
+                await self.tree(dataset)
+        elif cid.codec == "raw":
+            await self.digests(dataset, 0, dataset.manifest.blocks)
+        return True
 
     async def _places(self, cid: Cid) -> AsyncIterator[Place]:
         root = await self._root(cid)

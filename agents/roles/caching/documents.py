@@ -5,10 +5,11 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from agents.core.dataset.cid import DIGEST_BYTES, digest_of
+from agents.core.dataset.cid import DIGEST_BYTES, Cid, digest_of
 from agents.core.dataset.manifest import Manifest, parse_block_list, parse_manifest
 from agents.core.dataset.segments import Digests
-from agents.core.errors import HoldfastError, StorageTrouble
+from agents.core.errors import HoldfastError, PeerError, StorageTrouble
+from agents.net.errors import PeerRefused
 from agents.roles.caching.flight import SingleFlight
 from agents.roles.caching.hosts import SlotHosts
 from agents.store.cache.disk import DiskCache, Name
@@ -20,6 +21,9 @@ MANIFEST, BLOCK_LIST, LEAF = "manifest", "list", "leaf"
 
 class Upstream(Protocol):
     """Another cache that serves documents by digest."""
+
+    async def dataset_of(self, cid: Cid) -> bytes | None:
+        """Of which dataset a block is: what the cache says. Raises PeerError."""
 
     async def document(self, digest: bytes) -> bytes:
         """The manifest or block list, verified. Raises PeerError."""
@@ -72,6 +76,23 @@ class Documents:
     async def keep_list(self, data: bytes) -> None:
         """Keep a block list that was made here."""
         await self._keep(Name(digest_of(data), BLOCK_LIST), data)
+
+    async def dataset_of(self, cid: Cid) -> bytes | None:
+        """Of which dataset a block is: what the first cache says that knows. Raises PeerError where one did not answer."""
+        fault: PeerError | None = None
+        for upstream in self._upstreams:
+            try:
+                found = await upstream.dataset_of(cid)
+            except PeerRefused as error:
+                fault = fault if error.status == 404 else error
+            except PeerError as error:
+                fault = error
+            else:
+                if found is not None:
+                    return found
+        if fault is not None:
+            raise fault
+        return None
 
     async def last_leaf(self, digest: bytes, sound: Callable[[bytes], bool]) -> bytes | None:
         """What `keep_last_leaf` kept of the dataset, if it is ``sound``."""

@@ -67,9 +67,9 @@ class WatchedSlot:
 
 
 class SlotHosts:
-    """Slots of datasets at the hosts that a market's view names."""
+    """Slots of datasets at the hosts that a market's view names; without a view there are none."""
 
-    def __init__(self, peers: PeerClient, view: Callable[[], MarketView], clock: Callable[[], float]) -> None:
+    def __init__(self, peers: PeerClient, view: Callable[[], MarketView | None], clock: Callable[[], float]) -> None:
         self._peers = peers
         self._view = view
         self.reputations = Reputations(clock)
@@ -82,7 +82,7 @@ class SlotHosts:
         if view is not self._seen:
             self._seen, self._hosts = view, {}
         if digest not in self._hosts:
-            self._hosts[digest] = hosts_of(view, digest)
+            self._hosts[digest] = hosts_of(view, digest) if view is not None else []
         return self._hosts[digest]
 
     async def manifest(self, digest: bytes) -> Manifest:

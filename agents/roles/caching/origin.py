@@ -57,20 +57,27 @@ class Origin:
     async def segment(self, dataset: Dataset, number: int) -> memoryview:
         """A segment's bytes. Raises NotFound, PeerError, Corrupt."""
         manifest = dataset.manifest
-        digests = await self.catalogue.digests(dataset, number * SEGMENT_BLOCKS, SEGMENT_BLOCKS)
-        for upstream in self._upstreams:
-            try:
-                data = await upstream.segment(manifest, number, digests)
-            except HoldfastError as error:
-                log.info("no segment from another cache: %s", error)
-            else:
-                self.bytes += len(data)
-                return data
+        shared = await self._shared(dataset, number)
+        if shared is not None:
+            return shared
         parts = await asyncio.gather(*(self._piece(dataset, piece) for piece in pieces_of(manifest, number)))
         blocks = [block for part in parts for block in part]
         parts.clear()
         self.bytes += len(blocks) * BLOCK_BYTES
         return joined(blocks, segment_size(manifest, number))
+
+    async def _shared(self, dataset: Dataset, number: int) -> memoryview | None:
+        """The same from another cache, if one has it."""
+        digests = await self.catalogue.digests(dataset, number * SEGMENT_BLOCKS, SEGMENT_BLOCKS)
+        for upstream in self._upstreams:
+            try:
+                data = await upstream.segment(dataset.manifest, number, digests)
+            except HoldfastError as error:
+                log.info("no segment from another cache: %s", error)
+            else:
+                self.bytes += len(data)
+                return data
+        return None
 
     async def _piece(self, dataset: Dataset, piece: Piece) -> list[bytes]:
         """From the slot's host; where that has failed lately, fails or is slow, made of k other slots."""
@@ -117,7 +124,11 @@ class Origin:
     async def _recovered(self, manifest: Manifest, index: int) -> bytes:
         return await recovered_list(self.stripes, self._disk, manifest, index)
 
-    async def _last_block(self, dataset: Dataset) -> bytes:
+    async def _last_block(self, dataset: Dataset) -> bytes | memoryview:
+        number, within = divmod(dataset.manifest.blocks - 1, SEGMENT_BLOCKS)
+        shared = await self._shared(dataset, number)
+        if shared is not None:
+            return shared[within * BLOCK_BYTES :]
         slot, place = divmod(dataset.manifest.blocks - 1, dataset.manifest.data_blocks)
         (block,) = await self._piece(dataset, Piece(slot, place, 1))
         self.bytes += BLOCK_BYTES

@@ -1,6 +1,7 @@
 """Another cache as an origin: a free one, named by its URL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from agents.core.dataset.cid import Cid
 from agents.core.dataset.manifest import Manifest
@@ -21,33 +22,32 @@ class FreeCache:
         self._peer = Peer(checked_endpoint(url), "")
         self._reputations = reputations
 
+    async def dataset_of(self, cid: Cid) -> bytes | None:
+        """Of which dataset a block is: what the cache says. Raises PeerError."""
+        with self._judged():
+            return await self._client.dataset_of(self._peer, cid)
+
     async def document(self, digest: bytes) -> bytes:
         """The manifest or block list with this digest, verified. Raises PeerError."""
-        self._check()
-        try:
-            data = await self._client.block(self._peer, Cid("dag-cbor", digest))
-        except PeerError as fault:
-            self._failed(fault)
-            raise
-        self._reputations.served(self._peer.endpoint)
-        return data
+        with self._judged():
+            return await self._client.block(self._peer, Cid("dag-cbor", digest))
 
     async def segment(self, manifest: Manifest, number: int, digests: Sequence[bytes]) -> memoryview:
         """A segment, verified. Raises PeerError."""
-        self._check()
         cid, first = Cid("dag-cbor", manifest.digest), number * SEGMENT_BLOCKS
-        try:
+        with self._judged():
             blocks = [block async for block in self._client.blocks(self._peer, cid, manifest.size, first, digests)]
-        except PeerError as fault:
-            self._failed(fault)
-            raise
-        self._reputations.served(self._peer.endpoint)
         return joined(blocks, segment_size(manifest, number))
 
-    def _check(self) -> None:
+    @contextmanager
+    def _judged(self) -> Iterator[None]:
+        """One request, if it is not left alone."""
         if not self._reputations.welcome(self._peer.endpoint):
             raise PeerDown(self._peer.endpoint, "is left alone for a while", "it failed before")
-
-    def _failed(self, fault: PeerError) -> None:
-        if not isinstance(fault, PeerRefused) or fault.status != 404:  # that it lacks one thing is no fault
-            self._reputations.failed(self._peer.endpoint, fault)
+        try:
+            yield
+        except PeerError as fault:
+            if not isinstance(fault, PeerRefused) or fault.status != 404:  # that it lacks one thing is no fault
+                self._reputations.failed(self._peer.endpoint, fault)
+            raise
+        self._reputations.served(self._peer.endpoint)

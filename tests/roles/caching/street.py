@@ -120,16 +120,21 @@ class Street:
         policy: Admission | None = None,
         patience: float = 1.0,
         upstream: str | None = None,
+        market: bool = True,
     ) -> AsyncIterator[tuple[CachingShelf, DiskCache]]:
-        """A cache below the street's folder; the same name is the same cache again. ``upstream``: URL of a free one."""
+        """A cache below the street's folder; the same name is the same cache again.
+
+        ``upstream``: URL of a free one; ``market``: whether it knows of one.
+        """
         async with PeerClient(MARKET) as peers, CacheClient() as client:
             with DiskCache(self.folder / name, disk) as store:
-                hosts = SlotHosts(peers, lambda: self.view, time.monotonic)
+                hosts = SlotHosts(peers, lambda: self.view if market else None, time.monotonic)
                 upstreams = [FreeCache(client, upstream, hosts.reputations)] if upstream else []
                 origin = Origin(hosts, store, upstreams, patience=patience)
                 shelf = CachingShelf(origin, store, memory, policy or Everything())
                 origin.catalogue.learn_kept()
-                origin.catalogue.learn(self.view)
+                if market:
+                    origin.catalogue.learn(self.view)
                 try:
                     yield shelf, store
                 finally:

@@ -5,9 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
+from agents.core.dataset.cid import Cid
+from agents.core.errors import NotFound, PeerError
 from agents.net.gateway.server import Gateway
 from agents.net.shelf import Shelf
 from agents.roles.caching.shelf import CachingShelf
+from agents.store.cache.disk import Name
 from tests.net.peers import answering, raw_peer
 from tests.roles.caching.street import street
 from tests.roles.caching.test_shelf import whole
@@ -69,5 +74,58 @@ def test_a_cache_that_asks_for_money_is_passed_over(tmp_path: Path) -> None:
             place.cache(upstream=dear.endpoint) as (shelf, _),
         ):
             assert await whole(shelf, place) == place.sealed
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("key", [None, bytes(range(32))])
+def test_a_cache_that_knows_no_market_has_what_another_has_by_any_cid(tmp_path: Path, key: bytes | None) -> None:
+    async def story() -> None:
+        async with street(tmp_path, key=key) as place, place.cache("first") as (first, _):
+            manifest, before = place.manifest, Cid("dag-cbor", place.manifest.digest)
+            await whole(first, place)
+            async with open_to_all(first) as url:
+                async with place.cache("second", upstream=url, market=False) as (second, _):
+                    assert await second.find(Cid("raw", bytes(32))) is None
+                    with pytest.raises(NotFound):
+                        await second.block(Cid("dag-cbor", bytes(32)))
+                    leaf = place.dataset.digests(1)[3]
+                    assert await second.block(Cid("raw", leaf)) == await first.block(Cid("raw", leaf))
+                    assert await whole(second, place) == place.sealed
+                if manifest.ipfs is not None:
+                    tree = await first.tree(manifest.digest)
+                    for cid in (manifest.ipfs, Cid("raw", tree.leaves[-1])):
+                        async with place.cache(f"by {cid}", upstream=url, market=False) as (third, _):
+                            found = await third.find(cid)
+                            assert found == await first.find(cid)
+                async with place.cache("last", upstream=url, market=False) as (last, disk):
+                    for cid in (Cid("dag-cbor", manifest.slots[0].blocks), before):
+                        assert await last.block(cid) == await first.block(cid)
+                    assert Name(manifest.digest, "manifest") in disk
+            async with place.cache("late", upstream=url, market=False) as (late, _):
+                with pytest.raises(PeerError):
+                    await late.find(before)
+
+    asyncio.run(story())
+
+
+def test_a_cache_that_names_another_dataset_than_a_block_is_of_is_believed_nothing(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with street(tmp_path) as place:
+            manifest = str(Cid("dag-cbor", place.manifest.digest))
+            hint = f"HTTP/1.1 200 OK\nHoldfast-Manifest: {manifest}\nContent-Length: 0\nConnection: close"
+            async with raw_peer(answering(hint)) as liar:
+                async with place.cache(upstream=liar.endpoint, market=False) as (shelf, _):
+                    with pytest.raises(NotFound):
+                        await shelf.find(Cid("dag-pb", bytes(32)))
+                async with place.cache(upstream=liar.endpoint) as (shelf, _):
+                    assert await whole(shelf, place) == place.sealed
+            hint = hint.replace(manifest, "what?")
+            async with (
+                raw_peer(answering(hint)) as liar,
+                place.cache("other", upstream=liar.endpoint, market=False) as (shelf, _),
+            ):
+                with pytest.raises(PeerError, match="names a manifest that is none"):
+                    await shelf.find(Cid("raw", bytes(32)))
 
     asyncio.run(story())
