@@ -15,6 +15,7 @@ from agents.core.units import format_size
 from agents.demo.cast import Agent, agent, end
 from agents.demo.screen import Screen, amount
 from agents.demo.watch import StoryBroken
+from agents.roles.caching.lanes import SAVED_WITHIN
 from agents.runtime.cache_report import told_cache
 from agents.runtime.network import Network
 
@@ -85,6 +86,7 @@ class Reads:
         self._sold.hot_seconds, more = await self._read("hot", capability)
         self._tell_read(cheap, "hot read", self._sold.hot_seconds, more)
         self._sold.paid[cheap.name] = paid + more
+        await asyncio.sleep(2 * SAVED_WITHIN)
         cheap.kill()
         screen.say(f"SIGKILL to {cheap.name}: its vouchers are on its disk")
         seconds, paid = await self._read("again", capability)

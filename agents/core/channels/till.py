@@ -177,6 +177,10 @@ class Till:
             )
         return replace(self, served=self.served + size, owed=self.owed + self.terms.cost(size))
 
+    def give_back(self, size: int) -> "Till":
+        """The till after ``size`` bytes that were taken are not served after all."""
+        return replace(self, served=self.served - size, owed=self.owed - self.terms.cost(size))
+
     def claim(self) -> int:
         """What redeeming the voucher pays now: from what the lane keeps, and a reader's own deposit."""
         if not self._current:

@@ -60,6 +60,7 @@ class Redeemer:
         return len(redeemed)
 
     async def _redeem(self, batch: Sequence[Account]) -> None:
+        await self._book.flush()  # what was redeemed is known after a crash
         await self._chain.redeem([account.till.voucher for account in batch if account.till.voucher is not None])
         before = sum(account.till.cover.redeemed for account in batch)
         await self._look(batch)

@@ -139,12 +139,12 @@ def test_a_cache_that_takes_the_money_and_stops_gets_no_more_than_it_gave(tmp_pa
             assert thief.selling is not None
             serve, served = thief.selling.take, 0
 
-            async def take(account: Account, size: int) -> None:
+            async def take(account: Account, size: int, most: int) -> int:
                 nonlocal served
                 served += size
                 if served > 2 * MIB:
                     raise PaymentRequired({}, "that was all")
-                await serve(account, size)
+                return await serve(account, size, size)
 
             thief.selling.take = take  # type: ignore[method-assign]
             honest = await here.open_cache(PRICE + 1)

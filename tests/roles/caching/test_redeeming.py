@@ -114,6 +114,7 @@ def test_what_nobody_has_the_money_for_is_not_in_the_books(tmp_path: Path) -> No
         await shop.vouch(paying(1 << 100, poor))
         books = shop.selling.books()
         assert (books.earned, books.claimable, books.unpaid) == (INTERVAL + 5 + 5, INTERVAL + 5, 0)
+        await shop.book.flush()
         shop.open()  # as after a kill
         await shop.selling.look(list(shop.book))
         assert shop.selling.books().earned == INTERVAL + 5

@@ -163,6 +163,7 @@ def test_a_restart_loses_no_voucher_and_forgets_no_debt(tmp_path: Path) -> None:
         ticket = await shop.admit(paying(0))
         await ticket.take(MIB)
         await shop.vouch(paying(INTERVAL))
+        await shop.book.flush()
         shop.open()  # as after a kill: nothing was closed
         assert shop.selling.books().earned == INTERVAL
         assert await shop.drained(await shop.admit(paying(INTERVAL))) == 2 * MIB
