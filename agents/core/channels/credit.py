@@ -51,21 +51,21 @@ class Credit:
     def __len__(self) -> int:
         return len(self._sums)
 
-    def note(self, key: bytes, risk: Risk) -> None:
-        """What is known by ``key``, a live lane's id or another name, instead of what was known before."""
-        self.drop(key)
+    def note(self, lane: bytes, risk: Risk) -> None:
+        """What the lane of this id says now, instead of what it said before."""
+        self.drop(lane)
         if risk.paid or risk.exposed:
-            self._risks[key] = risk
+            self._risks[lane] = risk
             self._add(risk, 1)
 
-    def drop(self, key: bytes) -> None:
-        """Nothing is known by it any more."""
-        risk = self._risks.pop(key, None)
+    def drop(self, lane: bytes) -> None:
+        """The lane says nothing any more."""
+        risk = self._risks.pop(lane, None)
         if risk is not None:
             self._add(risk, -1)
 
     def left(self, lane: Lane) -> int:
-        """Base units that ``lane``, a live one, may owe beyond what is sure, for all that its parties owe in others."""
+        """Base units that may be owed in ``lane``, beyond what is sure, for all that its parties owe in others."""
         own = self._risks.get(lane.id)
         mine = own.exposed if own else 0
         return min(self._interval(party) + mine - self._exposed(party) for party in {lane.reader, lane.payer})

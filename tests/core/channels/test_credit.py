@@ -28,6 +28,8 @@ def test_what_is_owed_in_one_lane_is_missing_in_the_others_of_its_reader() -> No
     for other in (replace(LANE, expiry=1), replace(LANE, epoch=7), SPONSORED):
         assert credit.left(other) == INTERVAL - 100
     assert credit.left(SIBLING) == INTERVAL, "its payer and its reader are others"
+    credit.note(SPONSORED.id, risk(SPONSORED, 0, 30))
+    assert credit.left(LANE) == INTERVAL - 30, "whoever pays for it"
 
 
 def test_a_payer_answers_for_all_its_readers() -> None:
