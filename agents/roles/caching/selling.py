@@ -113,7 +113,7 @@ class Selling:
             raise PaymentRequired(offer_json(self._offer), "no lane is named")
         if not shown:
             raise self._required(account, 1, shown=False)
-        ticket = PaidTicket(self, account)
+        ticket = PaidTicket(self, account, reading.size)
         try:
             await self._wait(account, lambda: min(ticket.step, reading.size), self._others_pay)
         except PaymentRequired:
@@ -144,7 +144,7 @@ class Selling:
         account = self._book.get(payment.lane) or await self._met(host, payment.lane)
         shown = self._shows(account, payment)
         if not (late and shown and payment.voucher and payment.voucher.voucher.amount < account.till.paid):
-            await self._take_voucher(account, payment)
+            self._take_voucher(account, payment)
         self._take_opening(account, payment)
         return account, shown
 
@@ -186,7 +186,7 @@ class Selling:
             for account in idle[: len(self._book) - IDLE]:
                 self._book.forget(account)
 
-    async def _take_voucher(self, account: Account, payment: Payment) -> None:
+    def _take_voucher(self, account: Account, payment: Payment) -> None:
         signed = payment.voucher
         if signed is None or signed == account.till.voucher:
             return
@@ -194,7 +194,7 @@ class Selling:
         signer = self._signer(signed.voucher.digest(self._offer.domain), signed.signature)
         self._set(account, account.till.accept(signed, signer))
         if account.till.paid > before and not account.idle:
-            await self._book.save(account)
+            self._book.save_soon(account)
         self._changed(account)
 
     def _take_opening(self, account: Account, payment: Payment) -> None:
@@ -289,21 +289,29 @@ class Selling:
     def _changed(self, account: Account) -> None:
         account.changed.set()
 
-    async def take(self, account: Account, size: int) -> None:
-        """``size`` bytes are served now, or when they are paid for.
+    async def take(self, account: Account, size: int, most: int) -> int:
+        """``size`` bytes are served now, or when they are paid for; with them as many, up to ``most``, as may be served then.
 
         Raises PaymentRequired when that takes too long, and at once where no voucher would help.
         """
-        await self._wait(account, lambda: size, self._may_go_on)
-        self._set(account, self.till(account).take(size, int(self._clock())))
+        while True:
+            till = await self._wait(account, lambda: size, self._may_go_on)
+            now = int(self._clock())
+            taken = min(most, till.room(now))
+            if not self._book.risks(account, taken):
+                break
+            await self._book.save(account)
+        self._set(account, till.take(taken, now))
+        return taken
 
     async def _wait(
         self, account: Account, size: Callable[[], int], worth: Callable[[Account, Halt | None], bool]
-    ) -> None:
-        """Returns when ``size`` bytes may be served. Raises PaymentRequired once it is not ``worth`` waiting for."""
+    ) -> Till:
+        """The till when ``size`` bytes may be served. Raises PaymentRequired once it is not ``worth`` waiting for."""
+        if (till := self.till(account)).room(int(self._clock())) >= size():
+            return till
         deadline = self._clock() + self._patience
-        if self.till(account).room(int(self._clock())) < size():
-            await self._look(account)
+        await self._look(account)
         while (till := self.till(account)).room(now := int(self._clock())) < size():
             left = deadline - self._clock()
             if left <= 0 or not worth(account, till.halt(now, size())):
@@ -314,6 +322,7 @@ class Selling:
                     await account.changed.wait()
             except TimeoutError:
                 await self._look(account)
+        return till
 
     def _may_go_on(self, account: Account, halt: Halt | None) -> bool:
         """Whether a voucher would do, or the lane is being opened or will be once one comes, or others are about to pay."""
@@ -326,8 +335,9 @@ class Selling:
         others = self._book.others(account.lane) if halt is Halt.DEBT else ()
         return any(other.till.exposed and (other.active or other.work) for other in others)
 
-    def ended(self, account: Account) -> None:
-        """A response ended: what was served and not signed for is remembered."""
+    def ended(self, account: Account, unsent: int) -> None:
+        """A response ended, ``unsent`` bytes before those it took: what was served and not signed for is remembered."""
+        self._set(account, account.till.give_back(unsent))
         if account.till.unpaid:
             self._book.save_soon(account)
 
@@ -371,9 +381,12 @@ def _opens(account: Account) -> bool:
 class PaidTicket:
     """One response paid for in a lane."""
 
-    def __init__(self, selling: Selling, account: Account) -> None:
+    def __init__(self, selling: Selling, account: Account, size: int) -> None:
         self._selling = selling
         self._account = account
+        self._left = size
+        self._taken = 0
+        """Bytes taken from the lane and not sent yet."""
         account.active += 1
         self._open = True
 
@@ -384,12 +397,16 @@ class PaidTicket:
         return max(BLOCK_BYTES, min(quarter, SEGMENT_BYTES))
 
     async def take(self, size: int) -> None:
-        """As Ticket."""
-        await self._selling.take(self._account, size)
+        """As Ticket. The lane is asked for a step at a time, for asking it costs more than sending a piece."""
+        if self._taken < size:
+            missing, most = size - self._taken, min(self.step, self._left) - self._taken
+            self._taken += await self._selling.take(self._account, missing, max(missing, most))
+        self._taken -= size
+        self._left -= size
 
     def close(self) -> None:
         """As Ticket."""
         if self._open:
             self._open = False
             self._account.active -= 1
-            self._selling.ended(self._account)
+            self._selling.ended(self._account, self._taken)
