@@ -9,11 +9,12 @@ from agents.chain.channels import ensure_channels
 from agents.core.channels.offers import Offer
 from agents.core.channels.terms import Terms
 from agents.core.errors import HoldfastError
+from agents.roles.caching.books import Books
 from agents.roles.caching.debts import Debts
 from agents.roles.caching.lanes import LaneBook
 from agents.roles.caching.onchain import OnChain
 from agents.roles.caching.redeeming import Redeemer
-from agents.roles.caching.selling import Books, Selling
+from agents.roles.caching.selling import Selling
 from agents.runtime.acting import Session, session, state_file
 from agents.runtime.clock import ChainClock
 from agents.runtime.follower import Follower

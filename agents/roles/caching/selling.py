@@ -8,13 +8,12 @@ lanes, also in those that ended, is served less ahead (agents/core/channels/cred
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from agents.core.channels.credit import Credit
 from agents.core.channels.lanes import Lane, SignedGrant, SignedOpening, SignedVoucher, Voucher, invalid
 from agents.core.channels.offers import Offer, offer_json, standing_of
-from agents.core.channels.redemption import claimable
 from agents.core.channels.till import Cover, Halt, Till
 from agents.core.channels.wire import PAYMENT_HEADER, Payment, parse_payment
 from agents.core.dataset.cipher import BLOCK_BYTES
@@ -23,6 +22,7 @@ from agents.core.errors import HoldfastError
 from agents.net.limits import Buckets
 from agents.net.shelf import PaymentRequired, Reading
 from agents.net.signing import digest_signer
+from agents.roles.caching.books import Books, books_of
 from agents.roles.caching.debts import Debts
 from agents.roles.caching.lanes import Account, LaneBook
 
@@ -50,25 +50,6 @@ class Chain(Protocol):
 
     async def redeem(self, vouchers: Sequence[SignedVoucher]) -> None:
         """Have vouchers paid. Raises Refused."""
-
-
-@dataclass(frozen=True)
-class Books:
-    """What a cache earned, in base units, and what for."""
-
-    earned: int
-    """Signed for by readers, all in all, as far as it was served or money is behind it."""
-    redeemed: int
-    """Of it, paid out."""
-    claimable: int
-    """Of it, paid when it is redeemed now."""
-    lost: int
-    """Of it, never to be had: of lanes that ended before."""
-    unpaid: int
-    """Beyond it, served and not signed for."""
-    served: int
-    """Bytes."""
-    lanes: int
 
 
 class Selling:
@@ -361,16 +342,7 @@ class Selling:
 
     def books(self) -> Books:
         """What was earned so far."""
-        past, tills = self._book.past, [account.till for account in self._book]
-        return Books(
-            earned=past.redeemed + past.lost + sum(till.earned for till in tills),
-            redeemed=past.redeemed + sum(till.cover.redeemed for till in tills),
-            claimable=claimable(tills),
-            lost=past.lost,
-            unpaid=past.unpaid + sum(till.unpaid for till in tills),
-            served=past.served + sum(till.served for till in tills),
-            lanes=len(tills),
-        )
+        return books_of(self._book.past, [account.till for account in self._book])
 
 
 def _opens(account: Account) -> bool:

@@ -210,12 +210,11 @@ def test_who_waits_for_others_that_are_about_to_pay_is_served_then(tmp_path: Pat
         assert not waiting.done()
         await shop.vouch(paying(INTERVAL))
         second = await asyncio.wait_for(waiting, 2)
-        await second.take(second.step)
-        await first.take(2 * MIB - second.step)  # the rest of what the first interval paid for
-        taking = asyncio.create_task(second.take(second.step))
+        await first.take(2 * MIB)
+        taking = asyncio.create_task(second.take(64 * KIB))
         await asyncio.sleep(0.05)
         assert not taking.done()
-        await shop.vouch(paying(2 * INTERVAL))
+        await shop.vouch(paying(3 * INTERVAL))
         await asyncio.wait_for(taking, 2)
         for ticket in (first, second):
             ticket.close()
