@@ -1,4 +1,4 @@
-"""A cache that is read from and paid as fast as it goes, until it is killed. It prints what was served and signed for."""
+"""A cache that is read from and paid as fast as it goes, until it is killed. It prints what was served."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ async def serve(folder: Path) -> None:
         step = ticket.step
         await ticket.take(step)
         served += step
-        print(served, signed, flush=True)
+        print(served, flush=True)
         if 2 * (TERMS.cost(served) - signed) >= TERMS.cost(TERMS.window(signed)):
             signed = TERMS.cost(served)
             await shop.vouch(paying(signed))
