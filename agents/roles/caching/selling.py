@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from agents.core.channels.credit import Credit
-from agents.core.channels.lanes import Lane, SignedGrant, SignedOpening, SignedVoucher, Voucher, invalid
+from agents.core.channels.lanes import Lane, SignedGrant, SignedOpening, SignedVoucher, invalid
 from agents.core.channels.offers import Offer, offer_json, standing_of
 from agents.core.channels.till import Cover, Halt, Till
 from agents.core.channels.wire import PAYMENT_HEADER, Payment, parse_payment
@@ -21,10 +21,10 @@ from agents.core.dataset.segments import SEGMENT_BYTES
 from agents.core.errors import HoldfastError
 from agents.net.limits import Buckets
 from agents.net.shelf import PaymentRequired, Reading
-from agents.net.signing import digest_signer
 from agents.roles.caching.books import Books, books_of
 from agents.roles.caching.debts import Debts
 from agents.roles.caching.lanes import Account, LaneBook
+from agents.roles.caching.papers import Papers
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ class Selling:
         patience: float = PATIENCE,
     ) -> None:
         self._offer = offer
+        self._papers = Papers(offer.domain)
         self._chain = chain
         self._book = book
         self._debts = debts
@@ -123,27 +124,11 @@ class Selling:
             return None, False
         payment = parse_payment(text)
         account = self._book.get(payment.lane) or await self._met(host, payment.lane)
-        shown = self._shows(account, payment)
+        shown = self._papers.shown(account, payment)
         if not (late and shown and payment.voucher and payment.voucher.voucher.amount < account.till.paid):
             self._take_voucher(account, payment)
         self._take_opening(account, payment)
         return account, shown
-
-    def _shows(self, account: Account, payment: Payment) -> bool:
-        """Whether the payment bears the reader's proof that it is its own. Raises VoucherInvalid for another's."""
-        proof, signed = payment.proof, payment.voucher
-        if proof is None and signed is not None and signed.voucher.amount == 0:
-            proof = signed.signature
-        if proof is None:
-            return False
-        if proof != account.proof:
-            digest = Voucher(account.lane, 0).digest(self._offer.domain)
-            if self._signer(digest, proof) != account.lane.reader:
-                raise invalid(
-                    "its proof is not signed by the lane's reader for this chain and contract", "Sign it anew."
-                )
-            account.proof = proof
-        return True
 
     async def _met(self, host: str, lane: Lane) -> Account:
         if lane.cache != self._offer.cache:
@@ -172,8 +157,7 @@ class Selling:
         if signed is None or signed == account.till.voucher:
             return
         before = account.till.paid
-        signer = self._signer(signed.voucher.digest(self._offer.domain), signed.signature)
-        self._set(account, account.till.accept(signed, signer))
+        self._set(account, self._papers.paid(account.till, signed))
         if account.till.paid > before and not account.idle:
             self._book.save_soon(account)
         self._changed(account)
@@ -181,27 +165,10 @@ class Selling:
     def _take_opening(self, account: Account, payment: Payment) -> None:
         opening = payment.opening
         if opening is not None and (account.opening is None or opening.opening.amount > account.opening.opening.amount):
-            signer = self._signer(opening.opening.digest(self._offer.domain), opening.signature)
-            if signer != account.lane.reader:
-                raise invalid("the opening is not signed by the lane's reader for this chain and contract")
+            self._set(account, self._papers.opened(account.till, opening, payment.grant))
             account.opening, account.grant = opening, payment.grant
-            if payment.grant is not None:
-                self._set(account, account.till.shown(payment.grant, self._sponsor(payment.grant)))
             self._changed(account)
         self._begin_opening(account)
-
-    def _signer(self, digest: bytes, signature: bytes) -> str:
-        try:
-            return digest_signer(digest, signature)
-        except ValueError as error:
-            raise invalid(f"the signature is none ({error})") from error
-
-    def _sponsor(self, grant: SignedGrant) -> str:
-        """Whose key signed a grant; nobody's for a contract's signature, which the chain alone understands."""
-        try:
-            return digest_signer(grant.grant.digest(self._offer.domain), grant.signature)
-        except ValueError:
-            return ""
 
     def _begin_opening(self, account: Account) -> None:
         """Open the lane for a reader that has paid half of a first interval, and means to pay as much again.
