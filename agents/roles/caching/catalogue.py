@@ -13,11 +13,12 @@ from agents.core.dataset.cid import DIGEST_BYTES, Cid
 from agents.core.dataset.manifest import Manifest
 from agents.core.dataset.segments import Digests, pieces_of
 from agents.core.dataset.unixfs import FileTree, checked_tree, tree_of
-from agents.core.errors import HoldfastError, ManifestInvalid, NotFound, PeerError
+from agents.core.errors import ManifestInvalid, NotFound, PeerError
 from agents.core.market.view import MarketView
 from agents.roles.caching.athand import AtHand, Listing
 from agents.roles.caching.documents import Documents, parsed_list
 from agents.roles.caching.flight import SingleFlight
+from agents.roles.caching.hosts import first_good
 from agents.roles.caching.learning import Learner
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,10 @@ MANIFESTS = 1024
 """At hand."""
 MOST_LEAVES = 1 << 21
 """Blocks of the largest file that is served as IPFS knows it, 128 GiB: its tree is whole in memory."""
+RIVALS = 8
+"""Manifests that claim one root, of which the first to prove it has it. Those that did not are asked after all others."""
+HEAD_START = 1.0
+"""Seconds that each of them has before the next."""
 PATIENCE = 5.0
 """Seconds that a CID nobody knows waits for manifests which are being read."""
 
@@ -251,11 +256,10 @@ class Catalogue:
 
     def _leads(self, cid: Cid) -> Iterator["_Lead"]:
         if cid.codec == "dag-cbor":
-            listing = self._learner.listing(cid.digest)
             if self._learner.knows(cid.digest):
                 yield _Lead(cid.digest, "manifest")
-            elif listing is not None:
-                yield _Lead(listing[0], "list", number=listing[1])
+            for dataset, slot in self._learner.listings(cid.digest):
+                yield _Lead(dataset, "list", number=slot)
             return
         if cid.codec == "raw":
             for owner, number in self._at_hand.listings(cid.digest):
@@ -266,17 +270,29 @@ class Catalogue:
 
     async def _root(self, cid: Cid) -> Place | None:
         """The public file with that root, its tree compared: a manifest may name the root of a file that it is not of."""
-        fault: HoldfastError | None = None
-        for digest in self._learner.roots(cid):
-            try:
-                dataset = await self.dataset(digest)
-                await self.tree(dataset)
-                return Place(dataset, "root")
-            except ManifestInvalid as error:
-                log.warning("%s is not what %s says: %s", cid, digest.hex(), error)
-                self._learner.refute(cid, digest)
-            except HoldfastError as error:
-                fault = error
-        if fault is not None:
-            raise fault
-        return None
+        claims = list(self._learner.roots(cid))
+        for digest in claims:
+            if self._at_hand.tree(digest) is not None:
+                return Place(await self.dataset(digest), "root")
+        if not claims:
+            return None
+        asked = (self._proven(cid, digest, place * HEAD_START) for place, digest in enumerate(claims[:RIVALS]))
+        try:
+            return (await first_good([asyncio.create_task(each) for each in asked])).result()
+        except ManifestInvalid:
+            return await self._root(cid)  # without those that are refuted now
+
+    async def _proven(self, cid: Cid, digest: bytes, after: float) -> Place:
+        """The root in one dataset, looked for ``after`` so many seconds. Raises ManifestInvalid where it is of another file."""
+        await asyncio.sleep(after)
+        try:
+            dataset = await self.dataset(digest)
+            await self.tree(dataset)
+        except ManifestInvalid as error:
+            log.warning("%s is not what %s says: %s", cid, digest.hex(), error)
+            self._learner.refute(cid, digest)
+            raise
+        except BaseException:  # it may be a liar's that keeps everybody waiting
+            self._learner.doubt(cid, digest)
+            raise
+        return Place(dataset, "root")

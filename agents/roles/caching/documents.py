@@ -36,7 +36,8 @@ class Documents:
         self._disk = disk
         self._hosts = hosts
         self._upstreams = upstreams
-        self._flights: SingleFlight[Name, bytes] = SingleFlight()
+        self._flights: SingleFlight[tuple[bytes, Name], bytes] = SingleFlight()
+        """By dataset too: one whose hosts keep everybody waiting may name another's lists."""
 
     @property
     def kept(self) -> list[bytes]:
@@ -61,12 +62,12 @@ class Documents:
         async def asked() -> bytes:
             return (await self._hosts.manifest(digest)).to_bytes()
 
-        return parse_manifest(await self._document(Name(digest, MANIFEST), asked))
+        return parse_manifest(await self._document(digest, Name(digest, MANIFEST), asked))
 
     async def block_list(self, manifest: Manifest, index: int) -> bytes:
         """The block list of slot ``index``, as it is stored. Raises NotFound."""
         name = Name(manifest.slots[index].blocks, BLOCK_LIST)
-        return await self._document(name, lambda: self._hosts.block_list(manifest, index))
+        return await self._document(manifest.digest, name, lambda: self._hosts.block_list(manifest, index))
 
     async def listed(self, manifest: Manifest, index: int) -> Digests:
         """The digests of the slot's data blocks. Raises NotFound, ManifestInvalid."""
@@ -103,8 +104,8 @@ class Documents:
         """Keep the digest of a public file's last leaf, which stands in no block list: there it has zeros behind it."""
         await self._keep(Name(digest, LEAF), leaf)
 
-    async def _document(self, name: Name, ask_hosts: Callable[[], Awaitable[bytes]]) -> bytes:
-        return await self._flights.run(name, lambda: self._found(name, ask_hosts))
+    async def _document(self, dataset: bytes, name: Name, ask_hosts: Callable[[], Awaitable[bytes]]) -> bytes:
+        return await self._flights.run((dataset, name), lambda: self._found(name, ask_hosts))
 
     async def _found(self, name: Name, ask_hosts: Callable[[], Awaitable[bytes]]) -> bytes:
         data = await self._read(name, lambda data: digest_of(data) == name.digest)

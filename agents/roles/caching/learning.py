@@ -41,7 +41,7 @@ class Learner:
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
         self._free = asyncio.Semaphore(AT_ONCE)
         self._roots: defaultdict[Cid, dict[bytes, None]] = defaultdict(dict)
-        self._lists: dict[bytes, tuple[bytes, int]] = {}
+        self._lists: defaultdict[bytes, dict[tuple[bytes, int], None]] = defaultdict(dict)
 
     async def close(self) -> None:
         """Stop."""
@@ -83,7 +83,7 @@ class Learner:
         if manifest.ipfs is not None:
             self._roots[manifest.ipfs][digest] = None
         for index, slot in enumerate(manifest.slots):
-            self._lists.setdefault(slot.blocks, (digest, index))
+            self._lists[slot.blocks][digest, index] = None
 
     def knows(self, digest: bytes) -> bool:
         """Whether it is the digest of a manifest."""
@@ -97,9 +97,14 @@ class Learner:
         """That manifest lies about its root."""
         self._roots[cid].pop(digest, None)
 
-    def listing(self, digest: bytes) -> tuple[bytes, int] | None:
-        """(manifest, slot) of a block list."""
-        return self._lists.get(digest)
+    def doubt(self, cid: Cid, digest: bytes) -> None:
+        """That manifest did not prove its root when it was asked to: it comes after all others."""
+        if self._roots[cid].pop(digest, True) is None:
+            self._roots[cid][digest] = None
+
+    def listings(self, digest: bytes) -> Iterator[tuple[bytes, int]]:
+        """(manifest, slot) of whatever names that block list: anybody may name it."""
+        return iter(list(self._lists.get(digest, ())))
 
     async def _learn(self, digest: bytes, effort: _Effort) -> None:
         try:

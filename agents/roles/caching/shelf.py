@@ -12,6 +12,7 @@ from agents.core.admission.policy import Admission, Found, Learning
 from agents.core.admission.seen import Seen
 from agents.core.dataset.cid import Cid
 from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.dataset.manifest import block_list_bytes
 from agents.core.dataset.segments import SEGMENT_BLOCKS, SEGMENT_BYTES, are_sound, segment_size, segments_of_file
 from agents.core.dataset.unixfs import FileTree
 from agents.core.errors import HoldfastError, NotFound, PeerError, StorageTrouble
@@ -124,14 +125,16 @@ class CachingShelf:
         dataset, manifest = place.dataset.digest, place.dataset.manifest
         if place.kind in ("manifest", "root"):
             return Item("file", manifest.size, dataset, manifest.name or None)
-        return Item("block", await self._size(place), dataset)
+        return Item("block", await self._size(place, cid), dataset)
 
-    async def _size(self, place: Place) -> int:
+    async def _size(self, place: Place, cid: Cid) -> int:
         if place.kind == "leaf":
             return BLOCK_BYTES
+        if place.kind == "list":
+            return block_list_bytes(place.dataset.manifest.blocks_per_slot)
         if place.kind == "last":
             return place.dataset.manifest.size - place.number * BLOCK_BYTES
-        return len(await self._document(place))
+        return len(await self._document(place, cid.digest))
 
     def has_block(self, cid: Cid) -> bool:
         """As Shelf."""
@@ -176,14 +179,14 @@ class CachingShelf:
             return await self._leaf(place)
         return await self._document(place, cid.digest)
 
-    async def _document(self, place: Place, digest: bytes = b"") -> bytes:
+    async def _document(self, place: Place, digest: bytes) -> bytes:
         manifest = place.dataset.manifest
         if place.kind == "manifest":
             return manifest.to_bytes()
         if place.kind == "list":
             return await self._catalogue.block_list(place.dataset, place.number)
         tree = await self._catalogue.tree(place.dataset)
-        block = tree.block(digest or tree.root.digest)
+        block = tree.block(digest)
         if block is None:
             raise NotFound("The block is not known here any more", "", "Ask for the file's root first.")
         return block

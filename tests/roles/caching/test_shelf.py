@@ -400,3 +400,26 @@ def test_it_is_known_without_asking_anybody_what_is_here(tmp_path: Path) -> None
                 assert shelf.has_bytes(digest, last), "its digests are in memory"
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("silent", ["true", "false"])
+def test_a_root_is_had_from_whoever_proves_it_while_others_that_claim_it_keep_silent(
+    tmp_path: Path, silent: str
+) -> None:
+    async def story() -> None:
+        async with street(tmp_path) as place:
+            other, root = replace(place.manifest, name="other.bin"), place.manifest.ipfs
+            assert root is not None
+            place.claim(other)
+            async with place.cache(patience=30) as (shelf, _):
+                for manifest in (place.manifest, other):
+                    await shelf.block(Cid("dag-cbor", manifest.digest))
+                for host in place.hosts:
+                    host.silent = (place.manifest if silent == "true" else other).digest
+                item = await asyncio.wait_for(shelf.find(root), 5)
+                assert item is not None and item.name == ("other.bin" if silent == "true" else "file.bin")
+                for slot in place.manifest.slots:
+                    found = await shelf.find(Cid("dag-cbor", slot.blocks))
+                    assert found is not None and found.size == len(await shelf.block(Cid("dag-cbor", slot.blocks)))
+
+    asyncio.run(story())
