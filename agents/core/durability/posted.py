@@ -7,7 +7,7 @@ with as many slots fewer it survives as many losses fewer, and its repair opens 
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import expm1
+from math import comb, expm1, fsum
 
 import numpy as np
 
@@ -87,7 +87,9 @@ class Posted(Outlook):
             return self.cycle.loss_within(self.remaining)
         # What comes after the repair is given all the time, and not what the repair leaves of it.
         soon = -expm1(-self.remaining / self.first.seconds)
-        return self.first.loss * soon + self.first.repair * self.cycle.loss_within(self.remaining)
+        mended = self.first.loss * soon + self.first.repair * self.cycle.loss_within(self.remaining)
+        # In less time than a repair takes, its end may not come at once: it takes all the losses that are survived, and one.
+        return min(mended, unmended(self.code, self.hazards, self.vacant, self.remaining))
 
     @property
     def last_repair(self) -> int:
@@ -119,3 +121,22 @@ def until_back(code: Code, hazards: Hazards, vacant: int) -> Cycle:
     loss = sum(float(after @ groups.fatal(struck, hazards.failing)) for struck, after in spent.items())
     lost = sum(float(after @ (groups.lost(struck) + np.arange(len(after)))) for struck, after in spent.items())
     return Cycle(seconds, loss, seconds / hazards.mttr, vacant + lost / seconds)
+
+
+def unmended(code: Code, hazards: Hazards, vacant: int, duration: float) -> float:
+    """Probability that a dataset with ``vacant`` slots lost is lost within ``duration`` seconds if nothing is repaired.
+
+    Groups are as for `until_back`.
+    """
+    groups = Groups.of(Code(code.data, code.parity - vacant), hazards)
+    alone, together = -expm1(-hazards.failing * duration), -expm1(-hazards.striking * duration)
+    found = []
+    for struck in (Struck(whole, rest) for whole in range(groups.whole + 1) for rest in range(2 if groups.rest else 1)):
+        here = _binomial(groups.whole, struck.whole, together) * _binomial(bool(groups.rest), struck.rest, together)
+        others, fatal = groups.slots - groups.lost(struck), max(0, groups.spare(struck) + 1)
+        found += [here * _binomial(others, lost, alone) for lost in range(fatal, others + 1)]
+    return fsum(found)
+
+
+def _binomial(trials: int, hits: int, chance: float) -> float:
+    return comb(trials, hits) * chance**hits * (1 - chance) ** (trials - hits)

@@ -9,7 +9,8 @@ import pytest
 
 from agents.core.durability.choice import Need, Offer, predicted
 from agents.core.durability.hazards import YEAR_SECONDS, Code, Hazards
-from agents.core.durability.posted import Posted, posted, until_back
+from agents.core.durability.posted import Posted, posted, unmended, until_back
+from agents.core.durability.transient import loss_by
 from agents.core.errors import CodeParameters
 from agents.core.market.types import Ask
 from agents.core.proofs.profiles import PROFILES
@@ -95,6 +96,26 @@ def test_every_slot_lost_makes_it_worse() -> None:
     assert lives[0] > lives[7] > (1 - 0.03) * lives[0]
     # One more loss is the last, unless the repair is over first.
     assert losses[7] == pytest.approx(9 / (9 + 365), rel=1e-3)
+
+
+@pytest.mark.parametrize("grouping", [{}, {"group_size": 3, "group_mttf": 40 * DAY}])
+def test_without_repairs_it_is_what_the_chain_says_where_there_are_none(grouping: dict[str, Any]) -> None:
+    for seconds in (DAY, 30 * DAY):
+        rare = Hazards(50 * DAY, mttr=1e12, mtbp=1e12, **grouping)
+        for data, parity in ((3, 4), (4, 3), (2, 0)):
+            left = Code(data, parity)
+            assert unmended(Code(data, parity + 2), rare, 2, seconds) == pytest.approx(
+                loss_by(left, rare, seconds), rel=1e-6
+            )
+
+
+def test_over_times_that_are_short_beside_a_repair_nothing_is_lost_at_once() -> None:
+    found = [of(vacant=5, remaining=seconds) for seconds in (60, 3_600, int(DAY), int(30 * DAY))]
+    losses = [one.loss_in_remaining for one in found]
+    # Three more of eleven slots, each with a chance of an hour in a year.
+    assert losses[1] == pytest.approx(165 * (3_600 / YEAR_SECONDS) ** 3, rel=1e-2)
+    assert losses == sorted(losses) and losses[0] < losses[1] / 1e5
+    assert losses[3] < unmended(found[3].code, found[3].hazards, 5, 30 * DAY) / 100
 
 
 def test_hosts_that_fail_together_make_it_worse() -> None:
