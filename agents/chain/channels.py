@@ -87,6 +87,10 @@ class Channels(Contract):
         found: Deposit = await self.view("accountOf", payer, struct=Deposit)
         return found
 
+    async def granted_to(self, sponsor: str, reader: str, epoch: int) -> int:
+        """Base units that lanes of the epoch keep and have paid of the sponsor's deposit for the reader."""
+        return int(await self.view("grantedTo", sponsor, reader, epoch))
+
     async def claimable(self, lane: Lane, amount: int) -> int:
         """Base units that redeeming a voucher for ``amount`` would pay now."""
         return int(await self.view("claimable", lane, amount))

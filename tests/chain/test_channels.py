@@ -35,6 +35,7 @@ from agents.core.errors import WrongChain
 from agents.core.units import TOKEN
 from agents.net.signing import AccountSigner
 from agents.roles.actor import Actor
+from agents.roles.buying.funds import ChannelFunds
 from agents.roles.caching.onchain import OnChain
 from tests.chain.ground import ACCEPT_ALL, lane_of, market_on
 
@@ -153,7 +154,11 @@ def test_a_sponsor_pays_for_its_reader_within_the_grant(anvil: Anvil) -> None:
             signed = SignedGrant(grant, SPONSOR.sign_digest(grant.digest(channels.domain)))
             with pytest.raises(Reverted, match="GrantExceeded"):
                 await cache.send(channels.open_signed(opening(channels, granted, 51), signed), "open:1")
-            await cache.send(channels.open_signed(opening(channels, granted, 50), signed), "open:2")
+            funds = ChannelFunds(channels, "", SPONSOR.address, signed)
+            assert (await funds.deposit()).pool == 50, "the deposit has 100"
+            await cache.send(channels.open_signed(opening(channels, granted, 40), signed), "open:2")
+            assert (await funds.deposit()).pool == 10
+            await cache.send(channels.open_signed(opening(channels, granted, 50), signed), "open:3")
             await cache.send(channels.redeem([voucher(channels, granted, 20)], CACHE.address), "redeem:1")
             assert await channels.covers_of([granted]) == [Cover(0, 50, 0, 30, 20)]
             await cache.close()

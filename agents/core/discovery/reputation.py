@@ -31,15 +31,17 @@ class Reputation:
     """In a row, whatever it said of itself in between."""
     reads: int = 0
     """That were good."""
-    shunned_until: float = 0.0
+    resting_until: float = 0.0
+    """After it stalled."""
+    banned_until: float = 0.0
+    """After it lied."""
     why: str = ""
 
     def served(self, latency: float, size: int, seconds: float) -> "Reputation":
         """After an answer: its first byte after ``latency`` seconds, its ``size`` bytes in ``seconds`` more."""
         rate = size / max(seconds, 1e-6)
-        return replace(
-            self.answered(latency), rate=self.rate + WEIGHT * (rate - self.rate), stalls=0, reads=self.reads + 1
-        )
+        rate = self.rate + WEIGHT * (rate - self.rate)
+        return replace(self.answered(latency), rate=rate, stalls=0, resting_until=0.0, reads=self.reads + 1)
 
     def answered(self, latency: float) -> "Reputation":
         """After an answer so short that it says nothing of the rate, nor of reads."""
@@ -50,15 +52,19 @@ class Reputation:
         if not self.welcome(now):
             return self
         pause = min(STALL_PAUSE * 2.0**self.stalls, LONGEST_PAUSE)
-        return replace(self, stalls=min(self.stalls + 1, 32), shunned_until=now + pause, why=why)
+        return replace(self, stalls=min(self.stalls + 1, 32), resting_until=now + pause, why=why)
 
     def lied(self, now: float, why: str) -> "Reputation":
         """After bytes that do not match their CID, or a payment that bought nothing."""
-        return replace(self, shunned_until=now + LIE_PAUSE, why=why)
+        return replace(self, banned_until=now + LIE_PAUSE, why=why)
 
     def welcome(self, now: float) -> bool:
         """Whether it is asked again."""
-        return now >= self.shunned_until
+        return now >= self.resting_until and not self.banned(now)
+
+    def banned(self, now: float) -> bool:
+        """Whether it is not asked even where nobody else is left."""
+        return now < self.banned_until
 
 
 @dataclass(frozen=True)

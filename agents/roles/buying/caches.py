@@ -101,10 +101,13 @@ class Caches:
             why = f"{price} base units a byte, where it signed {met.summary.price} a moment ago"
             raise PeerLied(cache.endpoint, "asks for more than it says", why)
 
-    def check(self, cache: Peer) -> None:
-        """Raises PeerDown while it is left alone: what one slot met is not met by the next."""
-        known = self._known.get(_name(cache))
-        if known is not None and not known.reputation.welcome(self._clock()):
+    def check(self, cache: Peer, last: bool) -> None:
+        """Raises PeerDown while it is left alone: what one slot met is not met by the next.
+
+        ``last``: nobody else is left, so it is asked all the same, unless it lied.
+        """
+        known, now = self._known.get(_name(cache)), self._clock()
+        if known is not None and (known.reputation.banned(now) if last else not known.reputation.welcome(now)):
             raise PeerDown(cache.endpoint, "is left alone", known.reputation.why)
 
     def served(self, cache: Peer, latency: float, size: int, seconds: float) -> None:

@@ -14,7 +14,9 @@ from agents.net.endpoint import Peer
 from agents.net.errors import PeerLied, PeerRefused
 from agents.roles.buying.wallet import Wallet
 
-DEPOSIT_MORE = "Deposit more: `agent client channel deposit`."
+DEPOSIT_MORE = "Deposit more: `agent client channel deposit`; where a sponsor pays, ask for another grant."
+FIRST = 16 << 20
+"""Bytes that a lane keeps the price of before any are paid for."""
 LAG = 1.0
 """Seconds, at most, before a cache is asked again whose transaction is not mined yet."""
 
@@ -37,7 +39,8 @@ class LanePayer:
         signed = self._voucher.voucher.amount if self._voucher else 0
         self._purse = resumed(lane, offer.terms.usual(), signed + wallet.budget.left, signed, conceded)
         self._keep = keep
-        self._pool = pool
+        self._most = offer.standing.secured + pool
+        self._wanted = 0
         self._opening: SignedOpening | None = None
         self._arriving = 0
         self._pauses = 0
@@ -53,10 +56,19 @@ class LanePayer:
         And an interval more: for block lists, and for what is lost on the way.
         """
         terms = self._purse.terms
-        wanted = self._purse.signed + min(terms.cost(size + terms.interval), self._wallet.budget.left)
+        self._wanted = self._purse.signed + min(terms.cost(size + terms.interval), self._wallet.budget.left)
+        self._keep_ahead()
+
+    def _keep_ahead(self) -> None:
+        """Have the lane keep twice as much whenever half is signed for, as long as it is wanted.
+
+        What is kept is of no use elsewhere while the lane lives: that is not for a cache to have that served little for it.
+        """
+        signed, first = self._purse.signed, self._purse.terms.cost(FIRST)
         kept = self._opening.opening.amount if self._opening else self._standing.secured
-        if wanted > kept:
-            self._open(min(wanted, self._standing.secured + self._pool))
+        wanted = min(self._wanted, max(first, 4 * signed), self._most)
+        if wanted > kept and kept < max(first, 2 * signed + 1):
+            self._open(wanted)
 
     def payment(self) -> str:
         """The lane, the highest voucher, and what opens the lane or has it keep more."""
@@ -159,6 +171,7 @@ class LanePayer:
             return None
         self._wallet.budget.spend(voucher.amount - before)
         self._voucher = self._wallet.voucher(self._lane, voucher.amount)
+        self._keep_ahead()
         return self.payment()
 
     def _remembered(self, standing: Standing) -> SignedVoucher | None:

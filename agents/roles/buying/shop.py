@@ -92,13 +92,13 @@ class Shop:
     def _ranked(self) -> list[Peer]:
         return self._caches.ranked(*self._asked, self._worth, self._most)
 
-    async def _payer(self, cache: Peer) -> Payer | None:
-        """Who pays ``cache``; None where reading is free.
+    async def _payer(self, cache: Peer, last: bool = False) -> Payer | None:
+        """Who pays ``cache``; None where reading is free. ``last``: it is asked even if it is left alone.
 
-        Raises PeerError, at once while it is left alone, NotEnough, ChainError.
+        Raises PeerError, NotEnough, ChainError.
         """
         async with self._meeting[cache]:  # whoever waits here hears what became of it
-            self._caches.check(cache)
+            self._caches.check(cache, last)
             if self._lanes is None or cache in self._named:
                 return None
             try:
@@ -121,8 +121,8 @@ class Shop:
                 )
 
     def _slot(self, cache: Peer, manifest: Manifest, index: int, digests: Sequence[bytes]) -> CachedSlot:
-        async def payer() -> Payer | None:
-            return await self._payer(cache)
+        async def payer(last: bool) -> Payer | None:
+            return await self._payer(cache, last)
 
         return CachedSlot(self._client, self._caches, cache, manifest, index, digests, payer)
 

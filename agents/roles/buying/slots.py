@@ -1,6 +1,7 @@
 """A data slot read through a cache: slot i is the sealed file's blocks [i s, (i + 1) s), wherever they are kept."""
 
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from agents.core.dataset.manifest import Manifest
 from agents.core.errors import ChainError, NotEnough, PeerError, Refused
 from agents.net.caches import CacheClient, Pace, Payer
 from agents.net.endpoint import Peer
-from agents.net.errors import PeerRefused
+from agents.net.errors import PeerRefused, PeerSlow
 from agents.roles.buying.caches import Caches
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,13 @@ ZEROS = bytes(BLOCK_BYTES)
 """What stands behind the file in its last slot; nobody need send it."""
 
 
-@dataclass(frozen=True)
+LEAST_RATE = 64 << 10
+"""Bytes a second that a slot is to come with, where it can be had elsewhere too."""
+GRACE = 30.0
+"""Seconds before that counts: a lane may have to be opened first."""
+
+
+@dataclass
 class CachedSlot:
     """One data slot at one cache."""
 
@@ -30,8 +37,10 @@ class CachedSlot:
     manifest: Manifest
     slot_index: int
     digests: Sequence[bytes]
-    payer: Callable[[], Awaitable[Payer | None]]
-    """Who pays, once something is read; None where reading is free."""
+    payer: Callable[[bool], Awaitable[Payer | None]]
+    """Who pays, once something is read; None where reading is free. True: nobody else is left to be asked."""
+    last: bool = False
+    """Whether it is asked again, so that all others failed meanwhile."""
 
     async def blocks(self, start: int, count: int) -> AsyncGenerator[bytes, None]:
         """Verified blocks. Raises PeerError, also where the reader cannot pay: somebody else is asked then."""
@@ -39,21 +48,30 @@ class CachedSlot:
         first = self.slot_index * manifest.data_blocks + start
         within = max(0, min(count, manifest.blocks - first))
         if within:
-            pace = Pace()
-            try:
-                fetching = self.client.blocks(
-                    self.cache, Cid("dag-cbor", manifest.digest), manifest.size, first,
-                    self.digests[start : start + within], await self.payer(), pace,
-                )  # fmt: skip
-                async with aclosing(fetching) as running:
-                    async for block in running:
-                        yield block
-            except PeerError as fault:
-                self.caches.failed(self.cache, fault)
-                raise
-            except (NotEnough, ChainError, Refused) as lack:  # the reader's fault, or the chain's
-                log.warning("%s is not paid: %s", self.cache.endpoint, lack)
-                raise PeerRefused(self.cache.endpoint, 402, str(lack)) from lack
-            self.caches.served(self.cache, pace.latency, pace.bytes, pace.seconds)
+            async with aclosing(self._fetched(first, self.digests[start : start + within])) as running:
+                async for block in running:
+                    yield block
         for _ in range(count - within):
             yield ZEROS
+
+    async def _fetched(self, first: int, digests: Sequence[bytes]) -> AsyncGenerator[bytes, None]:
+        """The sealed file's blocks from ``first`` on, and what came of it remembered."""
+        pace, last, self.last = Pace(), self.last, True
+        try:
+            payer, begun = await self.payer(last), time.monotonic()
+            fetching = self.client.blocks(
+                self.cache, Cid("dag-cbor", self.manifest.digest), self.manifest.size, first, digests, payer, pace
+            )
+            async with aclosing(fetching) as running:
+                async for block in running:
+                    if not last and time.monotonic() - begun > GRACE + pace.bytes / LEAST_RATE:
+                        raise PeerSlow(self.cache.endpoint, "is too slow", f"{pace.bytes} bytes in so many seconds")
+                    yield block
+        except PeerError as fault:
+            self.caches.failed(self.cache, fault)
+            raise
+        except (NotEnough, ChainError, Refused) as lack:  # the reader's fault, or the chain's
+            log.warning("%s is not paid: %s", self.cache.endpoint, lack)
+            raise PeerRefused(self.cache.endpoint, 402, str(lack)) from lack
+        self.caches.served(self.cache, pace.latency, pace.bytes, pace.seconds)
+        self.last = False

@@ -50,24 +50,24 @@ def test_a_cache_that_stalls_is_left_alone_for_longer_and_longer() -> None:
     seen, now, pauses = Reputation(), NOW, []
     for _ in range(30):
         seen = seen.stalled(now, "silence")
-        pauses.append(seen.shunned_until - now)
-        assert not seen.welcome(seen.shunned_until - 1) and seen.welcome(seen.shunned_until)
-        now = seen.shunned_until
+        pauses.append(seen.resting_until - now)
+        assert not seen.welcome(seen.resting_until - 1) and seen.welcome(seen.resting_until)
+        now = seen.resting_until
     assert pauses[:3] == [STALL_PAUSE, 2 * STALL_PAUSE, 4 * STALL_PAUSE] and pauses[-1] == LONGEST_PAUSE
     again = seen.served(0.1, MIB, 0.1).stalled(now, "again")
-    assert again.shunned_until == now + STALL_PAUSE
+    assert again.resting_until == now + STALL_PAUSE
 
 
 def test_a_summary_that_comes_promptly_makes_up_for_no_read_that_stalled() -> None:
     seen = Reputation().stalled(NOW, "silence").answered(0.01).stalled(NOW + STALL_PAUSE, "silence")
-    assert seen.shunned_until == NOW + STALL_PAUSE + 2 * STALL_PAUSE
+    assert seen.resting_until == NOW + STALL_PAUSE + 2 * STALL_PAUSE
 
 
 def test_one_outage_that_many_slots_meet_is_one() -> None:
     seen = Reputation()
     for _ in range(10):
         seen = seen.stalled(NOW, "down")
-    assert seen.shunned_until == NOW + STALL_PAUSE and seen.stalls == 1
+    assert seen.resting_until == NOW + STALL_PAUSE and seen.stalls == 1
 
 
 def test_a_liar_is_remembered_and_stalling_does_not_shorten_it() -> None:

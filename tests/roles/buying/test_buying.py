@@ -270,7 +270,7 @@ def test_a_price_that_is_above_its_summary_is_a_lie_and_remembered(tmp_path: Pat
             async with here.reader(funds=Funds()) as again:
                 assert [peer.address for peer in again.caches.ranked([], MIB, 0.0, 100)] == [honest.peer.address]
                 seen = again.caches._known[bait.peer.address].reputation
-                assert seen.shunned_until > time.time() + LIE_PAUSE - 60
+                assert seen.banned_until > time.time() + LIE_PAUSE - 60
 
     asyncio.run(story())
 

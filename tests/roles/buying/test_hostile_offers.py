@@ -17,6 +17,7 @@ from agents.net.caches import CacheClient
 from agents.net.endpoint import Peer
 from agents.net.errors import PeerRefused
 from agents.roles.buying.lanes import DAY, LIFE, Lanes
+from agents.roles.buying.payer import FIRST
 from agents.roles.buying.wallet import Budget, Wallet
 from agents.store.state import StateStore
 from tests.roles.buying.town import DOMAIN, MIB, READER, TOKEN, Funds
@@ -75,6 +76,29 @@ def test_a_cache_cannot_have_the_whole_deposit_kept_for_it(tmp_path: Path) -> No
             await payer.settle(client.offered(lane))
         opening = parse_payment(payer.payment()).opening
         assert opening is not None and opening.opening.amount <= 2 * MIB * PRICE
+        state.close()
+
+    asyncio.run(story())
+
+
+def test_a_lane_keeps_little_before_its_cache_served_much(tmp_path: Path) -> None:
+    async def story() -> None:
+        state, client = StateStore(tmp_path / "reader.db"), Liar(Terms(PRICE))
+        lanes = Lanes(client, state, Wallet(READER, Funds(), Budget(1 << 60)), PRICE, lambda: NOW)
+        payer = await lanes.payer(CACHE)
+        assert payer is not None
+        lanes.expect(200 * MIB)
+        openings = set()
+        for _ in range(200):
+            await payer.verified(MIB)
+            sent = parse_payment(payer.payment())
+            signed = sent.voucher.voucher.amount if sent.voucher else 0
+            assert sent.opening is not None
+            kept = sent.opening.opening.amount
+            assert min(2 * signed, 201 * MIB * PRICE) <= kept <= max(FIRST * PRICE, 4 * signed)
+            openings.add(kept)
+        assert len(openings) <= 5, "each takes a transaction"
+        assert kept == 201 * MIB * PRICE
         state.close()
 
     asyncio.run(story())
