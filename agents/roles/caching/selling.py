@@ -98,7 +98,7 @@ class Selling:
         ticket = PaidTicket(self, account, reading.size)
         try:
             await self._wait(account, lambda: min(ticket.step, reading.size), self._others_pay)
-        except PaymentRequired:
+        except BaseException:  # the reader may leave meanwhile
             ticket.close()
             raise
         return ticket

@@ -267,3 +267,23 @@ def test_a_chain_that_is_down_stops_nobody_who_pays(tmp_path: Path) -> None:
         assert await shop.redeemer(1).step() == 1
 
     asyncio.run(story())
+
+
+def test_a_reader_that_leaves_while_its_lane_is_looked_up_is_not_counted_as_one_that_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        await shop.drained(await shop.admit(paying(0)))
+        shop.now += 5
+        monkeypatch.setattr(shop.chain, "covers", lambda lanes: asyncio.Event().wait())
+        coming = asyncio.create_task(shop.admit(paying(0)))
+        await asyncio.sleep(0.01)
+        account = shop.book.get(LANE)
+        assert account is not None and account.active == 1
+        coming.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await coming
+        assert account.active == 0
+
+    asyncio.run(story())
