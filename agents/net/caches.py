@@ -24,14 +24,16 @@ from agents.core.errors import BadData, HoldfastError
 from agents.net.answers import Connections, bounded, check, faults
 from agents.net.client import Patience
 from agents.net.endpoint import Peer, checked_endpoint, private_peers
-from agents.net.errors import PeerCorrupt, PeerDown, PeerFault, PeerLied, PeerRefused
+from agents.net.errors import PeerCorrupt, PeerDown, PeerFault, PeerLied, PeerRefused, PeerSlow
 from agents.net.messages import MANIFEST_HEADER, SUMMARY_PATH, VOUCHERS_PATH, block_path, sealed_path
 from agents.net.signing import digest_signer
 
 ATTEMPTS = 20
 """How often one request is answered 402 before its cache is given up: a second each while a lane is being opened."""
-
-
+SETTLING = 30.0
+"""Seconds that may take in all."""
+HANDING = 5.0
+"""Seconds a cache may take to take a voucher."""
 STALLED = 0.5
 """Seconds without a block after which everything is paid for that matched."""
 
@@ -119,7 +121,7 @@ class CacheClient(Connections):
                 voucher = await payer.verified(len(data)) or await payer.paid()
         if voucher is not None:
             with contextlib.suppress(PeerFault):  # it goes with the next request
-                await self.vouch(cache, voucher)
+                await self.vouch(cache, voucher, HANDING)
         return data
 
     async def dataset_of(self, cache: Peer, cid: Cid) -> bytes | None:
@@ -197,11 +199,12 @@ class CacheClient(Connections):
 
     # ---- paying
 
-    async def vouch(self, cache: Peer, payment: str) -> Offer | None:
+    async def vouch(self, cache: Peer, payment: str, within: float | None = None) -> Offer | None:
         """Sends a voucher on its own; how the lane stands. Raises PeerError."""
-        async with self._asked(cache, "POST", VOUCHERS_PATH, {PAYMENT_HEADER: payment}) as response:
-            await check(cache.endpoint, response, self.patience.answer)
-            return _offer(cache, await bounded(cache.endpoint, response, MAX_OFFER_BYTES, self.patience.answer))
+        within = within or self.patience.answer
+        async with self._asked(cache, "POST", VOUCHERS_PATH, {PAYMENT_HEADER: payment}, within) as response:
+            await check(cache.endpoint, response, within)
+            return _offer(cache, await bounded(cache.endpoint, response, MAX_OFFER_BYTES, within))
 
     # ---- one request
 
@@ -210,7 +213,8 @@ class CacheClient(Connections):
         self, cache: Peer, target: str, headers: Mapping[str, str], payer: Payer | None, good: int = 200
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer of status ``good``, paid for as the cache asks."""
-        for _ in range(ATTEMPTS):
+        attempts, begun = 0, time.monotonic()
+        while (attempts := attempts + 1) <= ATTEMPTS and time.monotonic() - begun < SETTLING:
             payment = {PAYMENT_HEADER: payer.payment()} if payer is not None else {}
             with _arriving(payer):
                 async with self._asked(cache, "GET", target, {**headers, **payment}) as response:
@@ -227,11 +231,16 @@ class CacheClient(Connections):
 
     @contextlib.asynccontextmanager
     async def _asked(
-        self, cache: Peer, method: str, target: str, headers: Mapping[str, str] | None = None
+        self,
+        cache: Peer,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        within: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         endpoint = checked_endpoint(cache.endpoint)
         sent = {"Accept-Encoding": "identity", "User-Agent": "holdfast/1", **(headers or {})}
-        async with faults(cache.endpoint, "an answer", self.patience.answer):
+        async with faults(cache.endpoint, "an answer", within or self.patience.answer):
             response = await self._open(cache).request(method, endpoint + target, headers=sent, allow_redirects=False)
         whole = False
         try:
@@ -264,11 +273,12 @@ class _Vouchers:
         self._payer = payer
         self._sending: asyncio.Task[Any] | None = None
         self._newest: str | None = None
+        self._slow: PeerSlow | None = None
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *error: object) -> None:
+    async def __aexit__(self, kind: object, *error: object) -> None:
         if self._payer is not None:
             self._newest = await self._payer.paid() or self._newest
             self._send()
@@ -276,6 +286,8 @@ class _Vouchers:
             await self._sending
             self._sending = None
             self._send()
+        if kind is None and self._slow is not None:
+            raise self._slow  # all was read, but whoever asks this cache again waits again
 
     async def unless_stalled(self, reading: Coroutine[Any, Any, bytes]) -> bytes:
         """What ``reading`` gives; where it takes long, all that matched is paid meanwhile: perhaps the cache waits for it."""
@@ -305,8 +317,12 @@ class _Vouchers:
 
     async def _sent(self, voucher: str) -> None:
         # A voucher that did not arrive goes with the next request; meanwhile the cache sends what it would anyway.
-        with contextlib.suppress(PeerFault):
-            await self._client.vouch(self._cache, voucher)
+        try:
+            await self._client.vouch(self._cache, voucher, HANDING)
+        except PeerSlow as slow:
+            self._slow = slow
+        except PeerFault:
+            pass
 
 
 def _offer(cache: Peer, body: bytes) -> Offer | None:

@@ -12,6 +12,7 @@ from agents.core.channels.grants import parse_grant
 from agents.core.channels.lanes import MAX_AMOUNT
 from agents.core.errors import HoldfastError, KeyTrouble, Misuse, WrongChain
 from agents.net.caches import CacheClient
+from agents.net.client import Patience
 from agents.net.endpoint import Peer, checked_endpoint
 from agents.net.signing import AccountSigner
 from agents.roles.buying.caches import Caches
@@ -33,6 +34,10 @@ IMPATIENCE = 10 << 20
 """Bytes at the highest price that a second of waiting is worth."""
 
 
+PATIENCE = Patience(connect=5.0, answer=15.0, document=30.0, block=15.0)
+"""With caches: there are others, and the hosts."""
+
+
 @dataclass(frozen=True)
 class Open:
     """A shop that is open."""
@@ -52,7 +57,7 @@ async def opened(place: Place, found: Network, reading: Reading) -> AsyncIterato
     budget = Budget(MAX_AMOUNT if reading.max_cost is None else reading.max_cost)
     named = [Peer(checked_endpoint(url), "") for url in reading.caches]
     with closing(StateStore(folder / state_file(found, "caches"))) as known:
-        async with CacheClient(market=found.deployment.reference) as client:
+        async with CacheClient(PATIENCE, found.deployment.reference) as client:
             clock = ChainClock((await latest(found.rpc)).timestamp)
             caches = Caches(client, known, clock)
             if reading.announced:

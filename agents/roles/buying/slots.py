@@ -56,7 +56,7 @@ class CachedSlot:
 
     async def _fetched(self, first: int, digests: Sequence[bytes]) -> AsyncGenerator[bytes, None]:
         """The sealed file's blocks from ``first`` on, and what came of it remembered."""
-        pace, last, self.last = Pace(), self.last, True
+        pace, last, self.last, left = Pace(), self.last, True, len(digests)
         try:
             payer, begun = await self.payer(last), time.monotonic()
             fetching = self.client.blocks(
@@ -66,10 +66,13 @@ class CachedSlot:
                 async for block in running:
                     if not last and time.monotonic() - begun > GRACE + pace.bytes / LEAST_RATE:
                         raise PeerSlow(self.cache.endpoint, "is too slow", f"{pace.bytes} bytes in so many seconds")
+                    left -= 1
                     yield block
         except PeerError as fault:
             self.caches.failed(self.cache, fault)
-            raise
+            if left:
+                raise
+            return
         except (NotEnough, ChainError, Refused) as lack:  # the reader's fault, or the chain's
             log.warning("%s is not paid: %s", self.cache.endpoint, lack)
             raise PeerRefused(self.cache.endpoint, 402, str(lack)) from lack

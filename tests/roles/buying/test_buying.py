@@ -14,12 +14,14 @@ from agents.core.channels.terms import Terms
 from agents.core.dataset.cid import Cid
 from agents.core.discovery.reputation import LIE_PAUSE
 from agents.core.errors import NotFound, PeerError
+from agents.net import caches
+from agents.net.errors import PeerDown
 from agents.net.fetch import SlotSource
 from agents.net.shelf import Item, PaymentRequired
 from agents.net.signing import AccountSigner
 from agents.roles.caching.lanes import Account
 from tests.net.shelves import MemoryShelf
-from tests.roles.buying.town import DOMAIN, MIB, READER, SPONSOR, Funds, town
+from tests.roles.buying.town import BLOCK, DOMAIN, MIB, READER, SPONSOR, Funds, town
 
 PRICE = 10
 
@@ -251,6 +253,30 @@ def test_a_cache_that_opens_no_lane_is_waited_for_once(tmp_path: Path) -> None:
                 assert b"".join(read)[: here.manifest.size] == here.file
             assert met == 1, "every slot waited for it"
             assert honest.earned > 0
+
+    asyncio.run(story())
+
+
+def test_a_cache_that_takes_vouchers_slowly_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        monkeypatch.setattr(caches, "HANDING", 0.2)
+        async with town(tmp_path) as here:
+            slow = await here.open_cache(PRICE)
+            assert slow.selling is not None
+            take = slow.selling.vouch
+
+            async def vouch(host: str, headers: Mapping[str, str]) -> Mapping[str, Any]:
+                told = await take(host, headers)
+                await asyncio.sleep(2.0 if told["lane"]["served"] else 0.0)
+                return told
+
+            slow.selling.vouch = vouch  # type: ignore[method-assign]
+            async with here.reader(funds=Funds()) as reader:
+                slots = await reader.shop.in_front(here.manifest, here.hosted())
+                count = here.manifest.data_blocks
+                assert await collected(slots[0], count) == here.file[: count * BLOCK], "it came all the same"
+                with pytest.raises(PeerDown, match="left alone"):
+                    reader.caches.check(slow.peer, last=False)
 
     asyncio.run(story())
 
