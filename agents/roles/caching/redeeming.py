@@ -1,7 +1,7 @@
 """Vouchers into money: in batches when they are worth a transaction, and else before it is too late."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from agents.core.channels.redemption import due
 from agents.core.errors import HoldfastError
@@ -11,7 +11,7 @@ from agents.roles.caching.selling import Chain, Selling
 log = logging.getLogger(__name__)
 
 BATCH = 32
-"""Vouchers of one transaction."""
+"""Vouchers of one transaction, at most."""
 LOOKS = 200
 """Lanes looked up on the chain in one request."""
 
@@ -46,9 +46,10 @@ class Redeemer:
         chosen = {till.lane.id for till in due([account.till for account in accounts], now, self._worth, self._least)}
         redeemed = [account for account in accounts if account.lane.id in chosen]
         failed: HoldfastError | None = None
-        for batch in _batches(redeemed, BATCH):
+        count = -(-len(redeemed) // BATCH)
+        for first in range(count):
             try:
-                await self._redeem(batch)
+                await self._redeem(redeemed[first::count])  # of one size: a small rest would take more gas for each
             except HoldfastError as error:  # one batch that is refused keeps no other from its money
                 failed = failed or error
         for account in accounts:
@@ -69,9 +70,5 @@ class Redeemer:
         self.amount += paid
 
     async def _look(self, accounts: Sequence[Account]) -> None:
-        for batch in _batches(accounts, LOOKS):
-            await self._selling.look(batch)
-
-
-def _batches(accounts: Sequence[Account], size: int) -> Iterator[Sequence[Account]]:
-    return (accounts[first : first + size] for first in range(0, len(accounts), size))
+        for first in range(0, len(accounts), LOOKS):
+            await self._selling.look(accounts[first : first + LOOKS])

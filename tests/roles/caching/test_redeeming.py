@@ -98,6 +98,7 @@ def test_what_is_not_worth_its_gas_lapses(tmp_path: Path) -> None:
         assert [signed.voucher.lane for signed in shop.chain.redeemed[0]] == [LANE]
         assert await shop.redeemer(10**30).step() == 0, "a voucher that takes more gas than it brings was redeemed"
         assert await shop.redeemer(10**30, least=1).step() == len(dust), "the last chance, for whoever has cheap gas"
+        assert [len(batch) for batch in shop.chain.redeemed] == [1, 20, 19], "a batch of few takes more gas for each"
 
     asyncio.run(story())
 
