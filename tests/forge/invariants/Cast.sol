@@ -2,12 +2,13 @@
 pragma solidity ^0.8.28;
 
 import {RequestId, SlotId} from "../../../contracts/libraries/Types.sol";
+import {Histories} from "../Histories.sol";
 import {Checks} from "./Checks.sol";
 import {Seat, Story} from "./Ghosts.sol";
 
 /// @title Cast
 /// @notice Who acts, and how: a call that the rules allow must succeed, one that they forbid must be refused.
-abstract contract Cast is Checks {
+abstract contract Cast is Checks, Histories {
     /// What is tried.
     enum Kind {
         Post,
@@ -41,15 +42,9 @@ abstract contract Cast is Checks {
     address[] internal validators;
     mapping(address => uint256) internal keys;
 
-    uint256 internal steps;
-    /// Steps at which there was nothing to do for whoever was to act.
-    uint256 internal idleSteps;
     mapping(Kind => uint256) internal done;
-    uint256 internal refused;
     uint256 internal chaosDone;
     uint256 internal chaosRefused;
-
-    uint256 private entropy;
 
     function setUp() public virtual override {
         vm.recordLogs();
@@ -87,27 +82,13 @@ abstract contract Cast is Checks {
         accounts.push(account);
     }
 
-    // --- chance ---
+    // --- steps ---
 
     modifier acts(uint256 seed) {
-        entropy = uint256(keccak256(abi.encode(seed, ++steps)));
+        _begin(seed);
         vm.recordLogs();
         _;
         _digest();
-    }
-
-    /// @dev In [low, high].
-    function draw(uint256 low, uint256 high) internal returns (uint256) {
-        entropy = uint256(keccak256(abi.encode(entropy)));
-        return within(entropy, low, high);
-    }
-
-    function oneIn(uint256 n) internal returns (bool) {
-        return draw(1, n) == 1;
-    }
-
-    function oneOf(address[] storage troupe) internal returns (address) {
-        return troupe[draw(0, troupe.length - 1)];
     }
 
     /// @dev A slot of an open request of which `fits` is true, if there is one: all are asked, from a random one on.
@@ -149,7 +130,7 @@ abstract contract Cast is Checks {
     // --- calls ---
 
     function _nothingToDo() internal {
-        ++idleSteps;
+        ++idle;
         advance(1);
     }
 

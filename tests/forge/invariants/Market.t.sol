@@ -10,17 +10,10 @@ import {Clock} from "./Clock.sol";
 import {Story} from "./Ghosts.sol";
 import {Stakers} from "./Stakers.sol";
 
-struct FuzzSelector {
-    address addr;
-    bytes4[] selectors;
-}
-
 /// @notice Histories of a market: many requests, everybody who has a part in them, and those who would like to. The books
 /// balance after every step, and everything can be brought to its end.
 contract MarketInvariants is Attackers, Stakers, Clock {
     uint256 internal constant STEPS = 2000;
-
-    error Failed(uint256 step, bytes4 move, bytes reason);
 
     function config() internal view virtual override returns (MarketConfig memory c) {
         c = super.config();
@@ -28,20 +21,8 @@ contract MarketInvariants is Attackers, Stakers, Clock {
         c.minExtension = 10 minutes;
     }
 
-    // --- for forge ---
-
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(this);
-    }
-
-    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(this), _moves());
-    }
-
     /// @dev Each step checks that what it brought about was due; this checks that the market has it in its books.
-    function invariant_books() external {
+    function invariant_books() external override {
         checkVault();
         checkLocks();
         for (uint256 i; i < open.length; ++i) {
@@ -50,30 +31,15 @@ contract MarketInvariants is Attackers, Stakers, Clock {
         if (shut.length != 0) checkClosed(shut[steps % shut.length]);
     }
 
-    function afterInvariant() external {
-        _finish();
-    }
-
-    // --- the same, always the same ---
-
     /// @dev Histories are of no use if they never get far: these see every event there is, and little time is lost.
     function test_histories_get_everywhere() external {
-        vm.pauseGasMetering();
-        bytes4[] memory moves = _moves();
-        for (uint256 step; step < STEPS; ++step) {
-            uint256 seed = uint256(keccak256(abi.encode(step)));
-            (bool made, bytes memory reason) =
-                address(this).call(abi.encodeWithSelector(moves[seed % moves.length], seed));
-            if (!made) revert Failed(step, moves[seed % moves.length], reason);
-            if (step % 10 == 0) this.invariant_books();
-        }
-        _finish();
+        _history(STEPS);
         _sawEverything();
         for (uint256 kind; kind <= uint256(type(Kind).max); ++kind) {
             isTrue(done[Kind(kind)] != 0, string.concat("never done: kind ", Strings.toString(kind)));
         }
         isTrue(refused > STEPS / 4 && chaosDone != 0 && chaosRefused != 0, "attackers try");
-        isTrue(idleSteps < STEPS * 2 / 5, string.concat("idle steps: ", Strings.toString(idleSteps)));
+        isTrue(idle < STEPS * 2 / 5, string.concat("idle steps: ", Strings.toString(idle)));
     }
 
     function _sawEverything() private view {
@@ -115,8 +81,7 @@ contract MarketInvariants is Attackers, Stakers, Clock {
 
     // --- steps ---
 
-    /// @dev What a step of a history can be, as often as it should.
-    function _moves() internal pure returns (bytes4[] memory moves) {
+    function _moves() internal pure override returns (bytes4[] memory moves) {
         bytes4[28] memory all = [
             this.clientPosts.selector,
             this.funderExtends.selector,
@@ -154,7 +119,7 @@ contract MarketInvariants is Attackers, Stakers, Clock {
     }
 
     /// @dev Time alone lets anybody bring everything to its end, and everybody is paid to the last unit.
-    function _finish() internal {
+    function _finish() internal override {
         vm.recordLogs();
         // Nobody accepts anything now: past the longest end there is, the settlement and the longest reservation.
         advanceSeconds(rules.maxDuration + rules.settleSeconds + rules.reserveSeconds);

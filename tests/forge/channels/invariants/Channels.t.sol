@@ -6,54 +6,20 @@ import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {Lane, SignedVoucher} from "../../../../contracts/interfaces/IPaymentChannels.sol";
 import {Ledger, Purse, Story} from "./Ledger.sol";
 
-struct FuzzSelector {
-    address addr;
-    bytes4[] selectors;
-}
-
 /// @notice Histories of payers, readers, sponsors, caches and thieves: whatever is due is paid, and nothing else is.
 contract ChannelInvariants is Ledger {
     uint256 internal constant STEPS = 1200;
     uint256 internal constant LATEST = 10;
 
-    error Failed(uint256 step, bytes4 move, bytes reason);
-
-    // --- for forge ---
-
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(this);
-    }
-
-    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(this), _moves());
-    }
-
-    function invariant_books() external view {
+    function invariant_books() external view override {
         checkBooks();
         checkLanes();
         checkGrants();
     }
 
-    function afterInvariant() external {
-        _finish();
-    }
-
-    // --- the same, always the same ---
-
     /// @dev Histories are of no use if they never get far.
     function test_histories_get_everywhere() external {
-        vm.pauseGasMetering();
-        bytes4[] memory moves = _moves();
-        for (uint256 step; step < STEPS; ++step) {
-            uint256 seed = uint256(keccak256(abi.encode(step)));
-            (bool made, bytes memory reason) =
-                address(this).call(abi.encodeWithSelector(moves[seed % moves.length], seed));
-            if (!made) revert Failed(step, moves[seed % moves.length], reason);
-            if (step % 10 == 0) this.invariant_books();
-        }
-        _finish();
+        _history(STEPS);
         string[9] memory all = [
             "deposit",
             "open",
@@ -72,7 +38,7 @@ contract ChannelInvariants is Ledger {
         isTrue(idle < STEPS / 3, string.concat("idle steps: ", Strings.toString(idle)));
     }
 
-    function _moves() internal pure returns (bytes4[] memory moves) {
+    function _moves() internal pure override returns (bytes4[] memory moves) {
         bytes4[14] memory all = [
             this.anybodyDeposits.selector,
             this.laneOpens.selector,
@@ -312,7 +278,7 @@ contract ChannelInvariants is Ledger {
     }
 
     /// @dev Every payer gets the rest out, and nothing is left behind.
-    function _finish() private {
+    function _finish() internal override {
         for (uint256 i; i < PEOPLE; ++i) {
             Purse storage purse = purses[people[i]];
             if (purse.closesAt != 0 || purse.deposited == purse.left) continue;

@@ -12,7 +12,7 @@ import {
     SignedGrant,
     SignedVoucher
 } from "../../../../contracts/interfaces/IPaymentChannels.sol";
-import {Test} from "../../Cheats.sol";
+import {Histories} from "../../Histories.sol";
 
 /// @notice What is known of a payer from what happened, never from what the contract says.
 struct Purse {
@@ -36,7 +36,7 @@ struct Story {
 }
 
 /// @notice Who takes part, what they know, and that the contract knows the same.
-abstract contract Ledger is Test {
+abstract contract Ledger is Histories {
     uint64 internal constant CHALLENGE = 1 days;
     uint256 internal constant PEOPLE = 4;
     uint256 internal constant CACHES = 3;
@@ -58,10 +58,6 @@ abstract contract Ledger is Test {
     mapping(address => mapping(address => mapping(uint256 => bool))) internal byHand;
     mapping(address cache => uint256) internal earned;
 
-    uint256 private entropy;
-    uint256 internal steps;
-    uint256 internal refused;
-    uint256 internal idle;
     mapping(bytes32 what => uint256) internal done;
 
     error NotRefused(string what);
@@ -85,23 +81,8 @@ abstract contract Ledger is Test {
     }
 
     modifier acts(uint256 seed) {
-        entropy = uint256(keccak256(abi.encode(seed, ++steps)));
+        _begin(seed);
         _;
-    }
-
-    // --- chance ---
-
-    function draw(uint256 low, uint256 high) internal returns (uint256) {
-        entropy = uint256(keccak256(abi.encode(entropy)));
-        return within(entropy, low, high);
-    }
-
-    function oneIn(uint256 n) internal returns (bool) {
-        return draw(1, n) == 1;
-    }
-
-    function oneOf(address[] storage troupe) internal returns (address) {
-        return troupe[draw(0, troupe.length - 1)];
     }
 
     /// @dev Mostly small, so that things run out; at times as large as they come.
