@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -49,6 +49,10 @@ class Payer(Protocol):
 
     async def paid(self) -> str | None:
         """The voucher for everything that matched, if that is not sent yet. Raises NotEnough."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other answer is arriving, with which the rest will be paid."""
 
     def began(self) -> None:
         """An answer is arriving: what the cache counts as served may not have been verified yet."""
@@ -188,7 +192,7 @@ class CacheClient(Connections):
                 for index, digest in enumerate(digests, first):
                     length = min(BLOCK_BYTES, size - index * BLOCK_BYTES)
                     async with faults(cache.endpoint, f"block {index}", self.patience.block):
-                        block = await vouchers.unless_stalled(response.content.readexactly(length))
+                        block = await vouchers.read(response.content, length)
                     block = block.ljust(BLOCK_BYTES, b"\0")
                     if digest_of(block) != digest:
                         raise PeerCorrupt(cache.endpoint, "sends corrupt data", f"block {index} has another digest")
@@ -272,6 +276,7 @@ class _Vouchers:
         self._cache = cache
         self._payer = payer
         self._sending: asyncio.Task[Any] | None = None
+        self._paying: asyncio.Task[None] | None = None
         self._newest: str | None = None
         self._slow: PeerSlow | None = None
 
@@ -279,7 +284,7 @@ class _Vouchers:
         return self
 
     async def __aexit__(self, kind: object, *error: object) -> None:
-        if self._payer is not None:
+        if self._payer is not None and self._payer.alone:
             self._newest = await self._payer.paid() or self._newest
             self._send()
         while self._sending is not None:
@@ -289,19 +294,26 @@ class _Vouchers:
         if kind is None and self._slow is not None:
             raise self._slow  # all was read, but whoever asks this cache again waits again
 
-    async def unless_stalled(self, reading: Coroutine[Any, Any, bytes]) -> bytes:
-        """What ``reading`` gives; where it takes long, all that matched is paid meanwhile: perhaps the cache waits for it."""
+    async def read(self, content: aiohttp.StreamReader, size: int) -> bytes:
+        """``size`` bytes; where they take long, all that matched is paid meanwhile: perhaps the cache waits for it."""
         if self._payer is None:
-            return await reading
-        task = asyncio.create_task(reading)
+            return await content.readexactly(size)
+        stalled = asyncio.get_running_loop().call_later(STALLED, self._stalled, content)
         try:
-            await asyncio.wait([task], timeout=STALLED)
-            if not task.done():
-                self._newest = await self._payer.paid() or self._newest
-                self._send()
-            return await task
+            return await content.readexactly(size)
         finally:
-            task.cancel()
+            stalled.cancel()
+
+    def _stalled(self, content: aiohttp.StreamReader) -> None:
+        self._paying = asyncio.create_task(self._pay_all(content))
+
+    async def _pay_all(self, content: aiohttp.StreamReader) -> None:
+        assert self._payer is not None
+        try:
+            self._newest = await self._payer.paid() or self._newest
+        except HoldfastError as lack:
+            content.set_exception(lack)  # nobody need wait any longer
+        self._send()
 
     async def verified(self, size: int) -> None:
         """``size`` more bytes matched."""

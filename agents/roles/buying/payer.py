@@ -88,6 +88,11 @@ class LanePayer:
             return None
         return self.payment()
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other answer is arriving."""
+        return self._arriving <= 1
+
     def began(self) -> None:
         """An answer is arriving."""
         self._arriving += 1
