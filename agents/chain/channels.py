@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agents.chain.blocks import Header
 from agents.chain.codec import artefact
 from agents.chain.contracts import Contract
 from agents.chain.create2 import create2_address, ensure_contract
+from agents.chain.cursor import Batch, EventCursor
 from agents.chain.deploy import Deployment
 from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc, to_hex, unhex
@@ -106,6 +108,24 @@ class Channels(Contract):
             Cover(account.epoch, account.pool, account.closes_at, books.reserved, books.redeemed)
             for account, books in zip(found[: len(lanes)], found[len(lanes) :], strict=True)
         ]
+
+    async def lanes_of(self, payer: str, first_block: int) -> list[Lane]:
+        """Every lane that was opened on the payer's deposit since ``first_block``, of any epoch. Raises ChainError."""
+        kinds = artefact(NAME).events
+
+        def decode(log: dict[str, Any], _: Header) -> Lane | None:
+            topics = [unhex(topic, 32) for topic in log["topics"]]
+            kind = kinds.get(topics[0])
+            if kind is None or kind.name != "LaneOpened":
+                return None
+            lane: Lane = kind.decode(topics, unhex(log.get("data")), {"Lane": Lane})["lane"]
+            return lane if lane.payer == payer else None
+
+        cursor, found = EventCursor(self.rpc, [self.address], decode, first_block), dict[bytes, Lane]()
+        async for step in cursor.catch_up():
+            if isinstance(step, Batch):  # what a reorganisation takes back keeps nothing
+                found |= {lane.id: lane for lane in step.events}
+        return list(found.values())
 
     def deposit(self, payer: str, amount: int) -> Call:
         """Add ``amount`` of the sender's tokens to the payer's deposit."""

@@ -56,7 +56,7 @@ def deposit(
     wallet: Wallet = None,
     json: Json = False,
 ) -> None:
-    """Have TOKENS free in the deposit: what is missing is put in. Typed again it changes nothing."""
+    """Have TOKENS free in it: expired lanes give back what they keep, what is missing is put in. Again it changes nothing."""
     from agents.runtime import channel
 
     place, wanted = Place(rpc, market, wallet, data_dir), read("TOKENS", amount, units.parse_amount)

@@ -42,6 +42,7 @@ async def standing(place: Place, payer: str | None) -> Standing:
 async def fill_up(place: Place, amount: int, payer: str | None, say: Say) -> Standing:
     """Have ``amount`` free in the deposit of ``payer`` (default: one's own): what is missing is put in, now and once.
 
+    But first what expired lanes keep is taken back: nobody else does that.
     Raises Misuse, NotEnoughTokens, NotEnoughGas, Refused, ChainError.
     """
     if amount <= 0:
@@ -58,11 +59,28 @@ async def fill_up(place: Place, amount: int, payer: str | None, say: Say) -> Sta
                 "The deposit is being taken out", f"until {at}", "Type `channel withdraw` then, and start anew."
             )
         missing = amount - before.pool
+        if missing > 0 and before.reserved:
+            missing -= await _take_back(actor, channels, who, missing, say)
         if missing > 0:
             await check_funds(actor.token, actor.address, missing, "the deposit", "deposit less")
             await _deposit(actor, channels, who, missing)
             say(f"deposited {format_amount(missing)}")
         return Standing(who, await channels.account_of(who), await channels.challenge_seconds())
+
+
+async def _take_back(actor: Actor, channels: Channels, payer: str, wanted: int, say: Say) -> int:
+    """Have expired lanes of ``payer`` give ``wanted`` back to its pool, those that keep most first; how much they gave."""
+    now = (await latest(actor.rpc)).timestamp
+    lanes = [lane for lane in await channels.lanes_of(payer, actor.deployment.block) if lane.expiry <= now]
+    covers = zip(lanes, await channels.covers_of(lanes), strict=True)
+    kept = [(cover.reserved, lane) for lane, cover in covers if cover.reserved and lane.epoch == cover.epoch]
+    taken = 0
+    for amount, lane in sorted(kept, key=lambda each: -each[0]):
+        if taken < wanted:
+            await actor.lane.send(channels.reclaim(lane), f"{EFFECT}reclaim:{lane.id.hex()}")
+            say(f"took {format_amount(amount)} back from an expired lane")
+            taken += amount
+    return taken
 
 
 async def _deposit(actor: Actor, channels: Channels, payer: str, amount: int) -> None:

@@ -1,12 +1,16 @@
 """`agent client channel`: money in, a grant, money out, and every way to type it wrongly."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from eth_account import Account
 
+from agents.chain.channels import find_channels
 from agents.core.channels.grants import PREFIX, parse_grant
+from agents.core.channels.lanes import Lane, Opening, SignedOpening
 from agents.core.units import TOKEN
+from agents.net.signing import AccountSigner
 from tests.cli.conftest import Agent
 from tests.cli.town import Town
 
@@ -37,6 +41,26 @@ def test_money_goes_in_once_and_comes_out_after_the_challenge(agent: Agent, clie
     assert facts(agent, "status")["free"] == "0"
     nothing = agent("client", "channel", "close")
     assert nothing.code == 2 and "There is no deposit" in nothing.err
+
+
+def test_what_expired_lanes_keep_is_taken_back_before_more_is_put_in(
+    agent: Agent, client: str, key: str, town: Town
+) -> None:
+    facts(agent, "deposit", "5")
+    channels = town.do(find_channels(town.network.rpc, town.network.deployment))
+    signer, cache = AccountSigner(Account.from_key(key)), town.hosts[0].actor
+    over = Lane(client, client, cache.address, 0, town.now() + 600)
+    for lane, amount in ((over, 3 * TOKEN), (replace(over, expiry=over.expiry + 10**6), TOKEN)):
+        opening = Opening(lane, amount)
+        signed = SignedOpening(opening, signer.sign_digest(opening.digest(channels.domain)))
+        town.do(cache.lane.send(channels.open_signed(signed), f"open:{lane.id.hex()}"))
+    before = facts(agent, "status")
+    assert (before["free"], before["kept"]) == (str(TOKEN), str(4 * TOKEN))
+    town.later(600)
+    after = facts(agent, "deposit", "4")
+    assert (after["free"], after["kept"]) == (str(4 * TOKEN), str(TOKEN)), "the other lane lives"
+    assert town.do(cache.token.balance_of(client)) == 995 * TOKEN, "nothing was put in"
+    assert facts(agent, "deposit", "5")["free"] == str(5 * TOKEN)
 
 
 def test_anybody_may_fill_up_anybodys_deposit(agent: Agent, client: str) -> None:
