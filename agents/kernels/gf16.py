@@ -26,7 +26,7 @@ COLUMNS = 1024
 SHARE_BYTES = 1 << 21
 """Bytes of all rows that are worth a thread of their own."""
 
-ROOM = 1 << 25
+ROOM = 1 << 24
 """Bytes of a workspace beyond which there is one alone."""
 
 KERNELS: dict[str, tuple[Callable[[], bool], Callable[[], Kernel]]] = {

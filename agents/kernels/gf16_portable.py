@@ -1,6 +1,6 @@
 """The code over GF(2^16) for any CPU, compiled by numba: symbols are held as planes of bits, products are sums of planes.
 
-A unit of 512 symbols is 16 planes of 64 bytes: bit b of its symbols is in plane b. Plane r of a product is the sum of the
+A unit of 256 symbols is 16 planes of 32 bytes: bit b of its symbols is in plane b. Plane r of a product is the sum of the
 planes that row r of the constant's matrix names; sums of up to four neighbouring planes are made once for all rows (the method
 of the four Russians). Routines take addresses and counts, as those of gf16_routines.py do, and mean the same by them.
 """
@@ -20,8 +20,8 @@ from agents.kernels.gf16_field import BITS, Symbols, multiples
 # Numba reads this when it meets each function below.
 config.CACHE_DIR = str(numba_folder())
 
-PLANE = 64
-"""Bytes of a plane of a unit."""
+PLANE = 32
+"""Bytes of a plane of a unit: the longest words are coded in a workspace of 65,536 units."""
 UNIT = BITS * PLANE
 GROUP = 16 * PLANE
 """Bytes of the sums of four planes."""
@@ -164,10 +164,10 @@ def _add_product(target: Any, source: Any, size: Any, constant: Any, sums: Any) 
             for _ in range(4):
                 _add_four(
                     place,
-                    sums + ((masks << 6) & MASK),
-                    sums + GROUP + ((masks << 2) & MASK),
-                    sums + 2 * GROUP + ((masks >> 2) & MASK),
-                    sums + 3 * GROUP + ((masks >> 6) & MASK),
+                    sums + ((masks << 5) & MASK),
+                    sums + GROUP + ((masks << 1) & MASK),
+                    sums + 2 * GROUP + ((masks >> 3) & MASK),
+                    sums + 3 * GROUP + ((masks >> 7) & MASK),
                 )
                 masks >>= 16
                 place += PLANE

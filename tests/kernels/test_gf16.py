@@ -1,5 +1,6 @@
 """The code over GF(2^16): every kernel against Lagrange's interpolation, and against itself where that is too slow."""
 
+import tracemalloc
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -214,6 +215,18 @@ def test_read_only_and_unaligned_data(coder: gf16.Kernel) -> None:
     kept = bytes(noise(2, 4 * 100 + 1))
     data = np.frombuffer(kept, dtype=np.uint8, offset=1).reshape(4, 100)
     assert np.array_equal(gf16.encode(data, 3, coder), gf16.encode(data.copy(), 3, coder))
+
+
+def test_the_longest_words_take_little_memory_beside_their_own(coder: gf16.Kernel) -> None:
+    shards = np.zeros((POINTS, 2 * gf16.COLUMNS), dtype=np.uint8)
+    present = np.arange(POINTS) < POINTS * 2 // 3
+    gf16.rebuild(shards[:, :2], present, POINTS * 2 // 3, coder)  # plans are kept
+    tracemalloc.start()
+    try:
+        gf16.rebuild(shards, present, POINTS * 2 // 3, coder)
+        assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_all_cores_give_what_one_gives(coder: gf16.Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
