@@ -1,4 +1,4 @@
-"""Connections of a server: capped in number, and cut when a request's headers dawdle (slow-loris).
+"""Connections of a server: capped in number and in memory, and cut when a request's headers dawdle (slow-loris).
 
 Where one more connection is more than there may be, the one that has waited longest for a request's headers makes room:
 whoever opens thousands and says nothing pushes out its own, while a reader that asks at once is heard.
@@ -6,17 +6,25 @@ whoever opens thousands and says nothing pushes out its own, while a reader that
 
 import asyncio
 import json
+import logging
 from collections import Counter
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from agents.net.limits import Limits
 from agents.net.messages import error_json
 
+log = logging.getLogger(__name__)
+
 MAX_HEADERS = 64
 """Of a request; each, and its line, has 8,190 bytes at most."""
+MAX_HEADER_BYTES = 32 << 10
+"""Of all of them together."""
+WAITING = 4
+"""Requests on one connection, one being answered, behind which nothing more is read."""
 
 _FULL_BODY = json.dumps(error_json("busy", "too many connections are open")).encode()
 _FULL = (
@@ -33,6 +41,9 @@ class GuardedConnection(RequestHandler):
         self._guard = guard
         self._host = ""
         self._admitted = self._left = False
+        self._begun: int | None = 0
+        """Bytes of headers that have not come whole; None: they have, and what comes may be a body."""
+        self._max_msg_queue_size, self._msg_queue_resume_size = WAITING, WAITING // 2
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -49,6 +60,7 @@ class GuardedConnection(RequestHandler):
         self._await(self._guard.limits.header_seconds)
 
     def _await(self, seconds: float) -> None:
+        self._begun = None if self._messages else 0
         self._deadline = asyncio.get_running_loop().call_later(seconds, self.cut)
         self._guard.waiting[self] = None
 
@@ -65,9 +77,22 @@ class GuardedConnection(RequestHandler):
             self._deadline = asyncio.get_running_loop().call_later(patience, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of a refused connection are dropped."""
-        if self._admitted:
-            super().data_received(data)
+        """Bytes of a refused connection are dropped; headers that are too many end it."""
+        if not self._admitted:
+            return
+        came = self._request_count
+        super().data_received(data)
+        if self._request_count > came:
+            self._begun = None
+        elif self._begun is not None:
+            self._begun += len(data)
+        if max([self._begun or 0, *(_header_bytes(message) for message, _ in self._messages)]) > MAX_HEADER_BYTES:
+            self.cut()
+
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        """What is no request fills no log."""
+        if not isinstance(options.get("exc_info"), HttpProcessingError):
+            super().log_exception(*args, **options)
 
     def eof_received(self) -> None:
         """The peer stopped sending."""
@@ -124,6 +149,11 @@ class GuardedConnection(RequestHandler):
             self._await(self._guard.limits.idle_seconds)
 
 
+def _header_bytes(message: Any) -> int:
+    """Of a request as it was parsed, or of what is none."""
+    return sum(len(name) + len(value) for name, value in getattr(message, "raw_headers", ()))
+
+
 class GuardedServer(web.Server):
     """aiohttp's low-level server over guarded connections."""
 
@@ -142,6 +172,7 @@ class GuardedServer(web.Server):
             loop=asyncio.get_running_loop(),
             access_log=None,
             auto_decompress=False,
+            logger=log,
             max_headers=MAX_HEADERS,
             lingering_time=self.limits.linger_seconds,
         )

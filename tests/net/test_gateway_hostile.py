@@ -145,11 +145,54 @@ def test_a_request_that_never_ends_is_cut_also_when_it_is_not_the_first() -> Non
         (b"GET /ipfs/..%2f..%2fetc%2fpasswd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"400"),
     ],
 )
-def test_what_is_no_request_is_refused_and_the_connection_ends(request_: bytes, status: bytes) -> None:
+def test_what_is_no_request_is_refused_and_the_connection_ends(
+    request_: bytes, status: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     async def story() -> None:
         shelf, _ = one_file(1)
         async with gateway(shelf, limits=replace(LIMITS, linger_seconds=0.1)) as url:
             assert (await raw(url, request_)).startswith(b"HTTP/1.1 " + status) or status == b"400"
+
+    asyncio.run(story())
+    assert not caplog.records, "it fills no log"
+
+
+@pytest.mark.parametrize("ends", [b"", b"\r\n"])
+def test_headers_that_are_too_many_together_end_the_connection(ends: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        shelf, path = one_file(1)
+        async with gateway(shelf) as url:
+            begun = time.monotonic()
+            head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode()
+            few, many = (b"".join(b"X-%d: %s\r\n" % (n, b"y" * 4000) for n in range(count)) for count in (7, 40))
+            assert (await raw(url, head + few + b"\r\n")).startswith(b"HTTP/1.1 200 ")
+            for pause, pieces in ((0.0, (head + many + ends,)), (0.05, (head + many[:30_000], many[30_000:] + ends))):
+                assert await raw(url, *pieces, pause=pause) == b""
+            assert time.monotonic() - begun < 5
+
+    asyncio.run(story())
+    assert not caplog.records
+
+
+def test_requests_that_wait_behind_an_answer_are_few_and_all_are_answered() -> None:
+    async def story() -> None:
+        shelf, path = one_file(64)
+        ask = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        async with gateway(shelf, limits=replace(LIMITS, idle_seconds=0.5)) as url:
+            host, port = url.removeprefix("http://").split(":")
+            with socket.socket() as reader:
+                reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                reader.setblocking(False)
+                loop = asyncio.get_running_loop()
+                await loop.sock_connect(reader, (host, int(port)))
+                sent = 0
+                with contextlib.suppress(TimeoutError):
+                    while sent < 100_000:
+                        await asyncio.wait_for(loop.sock_sendall(reader, ask * 1000), 0.3)
+                        sent += 1000
+                assert sent < 100_000, "nobody listens to more"
+            answers = await raw(url, ask * 20)
+            assert answers.count(b"HTTP/1.1 200 ") == 20
 
     asyncio.run(story())
 
