@@ -41,7 +41,7 @@ class Learner:
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
         self._free = asyncio.Semaphore(AT_ONCE)
         self._roots: defaultdict[Cid, dict[bytes, None]] = defaultdict(dict)
-        self._lists: defaultdict[bytes, dict[tuple[bytes, int], None]] = defaultdict(dict)
+        self._lists: dict[bytes, tuple[tuple[bytes, int], ...]] = {}
 
     async def close(self) -> None:
         """Stop."""
@@ -83,7 +83,9 @@ class Learner:
         if manifest.ipfs is not None:
             self._roots[manifest.ipfs][digest] = None
         for index, slot in enumerate(manifest.slots):
-            self._lists[slot.blocks][digest, index] = None
+            known = self._lists.get(slot.blocks, ())
+            if (digest, index) not in known:
+                self._lists[slot.blocks] = (*known, (digest, index))
 
     def knows(self, digest: bytes) -> bool:
         """Whether it is the digest of a manifest."""
@@ -104,7 +106,7 @@ class Learner:
 
     def listings(self, digest: bytes) -> Iterator[tuple[bytes, int]]:
         """(manifest, slot) of whatever names that block list: anybody may name it."""
-        return iter(list(self._lists.get(digest, ())))
+        return iter(self._lists.get(digest, ()))
 
     async def _learn(self, digest: bytes, effort: _Effort) -> None:
         try:
