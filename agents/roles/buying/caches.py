@@ -8,12 +8,13 @@ import json
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from agents.core.discovery.reputation import Candidate, Reputation, ranked
 from agents.core.discovery.summary import Summary, unsealed
-from agents.core.errors import BadData, PeerError
+from agents.core.errors import BadData, PeerError, StorageTrouble
 from agents.net.caches import CacheClient, Met
 from agents.net.endpoint import Peer
 from agents.net.errors import PeerDown, PeerLied
@@ -55,18 +56,17 @@ class Caches:
         """Forget caches that are not announced any more; have the summaries of some that are due."""
         listed = {peer.address: peer for peer in announced}
         self._summaries = _loaded(self._state, SUMMARY_KIND, _summary_of)
-        with self._state.transaction():
-            for address in self._known.keys() - listed.keys():
-                del self._known[address]
-                self._state.remove(KIND, address)
-            for address, peer in listed.items():
-                known = self._known.get(address)
-                if known is None or known.endpoint != peer.endpoint:
-                    # Another endpoint is another machine, but a liar's account stays a liar's.
-                    self._keep(peer, Known(peer.endpoint, known.reputation if known else Reputation()))
-                    self._drop(address)
-            for address in [each for each in self._summaries if each not in listed or not self._good(each)]:
+        for address in self._known.keys() - listed.keys():
+            del self._known[address]
+            self._forget(KIND, address)
+        for address, peer in listed.items():
+            known = self._known.setdefault(address, Known(peer.endpoint))
+            if known.endpoint != peer.endpoint:
+                # Another endpoint is another machine, but a liar's account stays a liar's.
+                self._keep(peer, Known(peer.endpoint, known.reputation))
                 self._drop(address)
+        for address in [each for each in self._summaries if each not in listed or not self._good(each)]:
+            self._drop(address)
         limit = asyncio.Semaphore(AT_ONCE)
         meeting = [asyncio.create_task(self._meet(listed[address], limit)) for address in self._due()]
         if meeting:
@@ -117,7 +117,7 @@ class Caches:
     def failed(self, cache: Peer, fault: Exception) -> None:
         """It sent bad bytes, or broke the protocol: left alone for long; or it was down, slow or refused: for a while."""
         now, why = self._clock(), str(fault)
-        log.info("%s is left alone: %s", cache.endpoint, why)
+        log.info("%s fails: %s", cache.endpoint, why)
         if isinstance(fault, PeerLied):
             self._change(cache, lambda seen: seen.lied(now, why))
         else:
@@ -159,7 +159,7 @@ class Caches:
     def _have(self, cache: Peer, met: Met) -> None:
         """Keep a summary; the least useful ones make room: of strangers before others, the largest first."""
         self._summaries[cache.address] = met.summary
-        self._state.save(SUMMARY_KIND, cache.address, met.sealed)
+        self._save(SUMMARY_KIND, cache.address, met.sealed)
         while sum(len(each.holdings.bits) for each in self._summaries.values()) > MOST_BYTES:
             self._drop(min(self._summaries, key=self._use))
 
@@ -168,7 +168,7 @@ class Caches:
 
     def _drop(self, address: str) -> None:
         if self._summaries.pop(address, None) is not None:
-            self._state.remove(SUMMARY_KIND, address)
+            self._forget(SUMMARY_KIND, address)
 
     # ---- what is remembered
 
@@ -181,7 +181,17 @@ class Caches:
         self._known[_name(cache)] = known
         if cache.address:
             record = {"endpoint": known.endpoint, "reputation": asdict(known.reputation)}
-            self._state.save(KIND, cache.address, json.dumps(record).encode())
+            self._save(KIND, cache.address, json.dumps(record).encode())
+
+    def _save(self, kind: str, key: str, record: bytes) -> None:
+        try:
+            self._state.save(kind, key, record)
+        except StorageTrouble as trouble:  # a full disk, or another reader's lock: no read ends for that
+            log.warning("what became of %s is not remembered: %s", key, trouble)
+
+    def _forget(self, kind: str, key: str) -> None:
+        with suppress(StorageTrouble):
+            self._state.remove(kind, key)
 
 
 def _name(cache: Peer) -> str:

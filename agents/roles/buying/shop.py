@@ -115,7 +115,7 @@ class Shop:
         said = self._caches.price(cache)
         if said is not None and price > said:
             await self._caches.ask_again(cache, price)
-            if self._ranked()[0] != cache:
+            if self._ranked()[:1] != [cache]:
                 raise PeerRefused(
                     cache.endpoint, 402, f"it asks {price} a byte where it said {said}: others are better"
                 )

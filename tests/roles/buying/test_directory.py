@@ -8,6 +8,7 @@ import pytest
 
 from agents.core.discovery.holdings import MAX_KEYS, Holdings, size_of
 from agents.core.discovery.summary import LIFETIME, Summary, sealed
+from agents.core.errors import DiskFull, PeerError
 from agents.net.caches import CacheClient, Met
 from agents.net.endpoint import Peer
 from agents.roles.buying import caches as buying
@@ -95,6 +96,23 @@ def test_what_cannot_be_read_of_what_was_remembered_is_forgotten(tmp_path: Path)
         caches = Caches(client, state, lambda: NOW)
         await caches.refresh(client.peers)
         assert client.asked == client.peers and len(caches.candidates([])) == 1
+        state.close()
+
+    asyncio.run(story())
+
+
+def test_a_disk_that_is_full_ends_no_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise DiskFull("The disk is full")
+
+    async def story() -> None:
+        state, client = StateStore(tmp_path / "reader.db"), Listed(2)
+        monkeypatch.setattr(state, "save", full)
+        monkeypatch.setattr(state, "remove", full)
+        caches = Caches(client, state, lambda: NOW)
+        await caches.refresh(client.peers)
+        caches.failed(client.peers[0], PeerError("is down"))
+        assert [peer.address for peer in caches.ranked([], 1, 0.0, 1)] == [client.peers[1].address]
         state.close()
 
     asyncio.run(story())
