@@ -32,7 +32,7 @@ ATTEMPTS = 20
 """How often one request is answered 402 before its cache is given up: a second each while a lane is being opened."""
 SETTLING = 30.0
 """Seconds that may take in all."""
-HANDING = 5.0
+HANDING = 10.0
 """Seconds a cache may take to take a voucher."""
 STALLED = 0.5
 """Seconds without a block after which everything is paid for that matched."""
