@@ -245,10 +245,6 @@ class Market(Contract):
         """The slot's challenge in ``period``. Raises Reverted while, or once, its block hash is out of reach."""
         return bytes(await self.view("challengeOf", slot_id, period))
 
-    async def is_proof_required(self, slot_id: bytes, period: int) -> bool:
-        """Whether the slot owes a proof in ``period``."""
-        return bool(await self.view("isProofRequired", slot_id, period))
-
     async def claimable(self, slot_id: bytes) -> int:
         """Base units the slot's host may claim."""
         return int(await self.view("claimable", slot_id))

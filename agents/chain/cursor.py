@@ -6,7 +6,6 @@ twice.
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -43,15 +42,6 @@ class Position:
     def head(self) -> BlockRef:
         """The newest block whose events were handed out."""
         return self.refs[-1]
-
-    def to_bytes(self) -> bytes:
-        """For the consumer's store."""
-        return json.dumps([[ref.number, ref.hash.hex()] for ref in self.refs]).encode()
-
-
-def position_from_bytes(stored: bytes) -> Position:
-    """The position in what :meth:`Position.to_bytes` made."""
-    return Position(tuple(BlockRef(number, bytes.fromhex(digest)) for number, digest in json.loads(stored)))
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,6 @@ from agents.core.errors import WrongChain
 
 NAME = "CacheDirectory"
 
-MAX_ENDPOINT_BYTES = 256
-"""Of an endpoint, on chain."""
-
 PAGE = 100
 """Caches asked for at once: with the longest endpoints still a small answer."""
 

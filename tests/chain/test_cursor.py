@@ -7,7 +7,7 @@ import pytest
 
 from agents.chain.anvil import Anvil, dev_account
 from agents.chain.contracts import Registry
-from agents.chain.cursor import Batch, EventCursor, Position, Reorged, position_from_bytes
+from agents.chain.cursor import Batch, EventCursor, Position, Reorged
 from agents.chain.deploy import Deployment
 from agents.chain.logs import market_decoder
 from agents.chain.rpc import Rpc, RpcError
@@ -47,7 +47,7 @@ async def read(cursor: EventCursor, story: Story) -> Story:
     return story
 
 
-def test_events_come_typed_in_order_and_once_across_restarts(anvil: Anvil) -> None:
+def test_events_come_typed_in_order_and_once_across_cursors(anvil: Anvil) -> None:
     async def check() -> None:
         async with Rpc(anvil.url) as rpc:
             made = await market_on(rpc)
@@ -60,12 +60,9 @@ def test_events_come_typed_in_order_and_once_across_restarts(anvil: Anvil) -> No
             assert registered.id == (await Registry(rpc, made.registry).provider_of(registered.provider)).id
             assert registered.at.timestamp > 0
             assert story.deposits == [1, 2, 3]
-            assert cursor.position is not None
-            # A restarted consumer goes on where its store says, and gets the rest only.
-            stored = position_from_bytes(cursor.position.to_bytes())
-            assert stored == cursor.position
+            # Another cursor goes on from the position of the first, and gets the rest only.
             await stake_more(rpc, made, 1, [4, 5])
-            await read(cursor_of(rpc, made, stored), story)
+            await read(cursor_of(rpc, made, cursor.position), story)
             assert story.deposits == [1, 2, 3, 4, 5]
             assert story.events == sorted(story.events, key=lambda event: event.at)
 

@@ -15,13 +15,14 @@ import pytest
 from agents.chain.anvil import Anvil, AnvilOptions, dev_account
 from agents.chain.blocks import latest
 from agents.chain.contracts import Market, Registry, Token
-from agents.chain.journal import FileJournal, MemoryJournal
+from agents.chain.journal import MemoryJournal
 from agents.chain.lane import KIND, RECHECK_BLOCKS
 from agents.chain.reverts import Reverted
 from agents.chain.rpc import Rpc, RpcError, to_hex
 from agents.chain.transactions import Call, entry_from_bytes, market_fees
 from agents.core.errors import DiskFull, NotEnoughGas, NotEnoughTokens
 from agents.core.units import TOKEN
+from agents.store.state import StateStore
 from tests.chain.ground import lane_of, market_on, twisted, until
 
 SOMEBODY = "0x000000000000000000000000000000000000bEEF"
@@ -310,8 +311,8 @@ def test_a_gap_in_the_nonces_is_filled() -> None:
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from agents.chain.journal import FileJournal
 from agents.chain.rpc import Rpc
+from agents.store.state import StateStore
 from tests.chain.ground import lane_of
 from tests.chain.test_lane import gift
 
@@ -327,7 +328,7 @@ async def main():
             os.kill(os.getpid(), signal.SIGKILL)
         return result
     rpc.call = call
-    await lane_of(rpc, 5, FileJournal(Path(place))).send(gift(7), "effect")
+    await lane_of(rpc, 5, StateStore(Path(place))).send(gift(7), "effect")
 
 asyncio.run(main())
 """
@@ -341,13 +342,13 @@ def test_a_process_killed_while_sending_sends_exactly_once(anvil: Anvil, tmp_pat
 
     async def resume() -> None:
         async with Rpc(anvil.url) as rpc:
-            lane = lane_of(rpc, 5, FileJournal(tmp_path))
+            lane = lane_of(rpc, 5, StateStore(tmp_path / "state"))
             assert await lane.resume() == ["effect"]
             await lane.send(gift(7), "effect")
             assert lane.pending() == []
 
     before = asyncio.run(state())
-    command = [sys.executable, "-c", KILLED, anvil.url, str(tmp_path), step]
+    command = [sys.executable, "-c", KILLED, anvil.url, str(tmp_path / "state"), step]
     ended = subprocess.run(command, timeout=120, check=False, env=os.environ | {"PYTHONPATH": os.getcwd()})
     assert ended.returncode == -signal.SIGKILL
     asyncio.run(resume())

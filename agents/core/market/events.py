@@ -4,7 +4,6 @@ The ledger and every agent's view are rebuilt from these alone.
 """
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 from agents.core.market.types import Ask, Content
 
@@ -242,8 +241,6 @@ class RequestClosed(Event):
     pots: int
 
 
-Kind = TypeVar("Kind", bound=Event)
-
 REGISTRY_EVENTS: tuple[type[Event], ...] = (
     Registered, EndpointChanged, Deposited, UnstakeStarted, Unbonded, Locked, Unlocked, Slashed, Credited, Withdrawn,
     Pulled,
@@ -256,17 +253,3 @@ MARKET_EVENTS: tuple[type[Event], ...] = (
     RequestExtended, ExtensionAccepted, FunderRefunded, RequestClosed,
 )  # fmt: skip
 """Every event of the Marketplace."""
-
-
-def event_from_abi(kind: type[Kind], values: dict[str, Any], at: EventPlace) -> Kind:
-    """An event from its ABI arguments by name (camelCase), structs as tuples, addresses as checksummed text."""
-    fields: dict[str, Any] = {_snake(name): value for name, value in values.items()}
-    if kind is StorageRequested:
-        fields["ask"] = Ask(*fields["ask"])
-        fields["content"] = Content(*fields["content"])
-    return kind(at=at, **fields)
-
-
-def _snake(name: str) -> str:
-    text = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
-    return "from_" if text == "from" else text
