@@ -42,21 +42,23 @@ class Purse:
         """By how much the limit is too low for what is owed."""
         return max(0, self.owed - self.limit)
 
+    @property
+    def due(self) -> bool:
+        """Whether to sign now, so that the voucher is there while the cache may still send: see SPARE."""
+        window = self.terms.window(self.signed)
+        spare = max(window // 4, min(window // 2, SPARE))
+        return self.owed - self.signed >= self.terms.cost(window - spare)
+
     def verify(self, size: int) -> "Purse":
         """The purse after ``size`` more bytes matched."""
         return replace(self, verified=self.verified + size, earned=self.earned + self.terms.cost(size))
 
     def next(self, *, last: bool = False) -> tuple["Purse", Voucher | None]:
-        """The voucher to sign now, if one is due, and the purse once it is signed.
+        """The voucher to sign now, if one is due or this was the ``last`` block, and the purse once it is signed.
 
-        One is due while the cache may still send for as long as it travels, and at the ``last`` block: see SPARE. Raises
-        NotEnough when the limit is reached.
+        Raises NotEnough when the limit is reached.
         """
-        if self.owed <= self.signed:
-            return self, None
-        window = self.terms.window(self.signed)
-        spare = max(window // 4, min(window // 2, SPARE))
-        if not last and self.owed - self.signed < self.terms.cost(window - spare):
+        if self.owed <= self.signed or not (last or self.due):
             return self, None
         amount = min(self.owed, self.limit)
         if amount <= self.signed:

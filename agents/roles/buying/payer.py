@@ -169,6 +169,8 @@ class LanePayer:
         self._opening = self._wallet.opening(self._lane, amount)
 
     def _sign(self, *, last: bool) -> str | None:
+        if not (last or self._purse.due):
+            return None  # at nearly every block, so without more ado
         before = self._purse.signed
         # The budget is of all lanes together, and another may have spent of it meanwhile.
         self._purse, voucher = replace(self._purse, limit=before + self._wallet.budget.left).next(last=last)
