@@ -19,8 +19,8 @@ class Item:
     """What a CID leads to.
 
     A ``file`` is the root of a public file's UnixFS tree (dag-pb; raw where one block is all of it), or a manifest
-    (dag-cbor), which stands for the sealed file. Its bytes are segments. A ``block`` is a single block of any kind: a leaf, a
-    tree's inner node, a block list.
+    (dag-cbor), which stands for the sealed file; an inner node of a tree is the root of a part of the file. Its bytes are
+    segments. A ``block`` is a single block of any kind: a leaf, a block list.
     """
 
     kind: Literal["block", "file"]
@@ -30,6 +30,8 @@ class Item:
     """Digest of the manifest; for files always."""
     name: str | None = None
     """The file's own name, of public files."""
+    start: int = 0
+    """Where a part begins in its file."""
 
 
 class Shelf(Protocol):

@@ -49,7 +49,9 @@ class MemoryShelf:
             tree = self.trees[digest] = tree_of(manifest, self.listed[digest], last)
             self._put_raw(self.files[digest][(manifest.blocks - 1) * BLOCK_BYTES :])
             for node in tree.inner:
-                self._put(node.cid, node.data)
+                part = tree.part(node.cid)
+                assert part is not None
+                self._put(node.cid, node.data, Item("file", len(part), digest, start=part.start))
             self.items[tree.root] = Item("file", manifest.size, digest, manifest.name)
         return manifest
 

@@ -281,22 +281,41 @@ def test_what_goes_wrong_behind_it_has_its_status(tmp_path: Path, trouble: Holdf
     run(shelf, story)
 
 
-def test_what_is_not_there_and_what_has_no_such_form(shelf: MemoryShelf, public: Manifest, tmp_path: Path) -> None:
-    inner = next(iter(shelf.trees[public.digest].inner)).cid
-    shelf.items[inner] = shelf.items.pop(inner)
-
+def test_what_is_not_there(shelf: MemoryShelf) -> None:
     async def story(session: aiohttp.ClientSession, url: str) -> None:
         for query in ("", "?format=raw", "?format=car"):
             async with session.get(f"{url}{Cid('dag-pb', bytes(32))}{query}") as answer:
                 assert answer.status == 404
-        deep = MemoryShelf()
-        deep.store(tmp_path, "deep", os.urandom(175 * BLOCK))
-        node = next(cid for cid, item in deep.items.items() if cid.codec == "dag-pb" and item.kind == "block")
-        async with gateway(deep) as other:
-            async with session.get(f"{other}/ipfs/{node}") as answer:
-                assert answer.status == 406
-            async with session.get(f"{other}/ipfs/{node}?format=raw") as answer:
-                assert (answer.status, digest_of(await answer.read())) == (200, node.digest)
+
+    run(shelf, story)
+
+
+def test_an_inner_node_is_the_root_of_a_part_of_the_file(tmp_path: Path) -> None:
+    shelf, data = MemoryShelf(), os.urandom(175 * BLOCK + 9)
+    tree = shelf.trees[shelf.store(tmp_path, "deep.txt", data).digest]
+    first, second = (node.cid for node in tree.inner if node.cid != tree.root)
+
+    async def story(session: aiohttp.ClientSession, url: str) -> None:
+        for node, part in ((first, data[: 174 * BLOCK]), (second, data[174 * BLOCK :])):
+            async with session.get(f"{url}{node}") as answer:
+                assert (answer.status, answer.headers["Content-Type"]) == (200, "application/octet-stream")
+                assert await answer.read() == part
+            async with session.get(f"{url}{node}", headers={"Range": "bytes=-70000"}) as answer:
+                assert await answer.read() == part[-70000:]
+            for query in ("", "&dag-scope=entity", "&car-dups=y", "&entity-bytes=0:*"):
+                async with session.get(f"{url}{node}?format=car{query}") as answer:
+                    car = await answer.read()
+                    assert answer.content_length == len(car)
+                roots, (top, *leaves) = blocks_of(car)
+                assert roots == [node] == [top.cid]
+                assert b"".join(leaf.data for leaf in leaves) == part
+            async with session.get(f"{url}{node}?format=car&entity-bytes=-9:*") as answer:
+                _, (_, leaf) = blocks_of(await answer.read())
+                assert leaf.data == part[-(len(part) % BLOCK or BLOCK) :]
+            async with session.get(f"{url}{node}?format=raw") as answer:
+                assert digest_of(await answer.read()) == node.digest
+            async with session.get(f"{url}{node}?format=car&entity-bytes={len(part)}:*") as answer:
+                assert answer.status == 400
 
     run(shelf, story)
 

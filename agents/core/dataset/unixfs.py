@@ -86,6 +86,14 @@ class FileTree:
         place = self._places.get(digest)
         return None if place is None else self._node(*place)
 
+    def part(self, root: Cid) -> range | None:
+        """The bytes below an inner node, as which it is a file of its own; below the last of equal ones."""
+        place = self._places.get(root.digest)
+        if place is None:
+            return None
+        reach = BLOCK_BYTES * LINKS ** place[0]
+        return range(place[1] * reach, min((place[1] + 1) * reach, self.size))
+
     @property
     def inner(self) -> Iterator[Inner]:
         """Every inner node, from the bottom to the root."""
@@ -93,13 +101,20 @@ class FileTree:
             for index in range(len(self._levels[level])):
                 yield Inner(self._cid(level, index), self._node(level, index))
 
-    def walk(self, first: int = 0, last: int | None = None, once: bool = False) -> Iterator[Leaf | Inner]:
+    def walk(
+        self, first: int = 0, last: int | None = None, once: bool = False, root: Cid | None = None
+    ) -> Iterator[Leaf | Inner]:
         """What verifies leaves ``first`` to ``last`` (to the end), depth first, parents before their children.
 
-        ``once``: what was given already is not given again.
+        ``once``: what was given already is not given again. ``root``: an inner node above all of them, from which to start.
         """
         end = len(self.leaves) - 1 if last is None else last
-        yield from self._walk(len(self._levels) - 1, 0, first, end, once)
+        top = self._top(root)
+        yield from self._walk(top, first // LINKS**top, first, end, once)
+
+    def _top(self, root: Cid | None) -> int:
+        """The level of a walk's start."""
+        return len(self._levels) - 1 if root is None or root.codec == "raw" else self._places[root.digest][0]
 
     def _walk(self, level: int, index: int, first: int, last: int, once: bool) -> Iterator[Leaf | Inner]:
         twin = self.twins[level] if once else None
@@ -116,10 +131,12 @@ class FileTree:
             if child * reach <= last and first < (child + 1) * reach:
                 yield from self._walk(level - 1, child, first, last, once)
 
-    def sizes(self, first: int = 0, last: int | None = None, once: bool = False) -> Iterator[tuple[int, int]]:
+    def sizes(
+        self, first: int = 0, last: int | None = None, once: bool = False, root: Cid | None = None
+    ) -> Iterator[tuple[int, int]]:
         """(blocks, bytes of each) of what `walk` gives, without walking: its nodes are of few sizes."""
         end = len(self.leaves) - 1 if last is None else last
-        for level, nodes in enumerate(self._levels):
+        for level, nodes in enumerate(self._levels[: self._top(root) + 1]):
             begin, stop = first // LINKS**level, end // LINKS**level
             twin = self.twins[level] if once else None
             count = stop - begin + 1 if twin is None else int(np.count_nonzero(twin[begin : stop + 1] < begin))

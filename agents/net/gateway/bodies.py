@@ -63,16 +63,16 @@ def car_of_block(cid: Cid, data: bytes) -> Body:
     return _framed(header([cid]), [(section_head(cid, len(data)), data)])
 
 
-def car_of_tree(shelf: Shelf, dataset: bytes, tree: FileTree, part: range, once: bool) -> Body:
-    """A CAR of what verifies bytes ``part`` of a public file; ``once``: with no block twice."""
+def car_of_tree(shelf: Shelf, dataset: bytes, tree: FileTree, root: Cid, part: range, once: bool) -> Body:
+    """A CAR of what verifies bytes ``part`` of a public file below ``root``; ``once``: with no block twice."""
     first, last = part.start // BLOCK_BYTES, (part.stop - 1) // BLOCK_BYTES
     whole = range(first * BLOCK_BYTES, min((last + 1) * BLOCK_BYTES, tree.size))
-    head, sizes = header([tree.root]), list(tree.sizes(first, last, once))
+    head, sizes = header([root]), list(tree.sizes(first, last, once, root))
 
     async def pieces(step: int) -> Pieces:
         framing = head
         with _segments(shelf, dataset, whole.stop) as segments:
-            for node in tree.walk(first, last, once):
+            for node in tree.walk(first, last, once, root):
                 if isinstance(node, Inner):
                     yield framing + section_head(node.cid, len(node.data)), node.data
                 else:

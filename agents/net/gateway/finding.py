@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from agents.core.dataset.cid import Cid
 from agents.net.gateway.asking import Asked
@@ -52,9 +51,8 @@ class Finder:
             raise Refusal(404, "not found", "this is no manifest")
         whole = asked.form == "sealed" or (asked.form == "file" and cid.codec != "dag-cbor")
         if whole and item.kind == "file" and item.dataset:
-            return _part(headers, item.size, wanted, partial(of_file, self._shelf, item.dataset))
-        if asked.form == "file" and cid.codec == "dag-pb":
-            raise Refusal(406, "format", "this is a node of a file's tree: ask for format=raw or format=car")
+            dataset = item.dataset
+            return _part(headers, item.size, wanted, lambda part: of_file(self._shelf, dataset, _shifted(part, item)))
         data = await self._shelf.block(cid)
         return _part(headers, len(data), wanted, lambda part: plain(data[part.start : part.stop]))
 
@@ -64,7 +62,7 @@ class Finder:
             tree = await self._shelf.tree(item.dataset)
             if asked.once:
                 await asyncio.to_thread(lambda: tree.twins)  # of a large file for the first time: for seconds
-            return car_of_tree(self._shelf, item.dataset, tree, part, asked.once)
+            return car_of_tree(self._shelf, item.dataset, tree, cid, _shifted(part, item), asked.once)
         return car_of_block(cid, await self._shelf.block(cid))
 
 
@@ -78,6 +76,11 @@ def _part(headers: dict[str, str], size: int, wanted: str | None, body: Callable
         return Found(200, headers, body(range(size)))
     headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
     return Found(206, headers, body(part))
+
+
+def _shifted(part: range, item: Item) -> range:
+    """The same bytes by their places in the file that ``item`` may be a part of."""
+    return range(item.start + part.start, item.start + part.stop)
 
 
 def _bytes_of(asked: Asked, size: int) -> range:

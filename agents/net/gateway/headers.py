@@ -4,7 +4,7 @@ import mimetypes
 from functools import lru_cache
 from urllib.parse import quote
 
-from agents.core.dataset.cid import Cid, Codec
+from agents.core.dataset.cid import Cid
 from agents.net.gateway.asking import CAR, RAW, Asked
 from agents.net.messages import MANIFEST_HEADER
 
@@ -13,11 +13,7 @@ FOR_EVER = "public, max-age=29030400, immutable"
 
 _TYPES = mimetypes.MimeTypes()
 """Python's own table: the machine's may know fewer types, or others."""
-_BLOCK_TYPES: dict[Codec, str] = {
-    "raw": "application/octet-stream",
-    "dag-cbor": "application/vnd.ipld.dag-cbor",
-    "dag-pb": "application/vnd.ipld.dag-pb",
-}
+_BYTES, _CBOR = "application/octet-stream", "application/vnd.ipld.dag-cbor"
 
 OPEN = {
     "Access-Control-Allow-Origin": "*",
@@ -69,13 +65,13 @@ def _content_type(asked: Asked, name: str | None) -> str:
     if asked.form == "raw":
         return RAW
     if asked.form == "sealed":
-        return _BLOCK_TYPES["raw"]
+        return _BYTES
     named = asked.filename or name
     if named is None:
-        return _BLOCK_TYPES[asked.cid.codec] if asked.cid is not None else _BLOCK_TYPES["raw"]
+        return _CBOR if asked.cid is not None and asked.cid.codec == "dag-cbor" else _BYTES
     kind, packed = _TYPES.guess_type(named, strict=False)
     if kind is None or packed is not None:
-        return _BLOCK_TYPES["raw"]
+        return _BYTES
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 

@@ -10,7 +10,7 @@ GET         /v1/offer                                                          w
 POST        /v1/vouchers                                                       a voucher, while a body streams
 ==========  =================================================================  ====================================
 
-A CAR of a manifest is the manifest alone, as that of any block that is no UnixFS root: its digests are no links.
+A CAR of a manifest is the manifest alone, as that of any block that is no UnixFS node: its digests are no links.
 """
 
 import asyncio

@@ -125,16 +125,13 @@ class CachingShelf:
         dataset, manifest = place.dataset.digest, place.dataset.manifest
         if place.kind in ("manifest", "root"):
             return Item("file", manifest.size, dataset, manifest.name or None)
-        return Item("block", await self._size(place, cid), dataset)
-
-    async def _size(self, place: Place, cid: Cid) -> int:
-        if place.kind == "leaf":
-            return BLOCK_BYTES
+        if place.kind == "node":
+            part = (await self._catalogue.tree(place.dataset)).part(cid)
+            return Item("file", len(part), dataset, start=part.start) if part is not None else None
         if place.kind == "list":
-            return block_list_bytes(place.dataset.manifest.blocks_per_slot)
-        if place.kind == "last":
-            return place.dataset.manifest.size - place.number * BLOCK_BYTES
-        return len(await self._document(place, cid.digest))
+            return Item("block", block_list_bytes(manifest.blocks_per_slot), dataset)
+        size = BLOCK_BYTES if place.kind == "leaf" else manifest.size - place.number * BLOCK_BYTES
+        return Item("block", size, dataset)
 
     def has_block(self, cid: Cid) -> bool:
         """As Shelf."""
