@@ -50,7 +50,7 @@ async def counter(
     selling = Selling(offer, chain, book, debts, clock)
     stack.push_async_callback(selling.close)
     # What a lane is opened for is worth a redemption.
-    least = terms.cost(terms.interval) // 2 if least is None else least
+    least = terms.opening if least is None else least
     return Counter(selling, Redeemer(selling, chain, book, worth, least, clock))
 
 

@@ -6,7 +6,8 @@ follows from what the party's lanes paid, as in one lane. Being a new party take
 `Terms.minimal_deposit` that no lane keeps, or a grant by who has one: the payer answers for all readers it gave grants.
 
 What a party owes shortens its interval and no more: a lane that overlaps another, or a bad reader among a sponsor's many,
-stops nobody else before a whole interval is gone.
+stops nobody else before the interval is gone. Before a lane is open it is served half a first interval at least, for which it
+is opened (`Terms.opening`), or nothing: less would be lost to the cache and of no use to the reader.
 """
 
 from collections import defaultdict
@@ -64,11 +65,14 @@ class Credit:
         if risk is not None:
             self._add(risk, -1)
 
+    def exposed(self, lane: bytes) -> int:
+        """What the lane of this id may leave unpaid."""
+        return self._risks[lane].exposed if lane in self._risks else 0
+
     def left(self, lane: Lane) -> int:
         """Base units that may be owed in ``lane``, beyond what is sure, for all that its parties owe in others."""
-        own = self._risks.get(lane.id)
-        mine = own.exposed if own else 0
-        return min(self._interval(party) + mine - self._exposed(party) for party in {lane.reader, lane.payer})
+        own = self.exposed(lane.id)
+        return min(self._interval(party) - (self._owed(party) - own) for party in {lane.reader, lane.payer})
 
     def _add(self, risk: Risk, sign: int) -> None:
         for party in risk.parties:
@@ -81,5 +85,5 @@ class Credit:
     def _interval(self, party: str) -> int:
         return self._terms.cost(self._terms.window(self._sums[party].paid if party in self._sums else 0))
 
-    def _exposed(self, party: str) -> int:
+    def _owed(self, party: str) -> int:
         return self._sums[party].exposed if party in self._sums else 0

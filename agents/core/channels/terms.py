@@ -71,6 +71,11 @@ class Terms:
             max_interval=min(self.max_interval, DEFAULT_MAX_INTERVAL),
         )
 
+    @property
+    def opening(self) -> int:
+        """Base units signed for which a cache has a lane opened: half of a first interval."""
+        return self.cost(self.interval) // 2
+
     def cost(self, size: int) -> int:
         """Base units for ``size`` bytes."""
         return size * self.price

@@ -98,10 +98,14 @@ class Till:
         """What would be lost if the payer's other lanes took all of its pool: one deposit is behind many signatures."""
         return max(0, self.owed - self.sure)
 
-    @property
-    def risk(self) -> Risk:
-        """What it says of its reader and its payer."""
-        return Risk(self.lane.reader, self.lane.payer, self.sure, self.exposed)
+    def risk(self, active: bool = False) -> Risk:
+        """What it says of its reader and its payer.
+
+        While it is read before it is open, as if it owed what it takes to be opened: of many that begin at once, none would
+        come that far.
+        """
+        begun = self.terms.opening if active and not self.cover.secured else 0
+        return Risk(self.lane.reader, self.lane.payer, self.sure, max(self.exposed, begun))
 
     @property
     def lapsed(self) -> Risk:
@@ -111,10 +115,10 @@ class Till:
 
     @property
     def ahead(self) -> int:
-        """Bytes served ahead."""
-        if self.cover.closes_at:
+        """Bytes served ahead; before it is open, none rather than fewer than it takes to be opened."""
+        if self.cover.closes_at or self.credit < (0 if self.cover.secured else self.terms.opening):
             return 0
-        return min(self.terms.window(self.sure), max(0, self.credit) // self.terms.price)
+        return min(self.terms.window(self.sure), self.credit // self.terms.price)
 
     def accept(self, signed: SignedVoucher, signer: str) -> "Till":
         """The till with a voucher that ``signer`` signed. The one it has already changes nothing.

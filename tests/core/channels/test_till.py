@@ -126,6 +126,19 @@ def test_what_is_owed_elsewhere_is_served_less_ahead() -> None:
         assert paid_up(account, 5 * PRICE).room(NOW) == 5, "what was signed before is no credit"
 
 
+def test_before_a_lane_is_open_it_is_served_so_far_that_it_can_be_opened_or_not_at_all() -> None:
+    half = MIB * PRICE // 2
+    assert replace(till(DEPOSITED), credit=half).room(NOW) == MIB // 2
+    account = replace(till(DEPOSITED), credit=half - 1)
+    assert (account.room(NOW), account.halt(NOW)) == (0, Halt.DEBT)
+    assert replace(till(), credit=half - 1).room(NOW) == MIB // 2 - 1
+    # Whoever begins has that much to itself.
+    begun = till(DEPOSITED)
+    assert (begun.risk().exposed, begun.risk(active=True).exposed) == (0, half)
+    assert begun.take(MIB, NOW).risk(active=True).exposed == MIB * PRICE
+    assert begun.seen(OPEN).risk(active=True).exposed == 0
+
+
 def test_each_voucher_makes_room_for_an_interval_more() -> None:
     account = paid_up(till().take(MIB, NOW), MIB * PRICE)
     assert account.room(NOW) == 2 * MIB
