@@ -16,6 +16,22 @@ FLAGS = types.Array(types.uint8, 1, "C", readonly=True)
 TOTALS = types.Array(types.int64, 1, "C")
 
 
+@njit(inline="always")
+def _keep(links: Any, here: Any, held: Any, used: Any, capacity: Any, thing: Any) -> Any:
+    """Keep ``thing``, and give up the oldest for it: bytes used then, and whether any had to go."""
+    root, evicted = held.shape[0], False
+    push(links, root, thing)
+    here[thing] = True
+    used += held[thing]
+    while used > capacity:
+        oldest = next_to_go(links, root)
+        drop(links, oldest)
+        here[oldest] = False
+        used -= held[oldest]
+        evicted = True
+    return used, evicted
+
+
 @njit(
     types.void(WORDS, WORDS, WORDS, FLAGS, types.int64, types.int64, WORDS, WORDS, types.int64, TOTALS, TOTALS),
     cache=True,
@@ -36,48 +52,45 @@ def replay(
 ) -> None:
     """Fill ``hits`` and ``hit_bytes`` of the requests from the ``first`` on, one entry an expert.
 
-    ``objects`` are numbered from 0; ``ordinals`` say which of its object's requests each is. Before the ``branch`` every
-    request is offered to memory that really was, as ``admitted`` says; from there on what the expert admits. A cache of
-    ``capacity`` bytes starts empty; until it was full once, whatever must have been admitted earlier counts as being
-    there. Once it was full it holds what the real one does: both are LRU.
+    ``objects`` are numbered from 0; ``ordinals`` say which of its object's requests each is. Before the ``branch``, which is
+    not after the ``first``, every request is offered to memory that really was, as ``admitted`` says; from there on what the
+    expert admits. A cache of ``capacity`` bytes starts empty; until it was full once, whatever must have been admitted
+    earlier counts as being there. Once it was full it holds what the real one does: both are LRU.
     """
     things = np.int64(0)
     for at in range(objects.shape[0]):
         things = max(things, objects[at] + 1)
-    links = np.zeros((things + 1, 2), np.int32)
-    held = np.zeros(things, np.int64)  # bytes of each object that is held
-    here = np.zeros(things, np.bool_)
+    held = np.zeros(things, np.int64)  # bytes of each object
+    real, really = np.zeros((things + 1, 2), np.int32), np.zeros(things, np.bool_)
+    real[things, 0] = things
+    real[things, 1] = things
+    used, full = np.int64(0), False
+    for at in range(objects.shape[0]):
+        thing, size = objects[at], sizes[at]
+        held[thing] = size
+        if at >= branch:
+            continue
+        if really[thing]:
+            drop(real, thing)
+            push(real, things, thing)
+        elif admitted[at] != 0 and size <= capacity:
+            used, evicted = _keep(real, really, held, used, capacity, thing)
+            full = full or evicted
     for expert in range(hits.shape[0]):
-        links[things, 0] = things
-        links[things, 1] = things
-        here[:] = False
-        used = np.int64(0)
-        full = False
+        links, here = real.copy(), really.copy()
+        using, filled = used, full
         hits[expert] = 0
         hit_bytes[expert] = 0
-        for at in range(objects.shape[0]):
-            thing = objects[at]
-            size = sizes[at]
+        for at in range(branch, objects.shape[0]):
+            thing, size = objects[at], sizes[at]
             hit = here[thing]
             if hit:
                 drop(links, thing)
                 push(links, things, thing)
-            elif size > capacity:
-                hit = False
-            elif (at < branch and admitted[at] != 0) or (
-                at >= branch and ordinals[at] >= frequencies[expert] and size < bounds[expert]
-            ):
-                hit = not full and ordinals[at] > frequencies[expert]
-                push(links, things, thing)
-                here[thing] = True
-                held[thing] = size
-                used += size
-                while used > capacity:
-                    oldest = next_to_go(links, things)
-                    drop(links, oldest)
-                    here[oldest] = False
-                    used -= held[oldest]
-                    full = True
+            elif ordinals[at] >= frequencies[expert] and size < bounds[expert] and size <= capacity:
+                hit = not filled and ordinals[at] > frequencies[expert]
+                using, evicted = _keep(links, here, held, using, capacity, thing)
+                filled = filled or evicted
             if hit and at >= first:
                 hits[expert] += 1
                 hit_bytes[expert] += size

@@ -25,3 +25,14 @@ def miniatures() -> Callable[..., None]:
         return replay  # type: ignore[no-any-return]
 
     return despite_damage(load)
+
+
+def number() -> Callable[..., int]:
+    """`agents.kernels.numbering.number`."""
+
+    def load() -> Callable[..., int]:
+        from agents.kernels.numbering import number
+
+        return number  # type: ignore[no-any-return]
+
+    return despite_damage(load)

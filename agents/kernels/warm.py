@@ -20,6 +20,7 @@ def warm() -> list[str]:
     caches.warm()
     repeats.repeats()
     repeats.miniatures()
+    repeats.number()
     names = [name for name, form in FORMS.items() if form.supported()]
     scalars = from_ints(range(1, 65))
     for name in names:

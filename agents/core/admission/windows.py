@@ -9,7 +9,7 @@ import numpy as np
 from agents.core.admission.experts import EXPERTS
 from agents.core.admission.features import Features, measure
 from agents.core.admission.objectives import Tally
-from agents.kernels.repeats import miniatures
+from agents.kernels.repeats import miniatures, number
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +78,9 @@ def window(
 
     ``bounds``: the time from which on miniatures admit by themselves, and that at which the window begins.
     """
-    objects, times = np.unique(keys, return_inverse=True)[1], np.ascontiguousarray(times, np.int64)
-    objects, sizes, ordinals = (np.ascontiguousarray(part, np.int64) for part in (objects, sizes, ordinals))
+    keys, sizes, ordinals, times = (np.ascontiguousarray(part, np.int64) for part in (keys, sizes, ordinals, times))
+    objects = np.empty_like(keys)
+    number()(keys, objects)
     branch, first = (int(at) for at in np.searchsorted(times, bounds))
     return Window(
         objects,

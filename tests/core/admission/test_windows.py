@@ -9,6 +9,7 @@ from agents.core.admission.experts import EXPERTS, Expert
 from agents.core.admission.objectives import Tally
 from agents.core.admission.policy import Found, Static
 from agents.core.admission.windows import Window, window
+from agents.kernels.repeats import number
 
 CAPACITY = 400_000
 WINDOW = 2_000
@@ -76,6 +77,13 @@ def test_keys_are_any_numbers() -> None:
     plain, others = (seen(objects, sizes, ordinals, 3_000, keys) for keys in (1, -(2**40) + 1))
     assert (plain.miniature([1, 8]) == others.miniature([1, 8])).all()
     assert plain.features == others.features
+
+
+@pytest.mark.parametrize("keys", [[], [5], [0, -1, 0, 2**63 - 1, -(2**63), -1], [at * 2**40 for at in range(500)] * 2])
+def test_objects_are_numbered_in_the_order_in_which_they_first_come(keys: list[int]) -> None:
+    numbers = np.empty(len(keys), np.int64)
+    assert number()(np.array(keys, np.int64), numbers) == len(set(keys))
+    assert numbers.tolist() == [list(dict.fromkeys(keys)).index(key) for key in keys]
 
 
 def test_a_miniature_starts_from_what_memory_really_held() -> None:
