@@ -10,6 +10,10 @@ traffic looked, and says which expert is in force in the next::
 
 Where the traffic does not look any more as it did when experts were chosen for it, the best of the cluster that it
 resembles now is put in force at once, and the next window is looked at again, which has nothing of the old traffic.
+
+Nothing has to be tried where side information is complete. Of hits miniatures tell for every expert what it would have made
+of the window, starting from what memory really held: a round of one is a round of all. Then the best is put in force after
+every window, of the cluster's experts and those around the one in force, and the only stage is following.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from agents.core.admission.clusters import TOLERANCE
-from agents.core.admission.experts import Expert
+from agents.core.admission.experts import Expert, beside
 from agents.core.admission.features import Features
 from agents.core.admission.identification import DELTA, LEAST_VARIANCE, MOST_ROUNDS, Identification
 from agents.core.admission.model import Model
@@ -40,6 +44,8 @@ class Stage(Enum):
     """Candidates are deployed in turn, a window each."""
     DEPLOYED = "deployed"
     """One expert stays in force."""
+    FOLLOWING = "following"
+    """In every window that expert is in force which would have been best in the one before."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,8 @@ class Lengths:
 WINDOW_SHARE = 0.25
 WARM_UP_SHARE = 0.25
 """Of the epoch."""
-HISTORY = 12
-LEAD = 4
+HISTORY = 24
+LEAD = 6
 """Windows."""
 
 EPOCH = 16_000
@@ -133,9 +139,10 @@ class Controller:
 
     def begin(self) -> State:
         """Before the first request: the expert that is best over all clusters."""
-        rewards = self.rules.objective.reward(self.model.clusters.shares).mean(axis=0)
-        stage = Stage.WARMING if self.lengths.warm_up else Stage.COLLECTING
-        return State(stage, int(np.argmax(rewards)), self.lengths.warm_up)
+        expert = int(np.argmax(self.rules.objective.reward(self.model.clusters.shares).mean(axis=0)))
+        if self.rules.miniatures and self.rules.objective.hits_alone:
+            return State(Stage.FOLLOWING, expert, 0)
+        return State(Stage.WARMING if self.lengths.warm_up else Stage.COLLECTING, expert, self.lengths.warm_up)
 
     def expert(self, state: State) -> Expert:
         """The one in force."""
@@ -143,6 +150,8 @@ class Controller:
 
     def step(self, state: State, seen: Window) -> State:
         """What follows a window of requests."""
+        if state.stage is Stage.FOLLOWING:
+            return self._followed(state, seen)
         state = replace(state, left=state.left - self.lengths.window)
         if state.stage is Stage.WARMING:
             return state if state.left > 0 else replace(state, stage=Stage.COLLECTING)
@@ -156,28 +165,34 @@ class Controller:
             return self._tried(state, seen)
         return state if state.left > 0 else self._chosen(state, seen)
 
+    def _followed(self, state: State, seen: Window) -> State:
+        """The best by miniatures goes in force, of those that are likely to be best now.
+
+        Those around the one in force are among them, as the traffic may be of a kind that training had none of.
+        """
+        candidates = tuple(dict.fromkeys((state.expert, *beside(state.expert), *self._alike(seen).tolist())))
+        rewards = seen.miniature(candidates) @ np.array(self.rules.objective.weights[:2])
+        best = candidates[int(np.argmax(rewards))]
+        return replace(state, expert=best, candidates=candidates, looks=state.looks + 1)
+
+    def _alike(self, seen: Window) -> Any:
+        """Experts that may be best on traffic of the cluster that this resembles, the best first."""
+        clusters = self.model.clusters
+        return clusters.candidates(clusters.nearest(seen.features), self.rules.objective)
+
     def _candidates(self, state: State, seen: Window) -> tuple[int, ...]:
         """Of the cluster that the traffic resembles, the best first.
 
-        Where miniatures may be used, the expert in force and the one that they show to be best stand beside them, as the
-        traffic may be of a kind that training had none of, and those that are clearly worse go.
+        Where miniatures may be used, the expert in force stands beside them, and those that are clearly worse go.
         """
-        clusters, objective = self.model.clusters, self.rules.objective
-        found = clusters.candidates(clusters.nearest(seen.features), objective)
+        found = self._alike(seen)
         if self.rules.miniatures:
-            found = np.unique([*found, state.expert, *self._surprise(seen)])
+            found = np.unique([*found, state.expert])
             rewards = self._estimates(state.expert, seen, found)[0]
             order = np.argsort(-rewards, kind="stable")
             best = rewards[order[0]]
             found = found[order[rewards[order] >= best - self.rules.tolerance * abs(best)]]
         return tuple(int(expert) for expert in found)
-
-    def _surprise(self, seen: Window) -> list[int]:
-        """The best of all experts by miniatures; none where the objective heeds what they do not tell."""
-        weights = np.array(self.rules.objective.weights)
-        if weights[2:].any():
-            return []
-        return [int(np.argmax(seen.miniature(range(len(self.model.experts))) @ weights[:2]))]
 
     def _estimates(self, expert: int, seen: Window, candidates: Any) -> tuple[Any, Any]:
         """Rewards of ``candidates`` (k,) in a window with ``expert``, one of them, in force, and their variances."""

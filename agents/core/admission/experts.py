@@ -33,3 +33,10 @@ SIZES = (10 * KB, 20 * KB, 50 * KB, 100 * KB, 500 * KB, SEGMENT_BYTES + 1)
 
 EXPERTS = tuple(Expert(frequency, size) for frequency in FREQUENCIES for size in SIZES)
 """Those of the paper, in the order of every array that has an entry an expert."""
+
+
+def beside(at: int) -> tuple[int, ...]:
+    """The positions in EXPERTS that are one step in frequency or in size from position ``at``."""
+    frequency, size = divmod(at, len(SIZES))
+    steps = ((frequency - 1, size), (frequency + 1, size), (frequency, size - 1), (frequency, size + 1))
+    return tuple(f * len(SIZES) + s for f, s in steps if 0 <= f < len(FREQUENCIES) and 0 <= s < len(SIZES))

@@ -52,6 +52,11 @@ class Objective:
     base: float = 0.0
     """What is had whatever the shares are."""
 
+    @property
+    def hits_alone(self) -> bool:
+        """Whether nothing counts but what memory serves."""
+        return not any(self.weights[2:])
+
     def reward(self, shares: Any) -> Any:
         """Of ``shares`` (..., 4): (...)."""
         return shares @ np.array(self.weights) + self.base

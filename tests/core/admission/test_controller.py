@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agents.core.admission.controller import Controller, Lengths, Rules, Stage, State, lengths
-from agents.core.admission.experts import EXPERTS
+from agents.core.admission.experts import EXPERTS, beside
 from agents.core.admission.features import Features
 from agents.core.admission.objectives import BYTE_HITS, Tally
 from agents.core.errors import Misuse
@@ -16,6 +16,8 @@ from tests.core.admission.models import features, knowing
 NEAR, FAR = features(0.1), features(2.0, size=500_000.0, small=0.1)
 LENGTHS = Lengths(epoch=200, window=10, warm_up=20, history=40, lead=40)
 PAPER = Rules(miniatures=False)
+MIXED = replace(BYTE_HITS, weights=(0.0, 1.0, -1e-6, 0.0))
+"""Miniatures do not tell all that it heeds."""
 
 
 @dataclass(frozen=True)
@@ -83,21 +85,41 @@ def test_rounds_end_with_the_better_of_the_candidates() -> None:
     for better in (3, 9):
         shifted = rewards.copy()
         shifted[better] += 0.002
-        steps = controller(Rules(tolerance=0.05))
+        steps = controller(Rules(MIXED, tolerance=0.05))
         shares = [Seen(NEAR, shifted, 40)] * 30
         assert after(steps, shares)[20].expert == better
 
 
-def test_miniatures_leave_no_candidate_that_is_worse_and_add_one_that_is_better() -> None:
+def test_miniatures_leave_no_candidate_that_is_worse() -> None:
     rewards = np.full(36, 0.2)
     rewards[[3, 9, 22]] = 0.30, 0.40, 0.41
-    precise = controller(Rules(tolerance=0.03))
-    chosen = after(precise, [Seen(NEAR, rewards)] * 3)[-1]
-    assert 22 in chosen.candidates and 3 not in chosen.candidates
-    # Of an objective that needs more than miniatures tell, only the cluster's are asked.
-    mixed = replace(BYTE_HITS, weights=(0.0, 1.0, -0.1, 0.0))
-    chosen = after(controller(Rules(mixed, tolerance=0.03)), [Seen(NEAR, rewards)] * 3)[-1]
-    assert 22 not in chosen.candidates
+    chosen = after(controller(Rules(MIXED, tolerance=0.03)), [Seen(NEAR, rewards)] * 3)[-1]
+    assert chosen.candidates == (9,)
+
+
+def test_of_hits_nothing_is_tried_and_the_best_of_a_window_is_in_force_in_the_next() -> None:
+    steps = controller(Rules())
+    rewards = np.linspace(0.1, 0.2, 36)
+    first, second = (np.where(np.arange(36) == best, 0.5, rewards) for best in (9, 3))
+    states = after(steps, [Seen(NEAR, first), Seen(NEAR, first), Seen(NEAR, second), Seen(FAR, second)])
+    assert [state.expert for state in states][1:] == [9, 9, 3, 3]
+    assert {state.stage for state in states} == {Stage.FOLLOWING} and states[-1].looks == 4
+
+
+def test_the_best_is_sought_in_the_cluster_and_around_the_expert_in_force() -> None:
+    steps = controller(Rules(), best=([0], [35]))
+    rewards = np.zeros(36)
+    rewards[14], rewards[0] = 0.5, 0.1
+    states = after(steps, [Seen(NEAR, rewards)] * 3, State(Stage.FOLLOWING, 0, 0))
+    assert set(states[1].candidates) == {0, *beside(0)} and states[-1].expert == 0, "14 is far from both"
+    rewards[[1, 2, 8]] = 0.2, 0.3, 0.4
+    climbs = after(steps, [Seen(NEAR, rewards)] * 5, State(Stage.FOLLOWING, 0, 0))
+    assert [state.expert for state in climbs] == [0, 1, 2, 8, 14, 14]
+
+
+def test_of_experts_that_do_equally_well_the_one_in_force_stays() -> None:
+    states = after(controller(Rules()), [Seen(NEAR, np.full(36, 0.3))] * 3, State(Stage.FOLLOWING, 20, 0))
+    assert [state.expert for state in states] == [20] * 4
 
 
 def test_the_same_windows_give_the_same_experts() -> None:
@@ -107,10 +129,10 @@ def test_the_same_windows_give_the_same_experts() -> None:
 
 
 def test_lengths_are_fractions_of_the_epoch() -> None:
-    assert lengths(16_000) == Lengths(16_000, 4_000, 4_000, 48_000, 16_000)
+    assert lengths(16_000) == Lengths(16_000, 4_000, 4_000, 96_000, 24_000)
     assert lengths(1_000, window=0.1, warm_up=0.0, history=2, lead=1) == Lengths(1_000, 100, 0, 200, 100)
     assert controller().begin().stage is Stage.WARMING
-    assert Controller(controller().model, replace(LENGTHS, warm_up=0)).begin().stage is Stage.COLLECTING
+    assert Controller(controller().model, replace(LENGTHS, warm_up=0), PAPER).begin().stage is Stage.COLLECTING
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.core.admission.experts import EXPERTS, Expert
+from agents.core.admission.experts import EXPERTS, Expert, beside
 from agents.core.errors import Misuse
 
 
@@ -19,3 +19,9 @@ def test_some_experts_keep_whole_segments_in_memory() -> None:
 def test_thresholds_below_one_are_refused(frequency: int, size: int) -> None:
     with pytest.raises(Misuse):
         Expert(frequency, size)
+
+
+def test_beside_an_expert_are_those_a_step_away() -> None:
+    assert [EXPERTS[at].name for at in beside(0)] == ["f3s10", "f2s20"]
+    assert [EXPERTS[at].name for at in beside(14)] == ["f3s50", "f5s50", "f4s20", "f4s100"]
+    assert all(at in beside(other) for at in range(36) for other in beside(at))

@@ -55,3 +55,7 @@ def test_objectives_have_names() -> None:
 def test_prices_are_not_below_zero() -> None:
     with pytest.raises(Misuse):
         earnings(1, -1, 0, 0)
+
+
+def test_of_hits_alone_memory_tells_everything() -> None:
+    assert [name for name, one in OBJECTIVES.items() if one.hits_alone] == ["objects", "bytes"]
