@@ -238,14 +238,14 @@ class Selling:
         account.changed.set()
 
     async def take(self, account: Account, size: int, most: int) -> int:
-        """``size`` bytes are served now, or when they are paid for; with them as many, up to ``most``, as may be served then.
+        """``size`` bytes are served now, or when they are paid for; with them the rest of a step, up to ``most``, if it may be.
 
         Raises PaymentRequired when that takes too long, and at once where no voucher would help.
         """
         while True:
             till = await self._wait(account, lambda: size, self._may_go_on)
             now = int(self._clock())
-            taken = min(most, till.room(now))
+            taken = min(max(size, min(most, _step(till))), till.room(now))
             if not self._book.risks(account, taken):
                 break
             await self._book.save(account)
@@ -317,6 +317,12 @@ def _opens(account: Account) -> bool:
     return account.opening is not None and account.opening.opening.amount > account.till.cover.secured
 
 
+def _step(till: Till) -> int:
+    """A quarter of what is served ahead, in whole blocks: the reader signs for the half while the rest arrives."""
+    quarter = till.ahead // 4 // BLOCK_BYTES * BLOCK_BYTES
+    return max(BLOCK_BYTES, min(quarter, SEGMENT_BYTES))
+
+
 class PaidTicket:
     """One response paid for in a lane."""
 
@@ -331,15 +337,13 @@ class PaidTicket:
 
     @property
     def step(self) -> int:
-        """A quarter of what is served ahead, in whole blocks: the reader signs for the half while the rest arrives."""
-        quarter = self._selling.till(self._account).ahead // 4 // BLOCK_BYTES * BLOCK_BYTES
-        return max(BLOCK_BYTES, min(quarter, SEGMENT_BYTES))
+        """As Ticket."""
+        return _step(self._selling.till(self._account))
 
     async def take(self, size: int) -> None:
         """As Ticket. The lane is asked for a step at a time, for asking it costs more than sending a piece."""
         if self._taken < size:
-            missing, most = size - self._taken, min(self.step, self._left) - self._taken
-            self._taken += await self._selling.take(self._account, missing, max(missing, most))
+            self._taken += await self._selling.take(self._account, size - self._taken, self._left - self._taken)
         self._taken -= size
         self._left -= size
 
