@@ -53,18 +53,6 @@ class PeerSlot:
         )
 
 
-@dataclass(frozen=True)
-class LocalSlot:
-    """A slot at hand: ``read(start, count)`` gives its verified blocks."""
-
-    slot_index: int
-    read: Callable[[int, int], AsyncIterator[bytes]]
-
-    def blocks(self, start: int, count: int) -> AsyncIterator[bytes]:
-        """The blocks."""
-        return self.read(start, count)
-
-
 class ReplicatedSlot:
     """A slot that several peers hold: when one fails, or is given up for its slowness, the next goes on in its stead."""
 

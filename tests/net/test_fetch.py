@@ -3,19 +3,31 @@
 import asyncio
 import contextlib
 import tracemalloc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 
 import pytest
 
 from agents.core.errors import PeerError
 from agents.net.client import PeerClient
 from agents.net.errors import PeerCorrupt, PeerDown, TooFewPeers
-from agents.net.fetch import FetchPolicy, LocalSlot, PeerSlot, ReplicatedSlot, SlotSource, Stripe, fetch_any_k
+from agents.net.fetch import FetchPolicy, PeerSlot, ReplicatedSlot, SlotSource, Stripe, fetch_any_k
 
 from .peers import BLOCK, MARKET, MemoryHost, Slot, all_of, serving
 
 COUNT = 24
 QUICK = FetchPolicy(patience=1.0, pause=0.01, memory=3 * 3 * BLOCK * 4)  # windows of four stripes
+
+
+@dataclass(frozen=True)
+class LocalSlot:
+    """A slot at hand: ``read(start, count)`` gives its verified blocks."""
+
+    slot_index: int
+    read: Callable[[int, int], AsyncIterator[bytes]]
+
+    def blocks(self, start: int, count: int) -> AsyncIterator[bytes]:
+        return self.read(start, count)
 
 
 def _held(index: int, log: list[tuple[int, int]] | None = None) -> LocalSlot:

@@ -58,14 +58,3 @@ class Sale:
         """Whether a provider at ``distance`` is eligible at ``now``; a seed out of the chain's memory excludes nobody."""
         threshold = self.threshold(now)
         return threshold == EVERYTHING or block - self.seed_block > HASHED_BLOCKS or distance < threshold
-
-    def eligible_from(self, distance: int) -> int:
-        """The first second at which a provider at ``distance`` is eligible. The window only ever grows."""
-        low, high = self.start, self.start + self.window
-        while low < high:
-            middle = (low + high) // 2
-            if self.eligible(distance, middle, self.seed_block):
-                high = middle
-            else:
-                low = middle + 1
-        return low

@@ -44,12 +44,14 @@ def test_the_window_only_grows(h: int, window: int, data: st.DataObject) -> None
 
 
 @settings(max_examples=100)
-@given(st.integers(100, 9_900), windows, st.integers(0, EVERYTHING))
-def test_the_first_eligible_second(h: int, window: int, distance: int) -> None:
+@given(st.integers(100, 9_900), windows, st.integers(0, EVERYTHING), st.data())
+def test_who_is_eligible_stays_so_and_everybody_is_in_the_end(
+    h: int, window: int, distance: int, data: st.DataObject
+) -> None:
     sale = Sale(1_000, 5, window, steepness(h))
-    first = sale.eligible_from(distance)
-    assert sale.eligible(distance, first, 6)
-    assert first == 1_000 or not sale.eligible(distance, first - 1, 6)
+    early, late = sorted(1_000 + data.draw(st.integers(0, window)) for _ in range(2))
+    assert sale.eligible(distance, early, 6) <= sale.eligible(distance, late, 6)
+    assert sale.eligible(distance, 1_000 + window, 6)
     assert sale.eligible(distance, 1_000, 5 + 8_192)  # the seed is forgotten: nobody is left out
 
 
