@@ -13,7 +13,7 @@ from agents.core.errors import Misuse
 DECIMALS = 18
 """Decimals of the market's token."""
 
-TOKEN = 10**DECIMALS
+TOKEN: int = 10**DECIMALS
 """Base units in one token."""
 
 SYMBOL = "HOLD"

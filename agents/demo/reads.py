@@ -11,7 +11,7 @@ from pathlib import Path
 from agents.chain.channels import Channels, find_channels
 from agents.chain.directory import find_directory
 from agents.core.errors import LedgerMismatch, WrongChain
-from agents.core.units import format_size
+from agents.core.units import TOKEN, format_size
 from agents.demo.cast import Agent, agent, end
 from agents.demo.screen import Screen, amount
 from agents.demo.watch import StoryBroken
@@ -62,7 +62,7 @@ class Reads:
                   folder, FIRST_CACHE + at, place)
             for at, (letter, price) in enumerate(zip("XY", PRICES, strict=True))
         ]  # fmt: skip
-        self.reader = self._reader("reader", [])
+        self.reader = self._reader([])
 
     @property
     def parties(self) -> dict[str, str]:
@@ -78,7 +78,7 @@ class Reads:
         await self._announced(len(self.caches))
         for cache in self.caches:
             screen.say(f"{cache.name} is in the directory, at {json.loads(cache.printed())['endpoint']}")
-        await self._typed("deposit", ["client", "channel", "deposit", DEPOSIT, "--json"])
+        await self._typed(["client", "channel", "deposit", DEPOSIT, "--json"])
         self._channels = await find_channels(self._network.rpc, self._network.deployment)
         screen.say(f"the reader deposits {DEPOSIT}, once, for all caches")
         self._sold.cold_seconds, paid = await self._read("cold", capability)
@@ -97,10 +97,10 @@ class Reads:
 
     async def redeemed(self) -> None:
         """The reader closes; the caches redeem what was signed to the last base unit. Raises StoryBroken."""
-        await self._typed("close", ["client", "channel", "close", "--json"])
+        await self._typed(["client", "channel", "close", "--json"])
         self._screen.say("the reader closes its deposit: now caches redeem, or never")
         due = sum(self._sold.paid.values())
-        before = int(DEPOSIT) * 10**18
+        before = int(DEPOSIT) * TOKEN
 
         async def all_redeemed() -> bool:
             account = await self._channels.account_of(self.reader.address)
@@ -112,7 +112,7 @@ class Reads:
 
     async def withdrawn(self) -> None:
         """Once the challenge is over the reader has the rest. Raises AgentGone."""
-        paid = json.loads(await self._typed("withdraw", ["client", "channel", "withdraw", "--json"]))["paid"]
+        paid = json.loads(await self._typed(["client", "channel", "withdraw", "--json"]))["paid"]
         self._screen.say(f"the reader takes the rest of its deposit: {amount(int(paid))}")
         await end(self.caches)
 
@@ -131,19 +131,19 @@ class Reads:
 
     # ---- steps
 
-    def _reader(self, name: str, words: Sequence[str]) -> Agent:
-        return agent(name, words, self._folder, READER, self._place)
+    def _reader(self, words: Sequence[str]) -> Agent:
+        return agent("reader", words, self._folder, READER, self._place)
 
-    async def _typed(self, name: str, words: Sequence[str]) -> str:
+    async def _typed(self, words: Sequence[str]) -> str:
         """One command of the reader's, to its end; what it printed."""
-        one = self._reader("reader", words)
+        one = self._reader(words)
         one.start()
         return await one.result(PATIENCE)
 
     async def _read(self, name: str, capability: str) -> tuple[float, int]:
         """Read the file; seconds, and base units paid."""
         back, begun = self._folder / f"{name}.back", time.monotonic()
-        told = await self._typed(name, ["client", "get", capability, "-o", str(back), "--max-price", MOST, "--json"])
+        told = await self._typed(["client", "get", capability, "-o", str(back), "--max-price", MOST, "--json"])
         seconds = time.monotonic() - begun
         if not filecmp.cmp(self._file, back, shallow=False):
             raise StoryBroken("What was read is not the file", f"compare {self._file} and {back}")
