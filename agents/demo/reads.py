@@ -15,7 +15,6 @@ from agents.core.units import TOKEN, format_size
 from agents.demo.cast import Agent, agent, end
 from agents.demo.screen import Screen, amount
 from agents.demo.watch import StoryBroken
-from agents.roles.caching.lanes import SAVED_WITHIN
 from agents.runtime.cache_report import told_cache
 from agents.runtime.network import Network
 
@@ -27,6 +26,8 @@ MOST = "50"
 DEPOSIT = "5"
 WORTH = "0.000001"
 """Tokens for which a cache redeems here; it would wait for more where gas costs money."""
+WRITTEN = 1.0
+"""Seconds after which a cache has its latest vouchers on disk: it writes what came within a quarter of one together."""
 PATIENCE = 60.0
 POLL = 0.3
 
@@ -86,7 +87,7 @@ class Reads:
         self._sold.hot_seconds, more = await self._read("hot", capability)
         self._tell_read(cheap, "hot read", self._sold.hot_seconds, more)
         self._sold.paid[cheap.name] = paid + more
-        await asyncio.sleep(2 * SAVED_WITHIN)
+        await asyncio.sleep(WRITTEN)
         cheap.kill()
         screen.say(f"SIGKILL to {cheap.name}: its vouchers are on its disk")
         seconds, paid = await self._read("again", capability)
