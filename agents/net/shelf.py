@@ -44,7 +44,7 @@ class Shelf(Protocol):
         """Whether that block is here: it can be found and given without asking anybody."""
 
     def has_bytes(self, dataset: bytes, part: range) -> bool:
-        """The same of bytes ``part`` of the sealed file. What is here now may be gone in a moment."""
+        """The same of bytes ``part`` of the sealed file, or where they are many of some. They may be gone in a moment."""
 
     async def block(self, cid: Cid) -> bytes:
         """One block by its CID: leaf, tree node, manifest, block list."""

@@ -363,7 +363,7 @@ def test_a_file_stored_twice_is_found_by_its_root_when_one_of_its_requests_has_n
     asyncio.run(story())
 
 
-def test_it_is_known_without_asking_anybody_what_is_here(tmp_path: Path) -> None:
+def test_it_is_known_without_asking_anybody_what_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
         async with street(tmp_path) as place:
             digest, root = place.manifest.digest, place.manifest.ipfs
@@ -398,6 +398,9 @@ def test_it_is_known_without_asking_anybody_what_is_here(tmp_path: Path) -> None
                     disk.remove(Name(slot.blocks, "list"))
                 assert not any(shelf.has_block(cid) for cid in blocks[2:])
                 assert shelf.has_bytes(digest, last), "its digests are in memory"
+                assert not shelf.has_bytes(digest, range(MIB, place.manifest.size))
+                monkeypatch.setattr(shelf_module, "LOOKED_AT", 1)
+                assert shelf.has_bytes(digest, range(MIB, place.manifest.size)), "of what is larger some is looked at"
 
     asyncio.run(story())
 
