@@ -50,9 +50,8 @@ class Payer(Protocol):
     async def paid(self) -> str | None:
         """The voucher for everything that matched, if that is not sent yet. Raises NotEnough."""
 
-    @property
-    def alone(self) -> bool:
-        """Whether no other answer is arriving, with which the rest will be paid."""
+    reading: int
+    """Answers that are being read: with the last of them all others are paid."""
 
     def began(self) -> None:
         """An answer is arriving: what the cache counts as served may not have been verified yet."""
@@ -281,12 +280,16 @@ class _Vouchers:
         self._slow: PeerSlow | None = None
 
     async def __aenter__(self) -> Self:
+        if self._payer is not None:
+            self._payer.reading += 1
         return self
 
     async def __aexit__(self, kind: object, *error: object) -> None:
-        if self._payer is not None and self._payer.alone:
-            self._newest = await self._payer.paid() or self._newest
-            self._send()
+        if self._payer is not None:
+            self._payer.reading -= 1
+            if not self._payer.reading:
+                self._newest = await self._payer.paid() or self._newest
+                self._send()
         while self._sending is not None:
             await self._sending
             self._sending = None

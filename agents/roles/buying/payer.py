@@ -42,6 +42,7 @@ class LanePayer:
         self._most = offer.standing.secured + pool
         self._wanted = 0
         self._opening: SignedOpening | None = None
+        self.reading = 0
         self._arriving = 0
         self._pauses = 0
 
@@ -87,11 +88,6 @@ class LanePayer:
         elif self._purse.signed <= self._standing.paid:
             return None
         return self.payment()
-
-    @property
-    def alone(self) -> bool:
-        """Whether no other answer is arriving."""
-        return self._arriving <= 1
 
     def began(self) -> None:
         """An answer is arriving."""
