@@ -22,9 +22,6 @@ __all__ = [
 BATCH = 16
 """Codes tried at once in a search."""
 
-GROUPED_BATCH = 4
-"""The same where slots fail in groups, which takes longer a code."""
-
 
 def mean_time_to_loss(code: Code, hazards: Hazards) -> float:
     """Seconds until the dataset is lost, on average (MTTA, §5.4); infinite above what a float holds."""
@@ -83,9 +80,8 @@ def smallest(
     if not 0 < target < 1:
         raise Misuse(f"The target cannot be {target}", "it is a probability above 0 and below 1", "Choose like 1e-9.")
     codes = family(expansion, threshold, misses)
-    step = GROUPED_BATCH if hazards.striking else BATCH
-    for start in range(0, len(codes), step):
-        batch = codes[start : start + step]
+    for start in range(0, len(codes), BATCH):
+        batch = codes[start : start + BATCH]
         for code, cycle in zip(batch, cycles(batch, hazards), strict=True):
             if cycle.loss_within(duration) < target:
                 return code
