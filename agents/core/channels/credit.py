@@ -7,7 +7,8 @@ follows from what the party's lanes paid, as in one lane. Being a new party take
 
 What a party owes shortens its interval and no more: a lane that overlaps another, or a bad reader among a sponsor's many,
 stops nobody else before the interval is gone. Before a lane is open it is served half a first interval at least, for which it
-is opened (`Terms.opening`), or nothing: less would be lost to the cache and of no use to the reader.
+is opened (`Terms.opening`), or nothing: less would be lost to the cache and of no use to the reader. So of many that begin
+at once, whoever was served last can go on until its lane is open, and the others after it.
 """
 
 from collections import defaultdict
@@ -65,14 +66,11 @@ class Credit:
         if risk is not None:
             self._add(risk, -1)
 
-    def exposed(self, lane: bytes) -> int:
-        """What the lane of this id may leave unpaid."""
-        return self._risks[lane].exposed if lane in self._risks else 0
-
     def left(self, lane: Lane) -> int:
         """Base units that may be owed in ``lane``, beyond what is sure, for all that its parties owe in others."""
-        own = self.exposed(lane.id)
-        return min(self._interval(party) - (self._owed(party) - own) for party in {lane.reader, lane.payer})
+        own = self._risks.get(lane.id)
+        mine = own.exposed if own else 0
+        return min(self._interval(party) + mine - self._owed(party) for party in {lane.reader, lane.payer})
 
     def _add(self, risk: Risk, sign: int) -> None:
         for party in risk.parties:

@@ -98,14 +98,10 @@ class Till:
         """What would be lost if the payer's other lanes took all of its pool: one deposit is behind many signatures."""
         return max(0, self.owed - self.sure)
 
-    def risk(self, active: bool = False) -> Risk:
-        """What it says of its reader and its payer.
-
-        While it is read before it is open, as if it owed what it takes to be opened: of many that begin at once, none would
-        come that far.
-        """
-        begun = self.terms.opening if active and not self.cover.secured else 0
-        return Risk(self.lane.reader, self.lane.payer, self.sure, max(self.exposed, begun))
+    @property
+    def risk(self) -> Risk:
+        """What it says of its reader and its payer."""
+        return Risk(self.lane.reader, self.lane.payer, self.sure, self.exposed)
 
     @property
     def lapsed(self) -> Risk:

@@ -75,7 +75,7 @@ class Selling:
         for lane, risk in debts:
             self._credit.note(lane, risk)
         for account in book:
-            self._credit.note(account.lane.id, account.till.risk())
+            self._credit.note(account.lane.id, account.till.risk)
         self._looks = Buckets(NEW_LANES, BURST, clock=clock)
 
     async def close(self) -> None:
@@ -101,7 +101,6 @@ class Selling:
         except BaseException:  # the reader may leave meanwhile
             ticket.close()
             raise
-        self._set(account, account.till)
         return ticket
 
     async def vouch(self, host: str, headers: Mapping[str, str]) -> Mapping[str, Any]:
@@ -221,7 +220,7 @@ class Selling:
     def _set(self, account: Account, till: Till) -> None:
         account.till = till
         if self._book.get(account.lane) is account:  # it may have ended meanwhile, and left a debt
-            self._credit.note(account.lane.id, till.risk(bool(account.active)))
+            self._credit.note(account.lane.id, till.risk)
 
     def _told(self, account: Account, size: int, shown: bool) -> dict[str, Any]:
         """The offer, and how the lane stands: what its reader signed is shown to its reader."""
@@ -281,7 +280,7 @@ class Selling:
     def _others_pay(self, account: Account, halt: Halt | None) -> bool:
         """Whether lanes are being read or opened just now whose debts are in the way of this one."""
         others = self._book.others(account.lane) if halt is Halt.DEBT else ()
-        return any(self._credit.exposed(other.lane.id) and (other.active or other.work) for other in others)
+        return any(other.till.exposed and (other.active or other.work) for other in others)
 
     def ended(self, account: Account, unsent: int) -> None:
         """A response ended, ``unsent`` bytes before those it took: what was served and not signed for is remembered."""

@@ -132,11 +132,6 @@ def test_before_a_lane_is_open_it_is_served_so_far_that_it_can_be_opened_or_not_
     account = replace(till(DEPOSITED), credit=half - 1)
     assert (account.room(NOW), account.halt(NOW)) == (0, Halt.DEBT)
     assert replace(till(), credit=half - 1).room(NOW) == MIB // 2 - 1
-    # Whoever begins has that much to itself.
-    begun = till(DEPOSITED)
-    assert (begun.risk().exposed, begun.risk(active=True).exposed) == (0, half)
-    assert begun.take(MIB, NOW).risk(active=True).exposed == MIB * PRICE
-    assert begun.seen(OPEN).risk(active=True).exposed == 0
 
 
 def test_each_voucher_makes_room_for_an_interval_more() -> None:

@@ -175,6 +175,7 @@ def test_many_readers_of_a_new_sponsor_that_begin_at_once_are_all_served(tmp_pat
 
         async def reads(number: int) -> None:
             ticket = await shop.admit(sponsored(number, keep=10 * INTERVAL))
+            await asyncio.sleep(0.01)  # the bytes are fetched
             taken = 0
             while taken < 3 * MIB:
                 step = ticket.step

@@ -17,7 +17,7 @@ from tests.roles.caching.counter import DOMAIN, INTERVAL, LANE, MIB, OTHER, READ
 def test_lanes_admitted_before_any_owes_are_served_one_interval_together(tmp_path: Path) -> None:
     async def story() -> None:
         shop = Shop(tmp_path)
-        lanes = [replace(LANE, expiry=LANE.expiry + number) for number in range(2)]
+        lanes = [replace(LANE, expiry=LANE.expiry + number) for number in range(4)]
         tickets = [await shop.admit(paying(0, lane)) for lane in lanes]
         assert sum([await shop.drained(ticket) for ticket in tickets]) == MIB
 
