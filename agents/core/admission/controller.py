@@ -101,7 +101,7 @@ class Rules:
 
     objective: Objective = OBJECT_HITS
     miniatures: bool = True
-    """Whether estimates come from miniatures too, and not, as in the paper, from networks alone."""
+    """Whether estimates come from miniatures too, of hits from these only, and not, as in the paper, from networks alone."""
     tolerance: float = TOLERANCE
     """Candidates that miniatures show to be further from the best than this are not tried."""
     delta: float = DELTA
@@ -118,7 +118,7 @@ class State:
     expert: int
     """In force: a position in the model's experts."""
     left: int
-    """Requests until the stage, or in DEPLOYED the epoch, ends."""
+    """Requests until the stage, or in DEPLOYED the epoch, ends; 0 in FOLLOWING, which does not."""
     known: Features | None = None
     """How the traffic looked when experts were chosen for it."""
     candidates: tuple[int, ...] = ()
