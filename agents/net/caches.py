@@ -202,12 +202,16 @@ class CacheClient(Connections):
 
     # ---- paying
 
-    async def vouch(self, cache: Peer, payment: str, within: float | None = None) -> Offer | None:
-        """Sends a voucher on its own; how the lane stands. Raises PeerError."""
+    async def standing(self, cache: Peer, payment: str) -> Offer | None:
+        """What the cache asks, and how the lane of ``payment`` stands; None: reading is free. Raises PeerError."""
+        return _offer(cache, await self.vouch(cache, payment))
+
+    async def vouch(self, cache: Peer, payment: str, within: float | None = None) -> bytes:
+        """Sends a voucher on its own; the answer, which few read. Raises PeerError."""
         within = within or self.patience.answer
         async with self._asked(cache, "POST", VOUCHERS_PATH, {PAYMENT_HEADER: payment}, within) as response:
             await check(cache.endpoint, response, within)
-            return _offer(cache, await bounded(cache.endpoint, response, MAX_OFFER_BYTES, within))
+            return await bounded(cache.endpoint, response, MAX_OFFER_BYTES, within)
 
     # ---- one request
 

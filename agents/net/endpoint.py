@@ -8,6 +8,7 @@ import ipaddress
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from agents.core.market.types import DEV_CHAIN_IDS
@@ -57,10 +58,12 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast
 
 
+@lru_cache(maxsize=1 << 12)
 def checked_endpoint(url: str) -> str:
     """``url`` without a trailing slash, if it can be an endpoint.
 
-    http or https; a host name or IP address; an optional port and plain path; nothing else. Raises EndpointInvalid.
+    http or https; a host name or IP address; an optional port and plain path; nothing else. Remembered, for every request is
+    to one. Raises EndpointInvalid.
     """
     if len(url) > MAX_ENDPOINT:
         raise _invalid(url, f"longer than {MAX_ENDPOINT} characters")

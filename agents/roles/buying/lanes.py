@@ -89,7 +89,7 @@ class Lanes:
 
     async def _payer(self, cache: Peer, lane: Lane, deposit: Deposit) -> LanePayer | None:
         proof = self._wallet.voucher(lane, 0).signature
-        offer = await self._client.vouch(cache, payment_text(Payment(lane, proof=proof)))
+        offer = await self._client.standing(cache, payment_text(Payment(lane, proof=proof)))
         if offer is None:
             return None
         self._check(cache, offer, lane)

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agents.core.channels.lanes import Lane
-from agents.core.channels.offers import Offer, Standing
+from agents.core.channels.offers import Offer, Standing, offer_json
 from agents.core.channels.terms import MAX_INTERVAL, Terms
 from agents.core.channels.till import Halt
 from agents.core.channels.wire import Payment, parse_payment
@@ -36,9 +37,9 @@ class Liar(CacheClient):
         self.said = Standing(b"", 0, 0, 0, None, 0, 0, None)
         self.heard: list[Payment] = []
 
-    async def vouch(self, cache: Peer, payment: str) -> Offer | None:
+    async def vouch(self, cache: Peer, payment: str, within: float | None = None) -> bytes:
         self.heard.append(parse_payment(payment))
-        return self.offered(self.heard[-1].lane)
+        return json.dumps(offer_json(self.offered(self.heard[-1].lane))).encode()
 
     def offered(self, lane: Lane) -> Offer:
         return Offer(DOMAIN, TOKEN, CACHE.address, self.terms, 60, replace(self.said, lane=lane.id))
