@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
+from agents.core.units import TOKEN
+
 DEFAULT_PRICE = 1000
 """Base units per byte per second that a client offers who names no price."""
 
@@ -83,7 +85,7 @@ class CacheSettings:
     """URL under which others reach it; None: made of ``listen``."""
     origins: tuple[str, ...] = ()
     """URLs of free caches that are asked before the hosts of slots."""
-    redeem_at: int = 10**18
+    redeem_at: int = TOKEN
     """Base units of vouchers that are worth a transaction."""
     redeem_least: int | None = None
     """Base units for which one is sent before it is too late; None: the price of half a first interval."""
