@@ -294,6 +294,8 @@ class _Vouchers:
             if not self._payer.reading:
                 self._newest = await self._payer.paid() or self._newest
                 self._send()
+        if self._paying is not None:
+            await self._paying
         while self._sending is not None:
             await self._sending
             self._sending = None
