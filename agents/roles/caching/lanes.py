@@ -127,9 +127,11 @@ class LaneBook:
                 del self._of[party]
 
     def save_soon(self, account: Account) -> None:
-        """Have the lane on disk in a while, with others."""
+        """Have the lane on disk in a while, with others; sooner if what may be served now would have to wait for it."""
         self._dirty[account.lane.id] = account
-        if self._due is None:
+        if self.risks(account, account.till.ahead):
+            self._begin()
+        elif self._due is None:
             self._due = asyncio.get_running_loop().call_later(SAVED_WITHIN, self._begin)
 
     def risks(self, account: Account, size: int) -> bool:
@@ -158,15 +160,19 @@ class LaneBook:
         for account in self:
             if account.till.voucher is not None or account.till.unpaid:
                 self._dirty[account.lane.id] = account
-        if self._due is not None:
-            self._due.cancel()
+        self._cancel()
         await self.flush()
         self._state.close()
 
     # ---- records
 
-    def _begin(self) -> None:
+    def _cancel(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
         self._due = None
+
+    def _begin(self) -> None:
+        self._cancel()
         self._saving = asyncio.create_task(self._save())
 
     async def _save(self) -> None:
