@@ -1,16 +1,15 @@
-"""The reading side of a cache: its summary, its offer, single blocks, and runs of blocks paid for as they are verified.
+"""The reading side of a cache: its summary, single blocks, and runs of blocks paid for as they are verified.
 
 Nothing unverified is handed on, and no voucher leaves for a block before that block and all before it matched.
 """
 
-import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from functools import partial
 
 import aiohttp
 
@@ -24,8 +23,9 @@ from agents.core.errors import BadData, HoldfastError
 from agents.net.answers import Connections, bounded, check, faults
 from agents.net.client import Patience
 from agents.net.endpoint import Peer, checked_endpoint, private_peers
-from agents.net.errors import PeerCorrupt, PeerDown, PeerFault, PeerLied, PeerRefused, PeerSlow
+from agents.net.errors import PeerCorrupt, PeerDown, PeerFault, PeerLied, PeerRefused
 from agents.net.messages import MANIFEST_HEADER, SUMMARY_PATH, VOUCHERS_PATH, block_path, sealed_path
+from agents.net.paying import Payer, Vouchers, arriving
 from agents.net.signing import digest_signer
 
 ATTEMPTS = 20
@@ -34,33 +34,6 @@ SETTLING = 30.0
 """Seconds that may take in all."""
 HANDING = 10.0
 """Seconds a cache may take to take a voucher."""
-STALLED = 0.5
-"""Seconds without a block after which everything is paid for that matched."""
-
-
-class Payer(Protocol):
-    """The reader's side of one lane."""
-
-    def payment(self) -> str:
-        """What goes with a request: the lane, and the highest voucher."""
-
-    async def verified(self, size: int) -> str | None:
-        """``size`` more bytes matched; the voucher to send now, if one is due. Raises NotEnough."""
-
-    async def paid(self) -> str | None:
-        """The voucher for everything that matched, if that is not sent yet. Raises NotEnough."""
-
-    reading: int
-    """Answers that are being read: with the last of them all others are paid."""
-
-    def began(self) -> None:
-        """An answer is arriving: what the cache counts as served may not have been verified yet."""
-
-    def ended(self) -> None:
-        """It is here, or was cut."""
-
-    async def settle(self, offer: Offer) -> None:
-        """Do what the cache asks for: open the lane, sign, wait for the chain. Raises NotEnough, PeerError."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +160,7 @@ class CacheClient(Connections):
                 raise PeerLied(cache.endpoint, "sends a wrong length", f"{response.content_length}, not {stop - start}")
             pace.latency = pace.latency or time.monotonic() - begun
             came = time.monotonic()
-            async with _Vouchers(self, cache, payer) as vouchers:
+            async with Vouchers(partial(self.vouch, cache, within=HANDING), payer) as vouchers:
                 for index, digest in enumerate(digests, first):
                     length = min(BLOCK_BYTES, size - index * BLOCK_BYTES)
                     async with faults(cache.endpoint, f"block {index}", self.patience.block):
@@ -223,7 +196,7 @@ class CacheClient(Connections):
         attempts, begun = 0, time.monotonic()
         while (attempts := attempts + 1) <= ATTEMPTS and time.monotonic() - begun < SETTLING:
             payment = {PAYMENT_HEADER: payer.payment()} if payer is not None else {}
-            with _arriving(payer):
+            with arriving(payer):
                 async with self._asked(cache, "GET", target, {**headers, **payment}) as response:
                     if response.status != 402:
                         await check(cache.endpoint, response, self.patience.answer, good)
@@ -256,94 +229,6 @@ class CacheClient(Connections):
         finally:
             # An answer read to its end gives its connection back; any other may still have bytes on the way.
             response.release() if whole and response.content.at_eof() else response.close()
-
-
-@contextlib.contextmanager
-def _arriving(payer: Payer | None) -> Iterator[None]:
-    """An answer is under way: what the cache counts as served may not have been verified yet."""
-    if payer is None:
-        yield
-        return
-    payer.began()
-    try:
-        yield
-    finally:
-        payer.ended()
-
-
-class _Vouchers:
-    """Sends vouchers while the blocks they pay for go on arriving: nobody waits for the other's signature."""
-
-    def __init__(self, client: CacheClient, cache: Peer, payer: Payer | None) -> None:
-        self._client = client
-        self._cache = cache
-        self._payer = payer
-        self._sending: asyncio.Task[Any] | None = None
-        self._paying: asyncio.Task[None] | None = None
-        self._newest: str | None = None
-        self._slow: PeerSlow | None = None
-
-    async def __aenter__(self) -> Self:
-        if self._payer is not None:
-            self._payer.reading += 1
-        return self
-
-    async def __aexit__(self, kind: object, *error: object) -> None:
-        if self._payer is not None:
-            self._payer.reading -= 1
-            if not self._payer.reading:
-                self._newest = await self._payer.paid() or self._newest
-                self._send()
-        if self._paying is not None:
-            await self._paying
-        while self._sending is not None:
-            await self._sending
-            self._sending = None
-            self._send()
-        if kind is None and self._slow is not None:
-            raise self._slow  # all was read, but whoever asks this cache again waits again
-
-    async def read(self, content: aiohttp.StreamReader, size: int) -> bytes:
-        """``size`` bytes; where they take long, all that matched is paid meanwhile: perhaps the cache waits for it."""
-        if self._payer is None:
-            return await content.readexactly(size)
-        stalled = asyncio.get_running_loop().call_later(STALLED, self._stalled, content)
-        try:
-            return await content.readexactly(size)
-        finally:
-            stalled.cancel()
-
-    def _stalled(self, content: aiohttp.StreamReader) -> None:
-        self._paying = asyncio.create_task(self._pay_all(content))
-
-    async def _pay_all(self, content: aiohttp.StreamReader) -> None:
-        assert self._payer is not None
-        try:
-            self._newest = await self._payer.paid() or self._newest
-        except HoldfastError as lack:
-            content.set_exception(lack)  # nobody need wait any longer
-        self._send()
-
-    async def verified(self, size: int) -> None:
-        """``size`` more bytes matched."""
-        if self._payer is not None:
-            self._newest = await self._payer.verified(size) or self._newest
-            self._send()
-
-    def _send(self) -> None:
-        """One at a time: what comes due meanwhile is in the next, for amounts are cumulative."""
-        if self._newest is not None and (self._sending is None or self._sending.done()):
-            voucher, self._newest = self._newest, None
-            self._sending = asyncio.create_task(self._sent(voucher))
-
-    async def _sent(self, voucher: str) -> None:
-        # A voucher that did not arrive goes with the next request; meanwhile the cache sends what it would anyway.
-        try:
-            await self._client.vouch(self._cache, voucher, HANDING)
-        except PeerSlow as slow:
-            self._slow = slow
-        except PeerFault:
-            pass
 
 
 def _offer(cache: Peer, body: bytes) -> Offer | None:

@@ -22,7 +22,7 @@ LAG = 1.0
 
 
 class LanePayer:
-    """One lane in use: what `agents.net.caches.Payer` asks."""
+    """One lane in use: what `agents.net.paying.Payer` asks."""
 
     def __init__(
         self, cache: Peer, lane: Lane, proof: bytes, offer: Offer, wallet: Wallet, pool: int, conceded: int,

@@ -11,10 +11,11 @@ from agents.core.dataset.manifest import Manifest, parse_block_list, parse_manif
 from agents.core.dataset.segments import segments_of_file
 from agents.core.discovery.holdings import segment_key
 from agents.core.errors import HoldfastError, PeerError
-from agents.net.caches import CacheClient, Payer
+from agents.net.caches import CacheClient
 from agents.net.endpoint import Peer
 from agents.net.errors import PeerRefused
 from agents.net.fetch import PeerSlot, ReplicatedSlot, SlotSource
+from agents.net.paying import Payer
 from agents.roles.buying.caches import Caches
 from agents.roles.buying.lanes import Lanes
 from agents.roles.buying.slots import CachedSlot

@@ -10,9 +10,10 @@ from agents.core.dataset.cid import Cid
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.manifest import Manifest
 from agents.core.errors import ChainError, NotEnough, PeerError, Refused
-from agents.net.caches import CacheClient, Pace, Payer
+from agents.net.caches import CacheClient, Pace
 from agents.net.endpoint import Peer
 from agents.net.errors import PeerRefused, PeerSlow
+from agents.net.paying import Payer
 from agents.roles.buying.caches import Caches
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,11 @@ import pytest
 
 from agents.core.dataset.cid import Cid
 from agents.core.errors import PeerError
-from agents.net.caches import CacheClient, Pace, Payer
+from agents.net.caches import CacheClient, Pace
 from agents.net.endpoint import Peer
 from agents.net.errors import PeerCorrupt, PeerDown, PeerSlow
 from agents.net.fetch import SlotSource
+from agents.net.paying import Payer
 from agents.roles.buying import slots
 from agents.roles.buying.caches import Caches
 from agents.roles.buying.shop import Shop
