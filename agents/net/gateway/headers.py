@@ -4,6 +4,7 @@ import mimetypes
 from functools import lru_cache
 from urllib.parse import quote
 
+from agents.core.channels.wire import PAYMENT_HEADER
 from agents.core.dataset.cid import Cid
 from agents.net.gateway.asking import CAR, RAW, Asked
 from agents.net.messages import MANIFEST_HEADER
@@ -22,7 +23,7 @@ OPEN = {
 """Anybody's page may read: nothing here depends on who asks."""
 PREFLIGHT = OPEN | {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST",
-    "Access-Control-Allow-Headers": "Holdfast-Payer, Holdfast-Voucher, If-None-Match, Range, Cache-Control",
+    "Access-Control-Allow-Headers": f"{PAYMENT_HEADER}, If-None-Match, Range, Cache-Control",
     "Access-Control-Max-Age": "86400",
 }
 
