@@ -7,7 +7,7 @@ import pytest
 from agents.core.admission.experts import EXPERTS
 from agents.core.admission.model import Model
 from agents.learning.recipe import TRAINING_SEEDS
-from agents.learning.shipped import shipped_model
+from agents.runtime.shipped import shipped_model
 from agents.simulation.caching.catalogue import NAMES
 from agents.simulation.caching.comparison import BEST, HINDSIGHT
 from agents.simulation.caching.levels import HOT, Cache

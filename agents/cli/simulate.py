@@ -169,7 +169,7 @@ def _options(objective: "Objective", epoch: int) -> "Options":
 
 def _model() -> "Model":
     """The one that this package has."""
-    from agents.learning.shipped import shipped_model
+    from agents.runtime.shipped import shipped_model
 
     return shipped_model()
 

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from agents.chain.directory import Directory, ensure_directory
-from agents.core.admission.model import Model, model_of
 from agents.core.market.view import MarketView
 from agents.net.caches import CacheClient
 from agents.net.client import Patience, PeerClient
@@ -26,8 +25,9 @@ from agents.runtime.clock import ChainClock
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.joining import listen
 from agents.runtime.network import is_chain_named
-from agents.runtime.selling import counter, keep_redeeming
+from agents.runtime.selling import keep_redeeming, open_desk
 from agents.runtime.settings import CacheSettings
+from agents.runtime.shipped import shipped_model
 from agents.store.cache.disk import DiskCache
 
 PATIENCE = Patience(connect=5.0, answer=10.0, document=30.0, block=10.0)
@@ -94,12 +94,7 @@ class _Shelves:
 
 
 def _policy(settings: CacheSettings) -> Policy:
-    def shipped() -> Model:
-        from agents.artefacts.files import admission_model
-
-        return model_of(admission_model())
-
-    return policy_of(Wanted(settings.policy, settings.objective, settings.epoch), shipped)
+    return policy_of(Wanted(settings.policy, settings.objective, settings.epoch), shipped_model)
 
 
 async def _shelves(stack: AsyncExitStack, post: Outpost, settings: CacheSettings) -> _Shelves:
@@ -123,7 +118,7 @@ async def _shelves(stack: AsyncExitStack, post: Outpost, settings: CacheSettings
 
 
 async def _selling(stack: AsyncExitStack, found: Session, settings: CacheSettings, clock: ChainClock) -> Selling:
-    desk = await counter(stack, found, settings.price, settings.redeem_at, settings.redeem_least, clock)
+    desk = await open_desk(stack, found, settings.price, settings.redeem_at, settings.redeem_least, clock)
     stack.callback(asyncio.create_task(keep_redeeming(desk.redeemer)).cancel)
     return desk.selling
 

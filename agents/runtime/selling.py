@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agents.chain.channels import ensure_channels
 from agents.core.channels.offers import Offer
-from agents.core.channels.terms import Terms
+from agents.core.channels.terms import DEFAULT_INTERVAL, Terms
 from agents.core.errors import HoldfastError
 from agents.roles.caching.books import Books
 from agents.roles.caching.debts import Debts
@@ -28,21 +28,20 @@ REDEEM_EVERY = 5.0
 
 
 @dataclass(frozen=True)
-class Counter:
-    """Where a cache is paid."""
+class Desk:
+    """What a cache is paid at: its counter, and what makes its vouchers money."""
 
     selling: Selling
     redeemer: Redeemer
 
 
-async def counter(
+async def open_desk(
     stack: AsyncExitStack, found: Session, price: int, worth: int, least: int | None, clock: ChainClock
-) -> Counter:
+) -> Desk:
     """Opened until ``stack`` ends. ``price``: base units per byte; ``worth``, ``least``: as in `CacheSettings`."""
     actor, token = found.actor, found.network.deployment.token
     channels = await ensure_channels(actor.lane, token)
-    terms = Terms(price)
-    terms = Terms(price, minimal_deposit=terms.cost(terms.interval))
+    terms = Terms(price, minimal_deposit=price * DEFAULT_INTERVAL)
     offer = Offer(channels.domain, token, actor.address, terms, await channels.challenge_seconds())
     book = LaneBook(StateStore(found.folder / state_file(found.network, "lanes")), terms)
     debts = Debts(StateStore(found.folder / state_file(found.network, "debts")))
@@ -51,7 +50,7 @@ async def counter(
     stack.push_async_callback(selling.close)
     # What a lane is opened for is worth a redemption.
     least = terms.opening if least is None else least
-    return Counter(selling, Redeemer(selling, chain, book, worth, least, clock))
+    return Desk(selling, Redeemer(selling, chain, book, worth, least, clock))
 
 
 async def keep_redeeming(redeemer: Redeemer) -> None:
@@ -78,7 +77,7 @@ async def redeem(place: Place) -> Redeemed:
     """Redeem whatever a stopped cache holds vouchers for. Raises DataDirInUse while it runs, Refused, ChainError."""
     async with session(place, "cache") as found, AsyncExitStack() as stack:
         clock = ChainClock((await Follower(found.network).now()).timestamp)
-        desk = await counter(stack, found, 1, 1, 1, clock)
+        desk = await open_desk(stack, found, 1, 1, 1, clock)
         await desk.redeemer.step()
         after = desk.selling.books()
         return Redeemed(desk.redeemer.amount, after)

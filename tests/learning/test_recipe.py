@@ -12,7 +12,7 @@ from agents.core.admission.model import SHAPES
 from agents.core.errors import FileRejected, Malformed, Misuse, StorageTrouble
 from agents.learning import training
 from agents.learning.recipe import PROVENANCE, TRAINING_SEEDS, Recipe, learnt, load, save, written
-from agents.learning.shipped import shipped_model
+from agents.runtime.shipped import shipped_model
 from tests.learning.made import TINY
 
 SHIPPED = FOLDER / "admission.npz"

@@ -17,8 +17,7 @@ from agents.core.errors import ManifestInvalid, NotFound, PeerError
 from agents.core.market.view import MarketView
 from agents.roles.caching.athand import AtHand, Listing
 from agents.roles.caching.documents import Documents, parsed_list
-from agents.roles.caching.flight import SingleFlight
-from agents.roles.caching.hosts import first_good
+from agents.roles.caching.flight import SingleFlight, first_good
 from agents.roles.caching.learning import Learner
 
 log = logging.getLogger(__name__)

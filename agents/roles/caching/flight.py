@@ -1,7 +1,7 @@
-"""One fetch for all who wait for the same."""
+"""One fetch for all who wait for the same, and the first of many for one."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -45,3 +45,22 @@ class SingleFlight(Generic[Key, Value]):
     def _ended(self, key: Key, flight: _Flight[Value]) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
+
+
+async def first_good(tasks: Iterable["asyncio.Task[Value]"]) -> "asyncio.Task[Value]":
+    """The first task that succeeds; the others are cancelled. Raises the last one's error where all fail."""
+    pending = set(tasks)
+    try:
+        while True:
+            ended, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                fault = task.exception()
+                if fault is None:
+                    return task
+            if not pending:
+                assert fault is not None
+                raise fault
+    finally:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)

@@ -1,9 +1,7 @@
 """The hosts of slots as a cache knows them: who has what, and who can be relied on."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.manifest import Manifest
@@ -15,8 +13,6 @@ from agents.net.endpoint import Peer
 from agents.net.errors import PeerLied
 from agents.net.fetch import PeerSlot, ReplicatedSlot, SlotSource
 from agents.roles.reading import HostedSlot, fetch_block_list, fetch_manifest, hosts_of
-
-Value = TypeVar("Value")
 
 
 class Reputations:
@@ -125,22 +121,3 @@ class SlotHosts:
         hosts = self.of(manifest.digest)
         peers = dict.fromkeys(host.peer for host in hosts if host.index == index and host.fits(manifest))
         return sorted(peers, key=lambda peer: not self.reputations.welcome(peer.endpoint))
-
-
-async def first_good(tasks: Iterable["asyncio.Task[Value]"]) -> "asyncio.Task[Value]":
-    """The first task that succeeds; the others are cancelled. Raises the last one's error where all fail."""
-    pending = set(tasks)
-    try:
-        while True:
-            ended, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:
-                fault = task.exception()
-                if fault is None:
-                    return task
-            if not pending:
-                assert fault is not None
-                raise fault
-    finally:
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)

@@ -12,7 +12,8 @@ from agents.core.dataset.segments import SEGMENT_BLOCKS, Piece, pieces_of, segme
 from agents.core.errors import Corrupt, HoldfastError, PeerError
 from agents.roles.caching.catalogue import Catalogue, Dataset
 from agents.roles.caching.documents import Documents, Upstream
-from agents.roles.caching.hosts import SlotHosts, first_good
+from agents.roles.caching.flight import first_good
+from agents.roles.caching.hosts import SlotHosts
 from agents.roles.caching.stripes import Stripes, recovered_list
 from agents.store.cache.buffers import joined
 from agents.store.cache.disk import DiskCache

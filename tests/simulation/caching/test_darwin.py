@@ -8,7 +8,7 @@ import numpy as np
 from agents.core.admission.controller import Controller, lengths
 from agents.core.admission.online import Darwin as Live
 from agents.core.admission.policy import Found
-from agents.learning.shipped import shipped_model
+from agents.runtime.shipped import shipped_model
 from agents.simulation.caching.darwin import Darwin
 from agents.simulation.caching.levels import HOT, Cache, Setting
 from agents.simulation.caching.mixes import synthetic
