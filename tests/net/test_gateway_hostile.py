@@ -257,6 +257,26 @@ def test_no_segment_is_kept_for_a_reader_that_pauses(monkeypatch: pytest.MonkeyP
     asyncio.run(story())
 
 
+def test_a_segment_may_take_longer_to_come_than_one_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "HOLD", 0.05)
+
+    async def story() -> None:
+        shelf, path = one_file(64)
+        segment = shelf.segment
+
+        async def slow(dataset: bytes, number: int) -> memoryview:
+            await asyncio.sleep(0.15)
+            return await segment(dataset, number)
+
+        monkeypatch.setattr(shelf, "segment", slow)
+        async with gateway(shelf) as url, aiohttp.ClientSession() as session:
+            for query in ("", "?format=car&car-dups=y"):
+                async with session.get(f"{url}{path}{query}") as answer:
+                    assert len(await answer.read()) == answer.content_length
+
+    asyncio.run(story())
+
+
 def test_requests_of_one_host_are_capped() -> None:
     async def story() -> None:
         shelf, path = one_file(1)

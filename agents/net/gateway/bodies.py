@@ -142,11 +142,14 @@ class _Segments:
         if end > AHEAD and self._end > (number + 1) * SEGMENT_BYTES:
             self._ask(number + 1)
         if self._data is None or self._number != number:
-            ahead = self._ahead if self._asked == number else None
             self._data = None
-            self._data = await ahead if ahead else await self._shelf.segment(self._dataset, number)
+            if self._asked == number and self._ahead is not None:
+                ahead, self._ahead = self._ahead, None  # it is waited for, so it is not given up any more
+                self._data = await ahead
+            else:
+                self._data = await self._shelf.segment(self._dataset, number)
             self._give_up_later()
-            self._number, self._ahead = number, None
+            self._number = number
         if len(self._data) < end:
             raise Corrupt(f"Segment {number} of {self._dataset.hex()} is cut short", f"it has {len(self._data)} bytes")
         return self._data[begin:end]
