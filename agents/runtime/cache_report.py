@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.core.errors import NotFound
-from agents.roles.caching.selling import Selling
+from agents.roles.caching.cashier import Cashier
 from agents.roles.caching.shelf import CachingShelf
 from agents.runtime.accounts import own_address
 from agents.runtime.acting import agent_folder, free_folder
@@ -26,11 +26,11 @@ AGAIN_SECONDS = 10.0
 class CacheReport:
     """Writes how a cache stands into its data directory. Amounts are strings, sizes numbers of bytes."""
 
-    def __init__(self, folder: Path, shelf: CachingShelf, disk: DiskCache, selling: Selling | None) -> None:
+    def __init__(self, folder: Path, shelf: CachingShelf, disk: DiskCache, cashier: Cashier | None) -> None:
         self._path = folder / NAME
         self._shelf = shelf
         self._disk = disk
-        self._selling = selling
+        self._cashier = cashier
         self._running = True
         self._writing = threading.Lock()
         self._told: tuple[float, dict[str, Any]] = (0.0, {})
@@ -72,8 +72,8 @@ class CacheReport:
             "memory": {"used": self._shelf.memory_used, "budget": self._shelf.memory},
             "disk": {"used": self._disk.used, "budget": self._disk.budget, "damaged": self._disk.damaged},
         }
-        if self._selling is not None:
-            books = asdict(self._selling.books())
+        if self._cashier is not None:
+            books = asdict(self._cashier.books())
             counts = {name: books.pop(name) for name in ("served", "lanes")}
             facts["books"] = {**{name: str(amount) for name, amount in books.items()}, **counts}
         return facts

@@ -15,7 +15,6 @@ from agents.roles.caching.hosts import SlotHosts
 from agents.roles.caching.onchain import announce
 from agents.roles.caching.origin import Origin
 from agents.roles.caching.policies import Policy, Wanted, policy_of
-from agents.roles.caching.selling import Selling
 from agents.roles.caching.shelf import CachingShelf, hot_capacity
 from agents.roles.caching.telling import Identity, Telling
 from agents.roles.caching.upstream import FreeCache
@@ -25,7 +24,7 @@ from agents.runtime.clock import ChainClock
 from agents.runtime.follower import Follower, Moment
 from agents.runtime.joining import listen
 from agents.runtime.network import is_chain_named
-from agents.runtime.selling import keep_redeeming, open_desk
+from agents.runtime.selling import Desk, keep_redeeming, open_desk
 from agents.runtime.settings import CacheSettings
 from agents.runtime.shipped import shipped_model
 from agents.store.cache.disk import DiskCache
@@ -49,15 +48,15 @@ async def cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool) 
             if not chain:
                 say("no chain is named: what the caches named with --origin have is all there is")
         shelves, clock = await _shelves(stack, post, settings), ChainClock()
-        selling = await _selling(stack, seller, settings, clock) if seller and settings.price else None
+        desk = await _desk(stack, seller, settings, clock) if seller and settings.price else None
         directory = await ensure_directory(seller.actor.lane) if seller else None
         summaries = _summaries(seller, directory, shelves.shelf, settings, clock) if seller and directory else None
-        gateway = Gateway(shelves.shelf, selling, summaries=summaries)
+        gateway = Gateway(shelves.shelf, desk.selling if desk else None, summaries=summaries)
         stack.push_async_callback(gateway.stop)
         endpoint = await listen(post.state, gateway, settings, say)
         if seller and directory and await announce(seller.actor, directory, endpoint):
             say(f"announced at {endpoint}")
-        report = CacheReport(post.folder, shelves.shelf, shelves.disk, selling)
+        report = CacheReport(post.folder, shelves.shelf, shelves.disk, desk.cashier if desk else None)
         stack.callback(report.end)
         reporting = asyncio.create_task(_every(REPORT_EVERY, report.tell))
         stack.callback(reporting.cancel)
@@ -117,10 +116,10 @@ async def _shelves(stack: AsyncExitStack, post: Outpost, settings: CacheSettings
     return found
 
 
-async def _selling(stack: AsyncExitStack, found: Session, settings: CacheSettings, clock: ChainClock) -> Selling:
+async def _desk(stack: AsyncExitStack, found: Session, settings: CacheSettings, clock: ChainClock) -> Desk:
     desk = await open_desk(stack, found, settings.price, settings.redeem_at, settings.redeem_least, clock)
     stack.callback(asyncio.create_task(keep_redeeming(desk.redeemer)).cancel)
-    return desk.selling
+    return desk
 
 
 def _summaries(

@@ -10,6 +10,7 @@ from agents.core.channels.offers import Offer
 from agents.core.channels.terms import DEFAULT_INTERVAL, Terms
 from agents.core.errors import HoldfastError
 from agents.roles.caching.books import Books
+from agents.roles.caching.cashier import Cashier
 from agents.roles.caching.debts import Debts
 from agents.roles.caching.lanes import LaneBook
 from agents.roles.caching.onchain import OnChain
@@ -29,8 +30,9 @@ REDEEM_EVERY = 5.0
 
 @dataclass(frozen=True)
 class Desk:
-    """What a cache is paid at: its counter, and what makes its vouchers money."""
+    """Where a cache is paid."""
 
+    cashier: Cashier
     selling: Selling
     redeemer: Redeemer
 
@@ -46,11 +48,11 @@ async def open_desk(
     book = LaneBook(StateStore(found.folder / state_file(found.network, "lanes")), terms)
     debts = Debts(StateStore(found.folder / state_file(found.network, "debts")))
     chain = OnChain(actor, channels)
-    selling = Selling(offer, chain, book, debts, clock)
-    stack.push_async_callback(selling.close)
+    cashier = Cashier(offer, chain, book, debts, clock)
+    stack.push_async_callback(cashier.close)
     # What a lane is opened for is worth a redemption.
     least = terms.opening if least is None else least
-    return Desk(selling, Redeemer(selling, chain, book, worth, least, clock))
+    return Desk(cashier, Selling(cashier), Redeemer(cashier, chain, book, worth, least, clock))
 
 
 async def keep_redeeming(redeemer: Redeemer) -> None:
@@ -79,5 +81,5 @@ async def redeem(place: Place) -> Redeemed:
         clock = ChainClock((await Follower(found.network).now()).timestamp)
         desk = await open_desk(stack, found, 1, 1, 1, clock)
         await desk.redeemer.step()
-        after = desk.selling.books()
+        after = desk.cashier.books()
         return Redeemed(desk.redeemer.amount, after)

@@ -10,7 +10,7 @@ from agents.roles.actor import Actor, batch_key
 
 
 class OnChain:
-    """The chain as `agents.roles.caching.selling.Chain`, by one account's transactions. Money goes to the account."""
+    """The chain as `agents.roles.caching.cashier.Chain`, by one account's transactions. Money goes to the account."""
 
     def __init__(self, actor: Actor, channels: Channels) -> None:
         self._actor = actor

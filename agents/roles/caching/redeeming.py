@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 from agents.core.channels.redemption import due
 from agents.core.errors import HoldfastError
+from agents.roles.caching.cashier import Cashier, Chain
 from agents.roles.caching.lanes import Account, LaneBook
-from agents.roles.caching.selling import Chain, Selling
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,9 @@ class Redeemer:
     """
 
     def __init__(
-        self, selling: Selling, chain: Chain, book: LaneBook, worth: int, least: int, clock: Callable[[], float]
+        self, cashier: Cashier, chain: Chain, book: LaneBook, worth: int, least: int, clock: Callable[[], float]
     ) -> None:
-        self._selling = selling
+        self._cashier = cashier
         self._chain = chain
         self._book = book
         self._worth = worth
@@ -54,8 +54,8 @@ class Redeemer:
                 failed = failed or error
         for account in accounts:
             if not account.active and now >= account.lane.expiry:
-                await self._selling.close_lane(account)
-        await self._selling.forget_debts()
+                await self._cashier.close_lane(account)
+        await self._cashier.forget_debts()
         if failed is not None:
             raise failed
         return len(redeemed)
@@ -71,4 +71,4 @@ class Redeemer:
 
     async def _look(self, accounts: Sequence[Account]) -> None:
         for first in range(0, len(accounts), LOOKS):
-            await self._selling.look(accounts[first : first + LOOKS])
+            await self._cashier.look(accounts[first : first + LOOKS])

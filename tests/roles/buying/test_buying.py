@@ -185,7 +185,7 @@ def test_a_lane_goes_on_where_it_was(tmp_path: Path) -> None:
                     assert await reader.read() == here.file
                 paid.append(cache.earned)
             assert paid[1] == 2 * paid[0]
-            assert cache.selling is not None and cache.selling.books().lanes == 1
+            assert cache.cashier is not None and cache.cashier.books().lanes == 1
 
     asyncio.run(story())
 

@@ -27,6 +27,7 @@ from agents.roles.buying.caches import Caches
 from agents.roles.buying.lanes import Lanes
 from agents.roles.buying.shop import Shop
 from agents.roles.buying.wallet import Budget, Wallet
+from agents.roles.caching.cashier import Cashier
 from agents.roles.caching.debts import Debts
 from agents.roles.caching.lanes import LaneBook
 from agents.roles.caching.selling import Selling
@@ -65,6 +66,7 @@ class Cache:
     peer: Peer
     shelf: MemoryShelf
     selling: Selling | None
+    cashier: Cashier | None
     book: LaneBook | None
     posted: int
     """Base units a byte, as its summary says."""
@@ -77,12 +79,12 @@ class Cache:
     @property
     def earned(self) -> int:
         """Base units readers signed for."""
-        return self.selling.books().earned if self.selling else 0
+        return self.cashier.books().earned if self.cashier else 0
 
     @property
     def unpaid(self) -> int:
         """Base units served and not signed for."""
-        return self.selling.books().unpaid if self.selling else 0
+        return self.cashier.books().unpaid if self.cashier else 0
 
 
 @dataclass
@@ -119,15 +121,16 @@ class Town:
         mine.items, mine.blocks, mine.files = self.made.items, self.made.blocks, self.made.files
         mine.listed, mine.trees = self.made.listed, self.made.trees
         mine = shelf(mine)
-        selling, book = None, None
+        selling, cashier, book = None, None, None
         if price:
             terms = Terms(price=price, interval=interval, growth=interval, max_interval=16 * interval)
             offer = told(Offer(DOMAIN, TOKEN, signer.address, terms, 60))
             book = LaneBook(StateStore(self.folder / f"lanes-{number}.db"), terms)
             debts = Debts(StateStore(self.folder / f"debts-{number}.db"))
-            selling = Selling(offer, self.ledger, book, debts, time.time, patience=1.5)
-            self.stack.push_async_callback(selling.close)
-        cache = Cache(Peer("", signer.address), mine, selling, book, price)
+            cashier = Cashier(offer, self.ledger, book, debts, time.time)
+            selling = Selling(cashier, patience=1.5)
+            self.stack.push_async_callback(cashier.close)
+        cache = Cache(Peer("", signer.address), mine, selling, cashier, book, price)
         gateway = Gateway(mine, selling, summaries=self._summaries(cache, sign_with or signer, held))
         port = await gateway.start()
         self.stack.push_async_callback(gateway.stop)

@@ -14,6 +14,7 @@ from agents.core.channels.terms import Terms
 from agents.core.channels.wire import PAYMENT_HEADER, Payment, payment_text
 from agents.net.shelf import PaymentRequired, Reading
 from agents.net.signing import AccountSigner
+from agents.roles.caching.cashier import Cashier
 from agents.roles.caching.debts import Debts
 from agents.roles.caching.lanes import LaneBook
 from agents.roles.caching.redeeming import Redeemer
@@ -46,10 +47,11 @@ class Shop:
     def open(self) -> None:
         self.book = LaneBook(StateStore(self.folder / "lanes.db"), TERMS)
         self.debts = Debts(StateStore(self.folder / "debts.db"))
-        self.selling = Selling(OFFER, self.chain, self.book, self.debts, lambda: self.now, patience=0.2)
+        self.cashier = Cashier(OFFER, self.chain, self.book, self.debts, lambda: self.now)
+        self.selling = Selling(self.cashier, patience=0.2)
 
     def redeemer(self, worth: int, least: int = INTERVAL) -> Redeemer:
-        return Redeemer(self.selling, self.chain, self.book, worth, least, lambda: self.now)
+        return Redeemer(self.cashier, self.chain, self.book, worth, least, lambda: self.now)
 
     async def admit(self, payment: Payment | None, size: int = 8 * MIB) -> PaidTicket:
         headers = {} if payment is None else {PAYMENT_HEADER: payment_text(payment)}

@@ -53,7 +53,7 @@ def test_what_changes_is_written_soon_and_together(tmp_path: Path, monkeypatch: 
         assert paid_on_disk(tmp_path) == 5 * INTERVAL and written == [5]
         await asyncio.sleep(0.1)
         assert written == [5], "nothing changed since"
-        await shop.selling.close()
+        await shop.cashier.close()
 
     asyncio.run(story())
 
@@ -64,7 +64,7 @@ def test_whoever_stops_or_redeems_has_everything_written(tmp_path: Path, how: st
         shop = Shop(tmp_path)
         await earned(shop, INTERVAL)
         assert paid_on_disk(tmp_path) == 0
-        await (shop.selling.close() if how == "stopped" else shop.redeemer(1).step())
+        await (shop.cashier.close() if how == "stopped" else shop.redeemer(1).step())
         assert paid_on_disk(tmp_path) == INTERVAL
 
     asyncio.run(story())
@@ -77,7 +77,7 @@ def test_a_reader_that_reads_on_brings_its_voucher_again(tmp_path: Path) -> None
         await (await shop.admit(paying(0))).take(MIB)
         await shop.vouch(paying(INTERVAL))
         shop.open()  # as after a kill: nothing was written
-        assert shop.selling.books().earned == 0
+        assert shop.cashier.books().earned == 0
         (await shop.admit(paying(INTERVAL))).close()
         assert shop.book.get(LANE).till.paid == INTERVAL  # type: ignore[union-attr]
 
@@ -100,7 +100,7 @@ def test_a_full_disk_stops_no_business(tmp_path: Path, monkeypatch: pytest.Monke
                 served += MIB
                 await shop.vouch(paying(TERMS.cost(served)))
         assert paid_on_disk(tmp_path) == 0
-        await shop.selling.close()
+        await shop.cashier.close()
         assert paid_on_disk(tmp_path) == TERMS.cost(64 * MIB)
 
     asyncio.run(story())

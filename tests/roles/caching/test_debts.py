@@ -72,7 +72,7 @@ def test_short_lanes_and_new_epochs_bring_one_interval_in_thirty_days(tmp_path: 
             await shop.redeemer(1).step()
             assert all(account.idle for account in shop.book)
             if number == 3:
-                await shop.selling.close()
+                await shop.cashier.close()
             if number % 2:
                 shop.open()
         assert served == MIB
@@ -92,13 +92,13 @@ def test_a_lane_that_ended_is_not_begun_again(tmp_path: Path) -> None:
         account = shop.book.get(LANE)
         shop.now = LANE.expiry
         await shop.redeemer(1).step()
-        before = shop.selling.books()
+        before = shop.cashier.books()
         with pytest.raises(VoucherInvalid, match="has ended"):
             await shop.vouch(paying(2 * INTERVAL))
         assert account is not None
-        await shop.selling.look([account])  # by whoever had it in hand at its end
+        await shop.cashier.look([account])  # by whoever had it in hand at its end
         await shop.redeemer(1).step()
-        assert shop.selling.books() == before
+        assert shop.cashier.books() == before
         assert await stolen(shop, paying(0, replace(LANE, expiry=LANE.expiry + 86_400))) == 0
 
     asyncio.run(story())

@@ -10,7 +10,7 @@ from agents.core.channels.lanes import Opening, SignedOpening, Voucher
 from agents.core.channels.wire import Payment
 from agents.core.errors import VoucherInvalid
 from agents.net.shelf import PaymentRequired
-from agents.roles.caching import selling
+from agents.roles.caching import cashier
 from tests.roles.caching.counter import DOMAIN, INTERVAL, LANE, MIB, OTHER, READER, Shop, paying
 
 
@@ -28,7 +28,7 @@ def test_lanes_admitted_before_any_owes_are_served_one_interval_together(tmp_pat
 def test_lanes_that_only_signatures_are_behind_are_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, amount: int
 ) -> None:
-    monkeypatch.setattr(selling, "IDLE", 8)
+    monkeypatch.setattr(cashier, "IDLE", 8)
 
     async def story() -> None:
         shop = Shop(tmp_path)
@@ -36,7 +36,7 @@ def test_lanes_that_only_signatures_are_behind_are_forgotten(
         for number in range(30):
             await shop.vouch(paying(amount, replace(LANE, expiry=LANE.expiry + number)))
         assert len(shop.book) <= 9
-        await shop.selling.close()
+        await shop.cashier.close()
         shop.open()
         assert len(shop.book) <= 9
 

@@ -24,7 +24,7 @@ def test_vouchers_are_redeemed_together_once_they_are_worth_it(tmp_path: Path) -
         await shop.vouch(paying(INTERVAL, lanes[1], OTHER))
         assert await shop.redeemer(2 * INTERVAL).step() == 2
         assert len(shop.chain.redeemed) == 1
-        books = shop.selling.books()
+        books = shop.cashier.books()
         assert (books.earned, books.redeemed, books.claimable) == (2 * INTERVAL, 2 * INTERVAL, 0)
         assert await shop.redeemer(1).step() == 0
 
@@ -50,7 +50,7 @@ def test_a_batch_that_is_refused_keeps_no_other_from_its_money(tmp_path: Path, m
         monkeypatch.setattr(shop.chain, "redeem", refused)
         with pytest.raises(Refused):
             await shop.redeemer(1).step()
-        assert shop.selling.books().redeemed == INTERVAL
+        assert shop.cashier.books().redeemed == INTERVAL
 
     asyncio.run(story())
 
@@ -75,13 +75,13 @@ def test_lanes_that_are_over_are_forgotten_but_not_what_they_brought(tmp_path: P
         shop = Shop(tmp_path)
         await earned(shop, INTERVAL)
         await shop.redeemer(1).step()
-        before = shop.selling.books()
+        before = shop.cashier.books()
         shop.now = LANE.expiry
         await shop.redeemer(1).step()
         assert len(shop.book) == 0
-        await shop.selling.close()
+        await shop.cashier.close()
         shop.open()
-        assert shop.selling.books() == replace(before, lanes=0)
+        assert shop.cashier.books() == replace(before, lanes=0)
 
     asyncio.run(story())
 
@@ -113,14 +113,14 @@ def test_what_nobody_has_the_money_for_is_not_in_the_books(tmp_path: Path) -> No
         poor = replace(LANE, expiry=LANE.expiry + 1)
         shop.chain.kept[poor.id] = Cover(pool=5)
         await shop.vouch(paying(1 << 100, poor))
-        books = shop.selling.books()
+        books = shop.cashier.books()
         assert (books.earned, books.claimable, books.unpaid) == (INTERVAL + 5 + 5, INTERVAL + 5, 0)
         await shop.book.flush()
         shop.open()  # as after a kill
-        await shop.selling.look(list(shop.book))
-        assert shop.selling.books().earned == INTERVAL + 5
+        await shop.cashier.look(list(shop.book))
+        assert shop.cashier.books().earned == INTERVAL + 5
         shop.now = poor.expiry
         await shop.redeemer(1).step()
-        assert shop.selling.books().earned == shop.selling.books().lost <= INTERVAL
+        assert shop.cashier.books().earned == shop.cashier.books().lost <= INTERVAL
 
     asyncio.run(story())

@@ -59,7 +59,7 @@ def test_a_reader_that_never_pays_is_served_one_interval_in_one_lane(tmp_path: P
         for lane in (LANE, replace(LANE, expiry=LANE.expiry + 1)):
             with pytest.raises(PaymentRequired):
                 await shop.admit(paying(0, lane))
-        assert shop.selling.books().unpaid == INTERVAL
+        assert shop.cashier.books().unpaid == INTERVAL
 
     asyncio.run(story())
 
@@ -117,7 +117,7 @@ def test_a_voucher_that_is_none_changes_nothing(tmp_path: Path, payment: Payment
             await shop.vouch(payment)
         with pytest.raises(VoucherInvalid):
             await shop.selling.vouch("127.0.0.1", {PAYMENT_HEADER: "no base64 at all"})
-        assert shop.selling.books().earned == INTERVAL // 2
+        assert shop.cashier.books().earned == INTERVAL // 2
 
     asyncio.run(story())
 
@@ -127,7 +127,7 @@ def test_a_voucher_that_was_overtaken_by_a_higher_one_stops_no_read(tmp_path: Pa
         shop = Shop(tmp_path)
         await earned(shop, INTERVAL)
         (await shop.admit(paying(INTERVAL - 1))).close()
-        assert shop.selling.books().earned == INTERVAL
+        assert shop.cashier.books().earned == INTERVAL
 
     asyncio.run(story())
 
@@ -165,11 +165,11 @@ def test_a_restart_loses_no_voucher_and_forgets_no_debt(tmp_path: Path) -> None:
         await shop.vouch(paying(INTERVAL))
         await shop.book.flush()
         shop.open()  # as after a kill: nothing was closed
-        assert shop.selling.books().earned == INTERVAL
+        assert shop.cashier.books().earned == INTERVAL
         assert await shop.drained(await shop.admit(paying(INTERVAL))) == 2 * MIB
-        await shop.selling.close()
+        await shop.cashier.close()
         shop.open()
-        assert shop.selling.books().unpaid == 2 * INTERVAL
+        assert shop.cashier.books().unpaid == 2 * INTERVAL
         with pytest.raises(PaymentRequired):
             await shop.admit(paying(0, replace(LANE, expiry=LANE.expiry + 1)))
         assert await shop.drained(await shop.admit(paying(3 * INTERVAL))) == 3 * MIB
@@ -182,14 +182,14 @@ def test_signatures_in_many_lanes_over_one_deposit_are_served_ahead_in_one(tmp_p
         shop = Shop(tmp_path)
         assert await shop.drained(await shop.admit(paying(0))) == MIB
         (await shop.admit(paying(INTERVAL), size=0)).close()
-        assert shop.selling.books().unpaid == 0
+        assert shop.cashier.books().unpaid == 0
         second = replace(LANE, expiry=LANE.expiry + 1)
         with pytest.raises(PaymentRequired) as found:
             await shop.admit(paying(0, second))
         assert told(found) == ("debt", 0)
         # Once the chain keeps it for the first lane, nobody else is promised that money.
         shop.chain.keep(LANE, INTERVAL)
-        await shop.selling.look(list(shop.book))
+        await shop.cashier.look(list(shop.book))
         (await shop.admit(paying(0, second))).close()
 
     asyncio.run(story())
