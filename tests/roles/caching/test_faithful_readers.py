@@ -1,0 +1,43 @@
+"""Readers that pay for all they read, little by little or while the cache is away: they are served for ever."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from agents.core.channels.lanes import Lane, Opening, SignedOpening
+from agents.core.channels.wire import Payment
+from agents.roles.buying.lanes import DAY, LIFE
+from tests.roles.caching.counter import DOMAIN, KIB, LANE, MIB, READER, TERMS, Shop, paying
+
+
+def opening(lane: Lane, amount: int) -> Payment:
+    """What a reader that signed for ``amount`` shows, who has the lane keep what 16 MiB cost."""
+    wanted = Opening(lane, TERMS.cost(16 * MIB))
+    signed = SignedOpening(wanted, READER.sign_digest(wanted.digest(DOMAIN)))
+    return replace(paying(amount, lane), opening=signed)
+
+
+def test_who_reads_a_little_every_week_is_served_every_week(tmp_path: Path) -> None:
+    """Of what is not worth its gas no more is a debt at any time than leaves the reader enough to go on."""
+
+    async def story() -> None:
+        for weekly in (64 * KIB, 320 * KIB, 448 * KIB):
+            shop = Shop(tmp_path)
+            lane, signed = replace(LANE, expiry=int(shop.now)), 0
+            for _ in range(40):
+                if lane.expiry <= shop.now + DAY:
+                    lane, signed = replace(lane, expiry=int(shop.now) + LIFE), 0
+                ticket = await shop.admit(opening(lane, signed), weekly)
+                for _ in range(weekly // (64 * KIB)):
+                    await ticket.take(64 * KIB)
+                ticket.close()
+                signed += TERMS.cost(weekly)
+                await shop.vouch(opening(lane, signed))
+                for at in sorted({shop.now + 7 * DAY, min(shop.now + 7 * DAY, lane.expiry - TERMS.margin)}):
+                    shop.now = at
+                    await shop.redeemer(1 << 100, TERMS.opening).step()
+            await shop.cashier.close()
+            for path in tmp_path.iterdir():
+                path.unlink()
+
+    asyncio.run(story())
