@@ -13,6 +13,7 @@ from agents.runtime.settings import CacheSettings, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 app = typer.Typer(help="Serve what others store: fetch, keep what is read often, get paid per byte.")
 app.command(name="simulate")(simulate.simulate)
@@ -104,8 +105,7 @@ def status(
     """What this machine's cache served, holds and earned; of one that was stopped, what it told last."""
     from agents.runtime.cache_report import cache_facts
 
-    before: Place = context.obj
-    facts = cache_facts(Place(None, None, wallet or before.wallet, data_dir or before.data_dir), free)
+    facts = cache_facts(_place(context, data_dir, None, None, wallet), free)
     output.Output(json).result(facts, lambda: _show(facts))
 
 
@@ -121,11 +121,34 @@ def redeem(
     """Redeem all vouchers of a cache that was stopped, whatever they are worth; one that runs does it by itself."""
     from agents.runtime import selling
 
-    before: Place = context.obj
-    place = Place(rpc or before.rpc, market or before.market, wallet or before.wallet, data_dir or before.data_dir)
-    found = asyncio.run(selling.redeem(place))
+    found = asyncio.run(selling.redeem(_place(context, data_dir, rpc, market, wallet)))
     facts = {"redeemed": str(found.amount), "claimable": str(found.books.claimable), "lanes": found.books.lanes}
     output.Output(json).result(facts, lambda: output.line(f"redeemed {units.format_amount(found.amount)}"))
+
+
+@app.command()
+def retire(
+    context: typer.Context,
+    data_dir: DataDir = None,
+    rpc: Rpc = None,
+    market: Market = None,
+    wallet: Wallet = None,
+    json: Json = False,
+) -> None:
+    """Take a cache that was stopped for good off the directory; `agent cache` announces it again."""
+    from agents.runtime import caching
+
+    found = asyncio.run(caching.retire_cache(_place(context, data_dir, rpc, market, wallet)))
+    facts = {"retired": found.address, "endpoint": found.endpoint}
+    output.Output(json).result(facts, lambda: output.line(f"{found.endpoint} is no longer in the directory"))
+
+
+def _place(
+    context: typer.Context, data_dir: "Path | None", rpc: str | None, market: str | None, wallet: str | None
+) -> Place:
+    """What the command names, and for the rest what `agent cache` did."""
+    before: Place = context.obj
+    return Place(rpc or before.rpc, market or before.market, wallet or before.wallet, data_dir or before.data_dir)
 
 
 def _show(facts: "Mapping[str, Any]") -> None:

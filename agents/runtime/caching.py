@@ -6,13 +6,13 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from agents.chain.directory import Directory, ensure_directory
+from agents.chain.directory import Directory, ensure_directory, find_directory
 from agents.core.market.view import MarketView
 from agents.net.caches import CacheClient
 from agents.net.client import Patience, PeerClient
 from agents.net.gateway.server import Gateway, Summaries
 from agents.roles.caching.hosts import SlotHosts
-from agents.roles.caching.onchain import announce
+from agents.roles.caching.onchain import announce, retire
 from agents.roles.caching.origin import Origin
 from agents.roles.caching.policies import Policy, Wanted, policy_of
 from agents.roles.caching.shelf import CachingShelf, hot_capacity
@@ -25,7 +25,7 @@ from agents.runtime.follower import Follower, Moment
 from agents.runtime.joining import listen
 from agents.runtime.network import is_chain_named
 from agents.runtime.selling import Desk, keep_redeeming, open_desk
-from agents.runtime.settings import CacheSettings
+from agents.runtime.settings import CacheSettings, Place
 from agents.runtime.shipped import shipped_model
 from agents.store.cache.disk import DiskCache
 
@@ -76,6 +76,22 @@ def run_cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool = F
     """Run a cache until it is stopped."""
     _policy(settings)  # a typo is told before a password is asked for
     asyncio.run(cache(settings, say, ready, verbose))
+
+
+@dataclass(frozen=True)
+class Retired:
+    """A cache that nobody finds any more."""
+
+    address: str
+    endpoint: str
+    """Where it was reached."""
+
+
+async def retire_cache(place: Place) -> Retired:
+    """Take a stopped cache off the directory. Raises DataDirInUse while it runs, NotFound, Refused, ChainError."""
+    async with session(place, "cache") as found:
+        directory = await find_directory(found.network.rpc)
+        return Retired(found.actor.address, await retire(found.actor, directory))
 
 
 @dataclass

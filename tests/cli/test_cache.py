@@ -124,7 +124,7 @@ def test_a_machine_without_a_cache_says_so(lonely: Agent) -> None:
     assert done.code == 8 and "agent cache" in done.err
 
 
-def test_a_cache_that_sells_is_announced_paid_and_redeems(
+def test_a_cache_that_sells_is_announced_paid_redeems_and_retires(
     stored: tuple[str, bytes], agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, data = stored
@@ -143,12 +143,17 @@ def test_a_cache_that_sells_is_announced_paid_and_redeems(
         paid = int(json.loads(got.out)["paid"])
         books = until_redeemed(agent, folder, paid)
         monkeypatch.setenv("HOLDFAST_KEY", key)
-        assert agent("cache", "redeem", "--data-dir", str(folder)).code == 9, "the cache itself runs there"
+        for command in ("redeem", "retire"):
+            assert agent("cache", command, "--data-dir", str(folder)).code == 9, "the cache itself runs there"
     assert books["earned"] == books["redeemed"] == str(paid) and int(books["unpaid"]) == 0
     assert paid == PRICE * books["served"] >= PRICE * SIZE
     assert agent("cache", "redeem", "--data-dir", str(folder)).out == "redeemed 0 HOLD\n"
     told = agent("cache", "status", "--data-dir", str(folder))
     assert "stopped" in told.out and "lanes: 1" in told.out
+    retired = agent("cache", "retire", "--data-dir", str(folder))
+    assert retired.out == f"{running.facts['endpoint']} is no longer in the directory\n"
+    again = agent("cache", "retire", "--data-dir", str(folder))
+    assert again.code == 8 and dev_account(6).address in again.err
 
 
 def test_an_app_pays_for_a_reader_that_has_neither_tokens_nor_gas(

@@ -6,6 +6,7 @@ from agents.chain.channels import Channels
 from agents.chain.directory import Directory
 from agents.core.channels.lanes import Lane, SignedGrant, SignedOpening, SignedVoucher
 from agents.core.channels.till import Cover
+from agents.core.errors import NotFound
 from agents.roles.actor import Actor, batch_key
 
 
@@ -42,3 +43,17 @@ async def announce(actor: Actor, directory: Directory, endpoint: str) -> bool:
     block = await actor.rpc.block_number()
     await actor.lane.send(directory.announce(endpoint), f"announce:{endpoint}:{block}")
     return True
+
+
+async def retire(actor: Actor, directory: Directory) -> str:
+    """Take the account's cache off the directory; where it was reached. Raises NotFound where it is not listed."""
+    endpoint = await directory.endpoint_of(actor.address)
+    if not endpoint:
+        raise NotFound(
+            f"The directory lists no cache of {actor.address}",
+            "it never announced one, or it was retired",
+            "Nothing is left to do, unless --wallet names another account than the cache's.",
+        )
+    block = await actor.rpc.block_number()
+    await actor.lane.send(directory.retire(), f"retire:{block}")
+    return endpoint
