@@ -151,11 +151,15 @@ class LanePayer:
         self._pauses += 1
 
     async def _keep_more(self, standing: Standing) -> None:
-        """Have the lane keep another interval, or wait for what is on its way to the chain."""
-        if self._opening is None or self._opening.opening.amount <= standing.secured:
-            pool = (await self._wallet.funds.deposit()).pool
-            if pool == 0:
-                raise NotEnough("The deposit is used up", "no lane can keep more", DEPOSIT_MORE)
+        """Have the lane keep another interval, or wait for what is on its way to the chain.
+
+        Other lanes may have taken of the pool since the last opening was signed: the chain refuses what is more than it has.
+        """
+        pool = (await self._wallet.funds.deposit()).pool
+        pending = self._opening.opening.amount - standing.secured if self._opening else 0
+        if pool == 0 and pending <= 0:
+            raise NotEnough("The deposit is used up", "no lane can keep more", DEPOSIT_MORE)
+        if pool and not 0 < pending <= pool:
             interval = self._purse.terms.cost(self._purse.terms.window(self._purse.signed))
             # Not more than can be needed: what is kept already is the cache's own word.
             self._open(min(standing.secured + min(interval, pool), self._purse.owed + 2 * interval))

@@ -82,6 +82,30 @@ def test_a_cache_cannot_have_the_whole_deposit_kept_for_it(tmp_path: Path) -> No
     asyncio.run(story())
 
 
+def test_of_a_deposit_that_another_lane_took_of_what_is_left_is_kept(tmp_path: Path) -> None:
+    """The chain refuses to keep more than there is: the cache would ask for ever."""
+
+    async def story() -> None:
+        state, client, funds = StateStore(tmp_path / "reader.db"), Liar(Terms(PRICE)), Funds(pool=20 * MIB * PRICE)
+        lanes = Lanes(client, state, Wallet(READER, funds, Budget(1 << 60)), PRICE, lambda: NOW)
+        lanes.expect(200 * MIB)
+        payer = await lanes.payer(CACHE)
+        assert payer is not None
+        lane = parse_payment(payer.payment()).lane
+        client.said = replace(client.said, halt=Halt.OPENING)
+        kept = []
+        for pool in (20, 4, 4, 0):
+            funds.pool = pool * MIB * PRICE
+            await payer.settle(client.offered(lane))
+            opening = parse_payment(payer.payment()).opening
+            assert opening is not None
+            kept.append(opening.opening.amount)
+        assert kept == [16 * MIB * PRICE, *[MIB * PRICE] * 3]
+        state.close()
+
+    asyncio.run(story())
+
+
 def test_a_lane_keeps_little_before_its_cache_served_much(tmp_path: Path) -> None:
     async def story() -> None:
         state, client = StateStore(tmp_path / "reader.db"), Liar(Terms(PRICE))
