@@ -63,6 +63,8 @@ class Cashier:
             self._credit.note(lane, risk)
         for account in book:
             self._credit.note(account.lane.id, account.till.risk)
+        self._missed = {each.lane.id for each in book if clock() + offer.terms.margin >= each.lane.expiry}
+        """Lanes that were over, or as good as, when the cache came back."""
         self._looks = Buckets(NEW_LANES, BURST, clock=clock)
 
     async def close(self) -> None:
@@ -199,6 +201,8 @@ class Cashier:
     async def close_lane(self, account: Account) -> None:
         """The lane is over: its sums are kept, and for a while what it leaves unpaid. Raises StorageTrouble."""
         lane, lapsed = account.lane.id, account.till.lapsed
+        if lane in self._missed:  # that it was not there to redeem what was signed is nobody else's fault
+            lapsed = replace(lapsed, exposed=account.till.unpaid)
         if lapsed.exposed:
             await asyncio.to_thread(self._debts.remember, lane, lapsed, int(self.clock()))
         await self.book.close_lane(account)

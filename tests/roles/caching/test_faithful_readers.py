@@ -1,13 +1,17 @@
 """Readers that pay for all they read, little by little or while the cache is away: they are served for ever."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from agents.core.channels.lanes import Lane, Opening, SignedOpening
 from agents.core.channels.wire import Payment
+from agents.net.shelf import PaymentRequired
 from agents.roles.buying.lanes import DAY, LIFE
-from tests.roles.caching.counter import DOMAIN, KIB, LANE, MIB, READER, TERMS, Shop, paying
+from tests.roles.caching.counter import DOMAIN, INTERVAL, KIB, LANE, MIB, READER, TERMS, Shop, earned, paying
 
 
 def opening(lane: Lane, amount: int) -> Payment:
@@ -39,5 +43,32 @@ def test_who_reads_a_little_every_week_is_served_every_week(tmp_path: Path) -> N
             await shop.cashier.close()
             for path in tmp_path.iterdir():
                 path.unlink()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("unsigned", "served"), [(0, MIB), (MIB, 0)])
+def test_that_a_cache_was_away_when_a_lane_ended_is_no_debt_of_its_reader(
+    tmp_path: Path, unsigned: int, served: int
+) -> None:
+    """But what the reader had not signed for is."""
+
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        await earned(shop, 10 * INTERVAL)
+        ticket = await shop.admit(paying(10 * INTERVAL), 10 * MIB + unsigned)
+        await ticket.take(10 * MIB + unsigned)
+        ticket.close()
+        await shop.cashier.close()
+        shop.now = LANE.expiry + DAY
+        shop.open()
+        await shop.redeemer(1).step()
+        assert shop.cashier.books().lost == 10 * INTERVAL
+        lane = replace(LANE, expiry=int(shop.now) + LIFE)
+        got = 0
+        with contextlib.suppress(PaymentRequired):
+            got = await shop.drained(await shop.admit(paying(0, lane)))
+        assert got == served
+        await shop.cashier.close()
 
     asyncio.run(story())
