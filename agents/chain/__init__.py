@@ -1,1 +1,1 @@
-"""The chain: JSON-RPC, typed calls and events, nonce lanes, a reorg-aware event cursor, keys, and local chains."""
+"""The chain: JSON-RPC, typed calls and events, senders, a reorg-aware event cursor, keys, and local chains."""

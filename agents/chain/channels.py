@@ -10,8 +10,8 @@ from agents.chain.contracts import Contract
 from agents.chain.create2 import create2_address, ensure_contract
 from agents.chain.cursor import Batch, EventCursor
 from agents.chain.deploy import Deployment
-from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc, to_hex, unhex
+from agents.chain.sender import Sender
 from agents.chain.transactions import Call
 from agents.core.channels.lanes import Domain, Lane, SignedGrant, SignedOpening, SignedVoucher
 from agents.core.channels.till import Cover
@@ -50,10 +50,10 @@ def channels_address(token: str, chain_id: int) -> str:
     return create2_address(artefact(NAME).deployment(token, challenge_of_chain(chain_id)))
 
 
-async def ensure_channels(lane: NonceLane, token: str) -> "Channels":
-    """The channels for ``token``, deployed from the lane's account if they are not there."""
-    address = await ensure_contract(lane, artefact(NAME), token, challenge_of_chain(lane.chain_id))
-    return Channels(lane.rpc, address, lane.chain_id)
+async def ensure_channels(sender: Sender, token: str) -> "Channels":
+    """The channels for ``token``, deployed from the sender's account if they are not there."""
+    address = await ensure_contract(sender, artefact(NAME), token, challenge_of_chain(sender.chain_id))
+    return Channels(sender.rpc, address, sender.chain_id)
 
 
 async def find_channels(rpc: Rpc, market: Deployment) -> "Channels":

@@ -6,7 +6,7 @@ Whoever knows the code and the constructor's arguments knows the address, so nob
 from eth_utils.crypto import keccak
 
 from agents.chain.codec import Artefact, checksummed
-from agents.chain.lane import NonceLane
+from agents.chain.sender import Sender
 from agents.chain.transactions import Call
 from agents.core.errors import ChainLies, WrongChain
 
@@ -22,19 +22,19 @@ def create2_address(code: bytes) -> str:
     return checksummed("0x" + keccak(body)[12:].hex())
 
 
-async def ensure_contract(lane: NonceLane, contract: Artefact, *arguments: object) -> str:
+async def ensure_contract(sender: Sender, contract: Artefact, *arguments: object) -> str:
     """The address of ``contract``, deployed if it is not there. Raises WrongChain where the chain has no deployer."""
     code = contract.deployment(*arguments)
     address = create2_address(code)
-    if await lane.rpc.code(address):
+    if await sender.rpc.code(address):
         return address
-    if not await lane.rpc.code(DEPLOYER):
+    if not await sender.rpc.code(DEPLOYER):
         raise WrongChain(
-            f"Chain {lane.chain_id} lacks the CREATE2 deployer",
+            f"Chain {sender.chain_id} lacks the CREATE2 deployer",
             f"there is no code at {DEPLOYER}",
             "Deploy it first: github.com/Arachnid/deterministic-deployment-proxy.",
         )
-    await lane.send(Call(DEPLOYER, SALT + code, f"deploying {contract.name}"), f"create2:{address}")
-    if not await lane.rpc.code(address):
+    await sender.send(Call(DEPLOYER, SALT + code, f"deploying {contract.name}"), f"create2:{address}")
+    if not await sender.rpc.code(address):
         raise ChainLies(f"{contract.name} is not at {address}", "it was deployed just now", "Use another RPC.")
     return address

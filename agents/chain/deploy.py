@@ -10,8 +10,8 @@ from eth_utils.crypto import keccak
 
 from agents.chain.codec import Artefact, artefact, checksummed
 from agents.chain.contracts import Market, Registry
-from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc, RpcError, quantity
+from agents.chain.sender import Sender
 from agents.chain.transactions import Call
 from agents.core.errors import ChainLies, Misuse, Refused, WrongChain
 from agents.core.market.types import DEV_CHAIN_IDS, MarketConfig, StakeConfig
@@ -101,7 +101,7 @@ def create_address(sender: str, nonce: int) -> str:
 
 
 async def deploy(
-    lane: NonceLane,
+    sender: Sender,
     *,
     profile: str = "devnet",
     verifier: Artefact | None = None,
@@ -109,33 +109,33 @@ async def deploy(
     stake: StakeConfig = DEV_STAKE,
     market: MarketConfig = DEV_MARKET,
 ) -> Deployment:
-    """Deploy verifier, token, registry and marketplace from the lane's account, which nothing else may use meanwhile.
+    """Deploy verifier, token, registry and marketplace from the sender's account, which nothing else may use meanwhile.
 
     ``verifier`` is by default the shipped one of ``profile``; ``insecure`` says that its key is the development key.
     Raises Refused off the development chains then, and ChainLies if the code that ends up on the chain is not the
     artefact's.
     """
-    if insecure and lane.chain_id not in DEV_CHAIN_IDS:
+    if insecure and sender.chain_id not in DEV_CHAIN_IDS:
         raise Refused(
-            f"The development verifier is not deployed on chain {lane.chain_id}",
+            f"The development verifier is not deployed on chain {sender.chain_id}",
             "its proving key is insecure: anyone can forge proofs for it",
             "Deploy a verifier made from a ceremony's key.",
         )
     shipped = verifier or _shipped_verifier(profile)
-    checker, first = await _create(lane, shipped)
-    await _require_code(lane.rpc, checker, shipped)
-    token, _ = await _create(lane, artefact("TestToken"), SUPPLY)
-    nonce = quantity(await lane.rpc.call("eth_getTransactionCount", lane.address, "latest"))
-    predicted = create_address(lane.address, nonce + 1)
-    registry, _ = await _create(lane, artefact("StakeRegistry"), token, stake, [predicted])
-    marketplace, _ = await _create(lane, artefact("Marketplace"), registry, checker, market)
+    checker, first = await _create(sender, shipped)
+    await _require_code(sender.rpc, checker, shipped)
+    token, _ = await _create(sender, artefact("TestToken"), SUPPLY)
+    nonce = quantity(await sender.rpc.call("eth_getTransactionCount", sender.address, "latest"))
+    predicted = create_address(sender.address, nonce + 1)
+    registry, _ = await _create(sender, artefact("StakeRegistry"), token, stake, [predicted])
+    marketplace, _ = await _create(sender, artefact("Marketplace"), registry, checker, market)
     if marketplace != predicted:
         raise Refused(
             f"The marketplace is at {marketplace}, not at {predicted}",
             "another transaction of the deployer came between, and the registry's modules are fixed",
             "Deploy again from an account that does nothing else.",
         )
-    return Deployment(lane.chain_id, token, registry, marketplace, checker, profile, first)
+    return Deployment(sender.chain_id, token, registry, marketplace, checker, profile, first)
 
 
 async def discover(rpc: Rpc, reference: str) -> Deployment:
@@ -163,9 +163,9 @@ def _shipped_verifier(profile: str) -> Artefact:
     return artefact(name)
 
 
-async def _create(lane: NonceLane, contract: Artefact, *arguments: object) -> tuple[str, int]:
+async def _create(sender: Sender, contract: Artefact, *arguments: object) -> tuple[str, int]:
     code = contract.deployment(*arguments)
-    receipt = await lane.send(Call("", code, f"deploying {contract.name}"), f"deploy:{keccak(code).hex()}")
+    receipt = await sender.send(Call("", code, f"deploying {contract.name}"), f"deploy:{keccak(code).hex()}")
     if receipt.contract is None:
         raise ChainLies(f"The receipt of {contract.name} names no contract", "", "Use another RPC.")
     return receipt.contract, receipt.block_number

@@ -20,8 +20,8 @@ from agents.chain.contracts import Token
 from agents.chain.deploy import DEV_MARKET, DEV_STAKE, Deployment, deploy, deployment_from_json
 from agents.chain.directory import ensure_directory
 from agents.chain.journal import MemoryJournal
-from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc
+from agents.chain.sender import Sender
 from agents.chain.transactions import Call
 from agents.core.errors import ChainError, ChainUnavailable, DataDirInUse, StorageTrouble
 from agents.core.market.types import MarketConfig, StakeConfig
@@ -91,7 +91,7 @@ class Devnet:
         self.deployment = deployment
         self._lock = lock
         account = dev_account(DEPLOYER)
-        self._lane = NonceLane(rpc, account, deployment.chain_id, MemoryJournal())
+        self._sender = Sender(rpc, account, deployment.chain_id, MemoryJournal())
         self._saving = asyncio.create_task(self._save_for_ever(), name="saving the chain")
 
     @classmethod
@@ -151,7 +151,7 @@ class Devnet:
 
     async def give(self, address: str, *, tokens: int = 0, wei: int = 0) -> None:
         """The faucet: ``tokens`` base units and ``wei`` to ``address``."""
-        await _give(self._lane, self.deployment.token, address, tokens, wei)
+        await _give(self._sender, self.deployment.token, address, tokens, wei)
 
     async def save(self) -> None:
         """Save the chain now."""
@@ -172,7 +172,7 @@ class Devnet:
             if self.anvil.running:
                 await self.save()
         finally:
-            await self._lane.close()
+            await self._sender.close()
             await self.rpc.close()
             self.anvil.stop()
             (self.directory / DESCRIPTOR).unlink(missing_ok=True)
@@ -189,36 +189,36 @@ class Devnet:
 
 async def give(rpc: Rpc, deployment: Deployment, address: str, *, tokens: int = 0, wei: int = 0) -> None:
     """The faucet of a devnet run by another process: its deployer's key is known to everyone."""
-    lane = NonceLane(rpc, dev_account(DEPLOYER), deployment.chain_id, MemoryJournal())
+    sender = Sender(rpc, dev_account(DEPLOYER), deployment.chain_id, MemoryJournal())
     try:
-        await _give(lane, deployment.token, address, tokens, wei)
+        await _give(sender, deployment.token, address, tokens, wei)
     finally:
-        await lane.close()
+        await sender.close()
 
 
-async def _give(lane: NonceLane, token: str, address: str, tokens: int, wei: int) -> None:
+async def _give(sender: Sender, token: str, address: str, tokens: int, wei: int) -> None:
     calls = []
     if tokens:
-        calls.append(Token(lane.rpc, token).transfer(address, tokens))
+        calls.append(Token(sender.rpc, token).transfer(address, tokens))
     if wei:
         calls.append(Call(address, b"", "transfer of ether", value=wei))
     for call in calls:
         # A gift is no effect to be sent once: each has a key of its own.
-        await lane.send(call, f"gift:{os.urandom(8).hex()}")
+        await sender.send(call, f"gift:{os.urandom(8).hex()}")
 
 
 async def _found(
     rpc: Rpc, profile: str, verifier: Artefact | None, stake: StakeConfig, market: MarketConfig
 ) -> Deployment:
-    lane = NonceLane(rpc, dev_account(DEPLOYER), await rpc.chain_id(), MemoryJournal(), poll=0.05)
+    sender = Sender(rpc, dev_account(DEPLOYER), await rpc.chain_id(), MemoryJournal(), poll=0.05)
     try:
-        made = await deploy(lane, profile=profile, verifier=verifier, stake=stake, market=market)
+        made = await deploy(sender, profile=profile, verifier=verifier, stake=stake, market=market)
         token = Token(rpc, made.token)
         calls = [token.transfer(dev_account(index).address, GRANT) for index in range(1, FUNDED + 1)]
-        gifts = (lane.send(call, f"grant:{index}") for index, call in enumerate(calls))
-        await asyncio.gather(*gifts, ensure_channels(lane, made.token), ensure_directory(lane))
+        gifts = (sender.send(call, f"grant:{index}") for index, call in enumerate(calls))
+        await asyncio.gather(*gifts, ensure_channels(sender, made.token), ensure_directory(sender))
     finally:
-        await lane.close()
+        await sender.close()
     return made
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from agents.chain.codec import artefact
 from agents.chain.contracts import Contract
 from agents.chain.create2 import create2_address, ensure_contract
-from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc
+from agents.chain.sender import Sender
 from agents.chain.transactions import Call
 from agents.core.errors import WrongChain
 
@@ -29,9 +29,9 @@ def directory_address() -> str:
     return create2_address(artefact(NAME).deployment())
 
 
-async def ensure_directory(lane: NonceLane) -> "Directory":
-    """The directory, deployed from the lane's account if it is not there."""
-    return Directory(lane.rpc, await ensure_contract(lane, artefact(NAME)))
+async def ensure_directory(sender: Sender) -> "Directory":
+    """The directory, deployed from the sender's account if it is not there."""
+    return Directory(sender.rpc, await ensure_contract(sender, artefact(NAME)))
 
 
 async def find_directory(rpc: Rpc) -> "Directory":

@@ -1,4 +1,4 @@
-"""Where a lane remembers what it has signed: on disk before it is on the wire."""
+"""Where a sender remembers what it has signed: on disk before it is on the wire."""
 
 from typing import Protocol
 

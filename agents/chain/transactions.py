@@ -1,4 +1,4 @@
-"""Transactions: the call, its fees, its signed forms, its receipt, and the record a lane keeps of it."""
+"""Transactions: the call, its fees, its signed forms, its receipt, and the record a sender keeps of it."""
 
 import json
 import re
@@ -105,7 +105,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Entry:
-    """One effect on its lane: what is sent, under which nonce, every signed form of it, and where it was mined."""
+    """One effect on its sender: what is sent, under which nonce, every signed form of it, and where it was mined."""
 
     key: str
     call: Call

@@ -1,4 +1,4 @@
-"""What every agent acts with on the chain: its key, its nonce lane, and the contracts."""
+"""What every agent acts with on the chain: its key, its sender, and the contracts."""
 
 import asyncio
 import logging
@@ -12,8 +12,8 @@ from agents.chain.blocks import headers_of
 from agents.chain.contracts import Market, Registry, Token
 from agents.chain.deploy import Deployment
 from agents.chain.journal import Journal
-from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc
+from agents.chain.sender import Sender
 from agents.core.errors import HoldfastError, NotEnoughTokens, NotFound, Refused
 from agents.core.units import format_amount
 
@@ -31,7 +31,7 @@ class Actor:
         self.deployment = deployment
         self.account = account
         self.address: str = account.address
-        self.lane = NonceLane(rpc, account, deployment.chain_id, journal)
+        self.sender = Sender(rpc, account, deployment.chain_id, journal)
         self.market = Market(rpc, deployment.marketplace)
         self.registry = Registry(rpc, deployment.registry)
         self.token = Token(rpc, deployment.token)
@@ -42,8 +42,8 @@ class Actor:
         registry = self.deployment.registry
         if await self.token.allowance(self.address, registry) < price:
             # What an earlier try approved may have gone to another effect of this account.
-            self.lane.forget(f"approve:{mark}")
-            await self.lane.send(self.token.approve(registry, price), f"approve:{mark}")
+            self.sender.forget(f"approve:{mark}")
+            await self.sender.send(self.token.approve(registry, price), f"approve:{mark}")
 
     async def hashes(self, blocks: Iterable[int], reorged: bool) -> Mapping[int, bytes]:
         """Hashes of ``blocks``; remembered until the chain goes back."""

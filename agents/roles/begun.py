@@ -1,4 +1,4 @@
-"""What a provider has begun, remembered while it runs; its effects survive a restart in its lane's journal."""
+"""What a provider has begun, remembered while it runs; its effects survive a restart in its sender's journal."""
 
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
@@ -87,7 +87,7 @@ class Begun:
         arriving: Sequence[SlotName],
         refused: frozenset[bytes],
     ) -> UnderWay:
-        """All of it, as of ``block``; ``pending`` are the effects in the lane that are not mined yet."""
+        """All of it, as of ``block``; ``pending`` are the sender's effects that are not mined yet."""
         sent = {found for key in pending if (found := reserved_by(key)) is not None}
         self._reserving = {key: mined for key, mined in self._reserving.items() if mined is None or mined > block}
         names = set(arriving)

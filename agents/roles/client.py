@@ -39,10 +39,10 @@ class Client:
         reached("encoded")
         price, key = request.ask.price, request.id.hex()
         # A request under way takes its price from the allowance and the balance at any moment: neither can be asked then.
-        posted = f"post:{key}" in self._actor.lane.pending() or await self._exists(request)
+        posted = f"post:{key}" in self._actor.sender.pending() or await self._exists(request)
         if not posted:
             await self._actor.allow(price, key)
-        await self._actor.lane.send(self._actor.market.request_storage(request), f"post:{key}")
+        await self._actor.sender.send(self._actor.market.request_storage(request), f"post:{key}")
         reached("posted")
 
     async def _exists(self, request: Request) -> bool:

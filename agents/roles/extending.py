@@ -21,15 +21,15 @@ async def extend(actor: Actor, duty: Extend) -> Receipt:
 
     Raises NotEnoughTokens, NotEnoughGas, Refused.
     """
-    if not actor.lane.knows(duty.key):
+    if not actor.sender.knows(duty.key):
         await actor.allow(duty.price, duty.key)
-    return await actor.lane.send(actor.market.extend_request(duty.request, duty.extra), duty.key)
+    return await actor.sender.send(actor.market.extend_request(duty.request, duty.extra), duty.key)
 
 
 class Extending:
     """Keeps requests of one account from ending, as far as its policy goes; one extension at a time.
 
-    What it spent it reads from the chain, and what is under way from its lane's journal: a restart pays nothing twice.
+    What it spent it reads from the chain, and what is under way from its sender's journal: a restart pays nothing twice.
     """
 
     def __init__(self, actor: Actor, policy: AutoExtend, requests: Collection[bytes] | None = None) -> None:
@@ -42,8 +42,8 @@ class Extending:
 
     async def step(self, view: MarketView, block: int, now: int, reorged: bool = False) -> None:
         """Start what is due after ``block``."""
-        self._actor.lane.pending()  # each is followed from here on
-        sent = self._actor.lane.effects(EXTENSIONS).values()
+        self._actor.sender.pending()  # each is followed from here on
+        sent = self._actor.sender.effects(EXTENSIONS).values()
         # Until the view has what was sent, it does not say what was spent.
         if any(mined is None or mined > block for mined in sent):
             return
@@ -67,5 +67,5 @@ class Extending:
         log.info("%s done: %d seconds for %d base units", duty.key, duty.extra, duty.price)
 
     async def close(self) -> None:
-        """Stop; the lane's journal has what was sent."""
+        """Stop; the sender's journal has what was sent."""
         await self._tasks.close()

@@ -103,7 +103,7 @@ class Provider:
         held = await asyncio.to_thread(self._held, view)
         self._begun.look(view, now, reorged, held)
         arriving = await asyncio.to_thread(lambda: self._store.arriving)
-        begun = self._begun.under_way(view, block, self._actor.lane.pending(), arriving, self._fitting.refused)
+        begun = self._begun.under_way(view, block, self._actor.sender.pending(), arriving, self._fitting.refused)
         due = duties(view, me, self._able(view), held, Clock(block, now, hashes), begun)
         since = self._useless_since
         self._useless_since = {duty: since.get(duty, block) for duty in due if isinstance(duty, Forget)}
@@ -154,7 +154,7 @@ class Provider:
         key = (duty.request, duty.index)
         with self._begun.reserving(key):
             reached("reserve.before")
-            receipt = await self._actor.lane.send(self._actor.market.reserve_slot(*key), duty.key)
+            receipt = await self._actor.sender.send(self._actor.market.reserve_slot(*key), duty.key)
             self._begun.reserved(key, receipt.block_number)
         reached("reserve.sent")
 
@@ -169,18 +169,18 @@ class Provider:
         else:
             reached("settle.before")
             call = market.settle(id)
-        await self._actor.lane.send(call, duty.key)
+        await self._actor.sender.send(call, duty.key)
 
     async def _fill(self, view: MarketView, duty: Fill) -> None:
         proof, period = await self._proof(view, duty)
         reached("fill.proven")
         call = self._actor.market.fill_slot(slot_id(duty.request, duty.index), proof.as_abi())
         # A fill whose period ended while it was proven is proven again: it needs a key of its own.
-        await self._actor.lane.send(call, f"{duty.key}:{period}")
+        await self._actor.sender.send(call, f"{duty.key}:{period}")
         reached("fill.sent")
 
     async def _prove(self, view: MarketView, duty: Prove) -> None:
-        if await self._actor.lane.follow(duty.key) is None:
+        if await self._actor.sender.follow(duty.key) is None:
             with self._submissions.making(duty):
                 proof, _ = await self._proof(view, duty)
                 reached("prove.proven")

@@ -59,7 +59,7 @@ class Submissions:
             self._made(duty)
 
     async def submit(self, duty: Prove, proof: Groth16Proof) -> None:
-        """Have a proof that is ready in a block. Raises Reverted, and whatever keeps the lane from sending it."""
+        """Have a proof that is ready in a block. Raises Reverted, and whatever keeps it from being sent."""
         entry = _Ready(duty, proof, asyncio.get_running_loop().create_future())
         self._ready[duty.period].append(entry)
         # Whoever begins in the same step must be counted before the first of them is done.
@@ -97,7 +97,7 @@ class Submissions:
             [entry.id for entry in batch], [entry.proof.as_abi() for entry in batch]
         )
         try:
-            await self._actor.lane.send(call, batch_key("proofs", keys), covers=keys)
+            await self._actor.sender.send(call, batch_key("proofs", keys), covers=keys)
         except Reverted as error:
             if error.name == INVALID:
                 # It does not tell which: each for itself, so that the sound ones do not miss their period.
@@ -114,7 +114,7 @@ class Submissions:
     async def _send_alone(self, entry: _Ready) -> None:
         call = self._actor.market.submit_proof(entry.id, entry.duty.period, entry.proof.as_abi())
         try:
-            await self._actor.lane.send(call, entry.duty.key)
+            await self._actor.sender.send(call, entry.duty.key)
         except Exception as error:
             self._tell([entry], error)
         else:
@@ -130,7 +130,7 @@ class Submissions:
                 entry.sent.set_exception(error)
 
     async def close(self) -> None:
-        """Stop waiting; the lane's journal has what was sent."""
+        """Stop waiting; the sender's journal has what was sent."""
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)

@@ -38,7 +38,7 @@ class Validator:
         new = [
             duty
             for duty in due
-            if isinstance(duty, MarkMissing) and not (self._tasks.runs(duty.key) or self._actor.lane.knows(duty.key))
+            if isinstance(duty, MarkMissing) and not (self._tasks.runs(duty.key) or self._actor.sender.knows(duty.key))
         ]
         for marks in together(new, MOST_MARKS):
             self._tasks.start_all([mark.key for mark in marks], self._mark(marks))
@@ -52,9 +52,11 @@ class Validator:
         ids, period = [slot_id(mark.request, mark.index) for mark in marks], marks[0].period
         reached("mark.before")
         if len(marks) == 1:
-            await self._actor.lane.send(market.mark_proof_missing(ids[0], period), keys[0])
+            await self._actor.sender.send(market.mark_proof_missing(ids[0], period), keys[0])
         else:
-            await self._actor.lane.send(market.mark_proofs_missing(ids, period), batch_key("marks", keys), covers=keys)
+            await self._actor.sender.send(
+                market.mark_proofs_missing(ids, period), batch_key("marks", keys), covers=keys
+            )
         reached("mark.sent")
         for key in keys:
             log.info("%s done", key)
@@ -67,9 +69,9 @@ class Validator:
             call = market.settle(slot_id(duty.request, duty.index))
         else:
             call = market.close_request(duty.request)
-        await self._actor.lane.send(call, duty.key)
+        await self._actor.sender.send(call, duty.key)
         log.info("%s done", duty.key)
 
     async def close(self) -> None:
-        """Stop what is under way; the lane's journal remembers what was sent."""
+        """Stop what is under way; the sender's journal remembers what was sent."""
         await self._tasks.close()

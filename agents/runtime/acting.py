@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from agents.chain.lane import POLL, NonceLane
+from agents.chain.sender import POLL, Sender
 from agents.core.errors import ChainUnavailable
 from agents.core.market.view import MarketView
 from agents.net.signing import AccountSigner
@@ -80,17 +80,17 @@ async def session(place: Place, role: str, verbose: bool = False) -> AsyncIterat
     drill.check()
     account = signing_account(place)
     folder = agent_folder(place, role, account.address)
-    # The lock comes first: two lanes that take up the same journal would send everything twice.
+    # The lock comes first: two senders that take up the same journal would send everything twice.
     with closing(lock_folder(folder, "agent.lock")), logged(folder, role, verbose):
         async with network(place) as found:
             # One market's nonces and effects mean nothing on another.
             state = StateStore(folder / state_file(found))
             actor = Actor(found.rpc, found.deployment, account, state)
             try:
-                await actor.lane.resume()
+                await actor.sender.resume()
                 yield Session(found, actor, AccountSigner(account), folder, state)
             finally:
-                await actor.lane.close()
+                await actor.sender.close()
                 state.close()
 
 
@@ -116,17 +116,17 @@ async def outpost(place: Place, role: str, chain: bool, verbose: bool = False) -
                 yield Outpost(found, folder, state)
 
 
-async def mined(lane: NonceLane, effects: tuple[str, ...], say: Say) -> None:
+async def mined(sender: Sender, effects: tuple[str, ...], say: Say) -> None:
     """Wait for what an earlier process sent and did not see mined: only then the chain tells what is missing.
 
     ``effects``: how the keys of what matters begin.
     """
     told = False
-    while any(key.startswith(effects) for key in lane.pending()):
+    while any(key.startswith(effects) for key in sender.pending()):
         if not told:
             say("waiting for what was sent before the last stop")
         told = True
-        await lane.resume()  # one that failed for want of gas may be paid for by now
+        await sender.resume()  # one that failed for want of gas may be paid for by now
         await asyncio.sleep(POLL)
 
 
@@ -137,7 +137,7 @@ def state_file(found: Network, kind: str = "") -> str:
 
 async def until_stopped(found: Session, step: Callable[[Moment], Awaitable[None]]) -> None:
     """Run ``step`` after every block until SIGTERM or SIGINT; a chain that cannot be reached is waited for."""
-    await followed(found.network, step, found.actor.lane.recheck)
+    await followed(found.network, step, found.actor.sender.recheck)
 
 
 async def followed(

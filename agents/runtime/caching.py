@@ -49,7 +49,7 @@ async def cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool) 
                 say("no chain is named: what the caches named with --origin have is all there is")
         shelves, clock = await _shelves(stack, post, settings), ChainClock()
         desk = await _desk(stack, seller, settings, clock) if seller and settings.price else None
-        directory = await ensure_directory(seller.actor.lane) if seller else None
+        directory = await ensure_directory(seller.actor.sender) if seller else None
         summaries = _summaries(seller, directory, shelves.shelf, settings, clock) if seller and directory else None
         gateway = Gateway(shelves.shelf, desk.selling if desk else None, summaries=summaries)
         stack.push_async_callback(gateway.stop)
@@ -69,7 +69,7 @@ async def cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool) 
         if post.network is None:
             await unless_stopped(asyncio.Event().wait())
         else:
-            await followed(post.network, step, seller.actor.lane.recheck if seller else None)
+            await followed(post.network, step, seller.actor.sender.recheck if seller else None)
 
 
 def run_cache(settings: CacheSettings, say: Say, ready: Ready, verbose: bool = False) -> None:

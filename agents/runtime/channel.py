@@ -50,8 +50,8 @@ async def fill_up(place: Place, amount: int, payer: str | None, say: Say) -> Sta
     async with session(beside(place), ACCOUNT) as found:
         actor = found.actor
         who = payer or actor.address
-        channels = await ensure_channels(actor.lane, actor.deployment.token)
-        await mined(actor.lane, (EFFECT,), say)
+        channels = await ensure_channels(actor.sender, actor.deployment.token)
+        await mined(actor.sender, (EFFECT,), say)
         before = await channels.account_of(who)
         if before.closes_at:
             at = format_time(before.closes_at)
@@ -77,7 +77,7 @@ async def _take_back(actor: Actor, channels: Channels, payer: str, wanted: int, 
     taken = 0
     for amount, lane in sorted(kept, key=lambda each: -each[0]):
         if taken < wanted:
-            await actor.lane.send(channels.reclaim(lane), f"{EFFECT}reclaim:{lane.id.hex()}")
+            await actor.sender.send(channels.reclaim(lane), f"{EFFECT}reclaim:{lane.id.hex()}")
             say(f"took {format_amount(amount)} back from an expired lane")
             taken += amount
     return taken
@@ -87,8 +87,8 @@ async def _deposit(actor: Actor, channels: Channels, payer: str, amount: int) ->
     # Nothing of this kind is pending, so another block is another deposit.
     mark = f"{payer}:{amount}:{await actor.rpc.block_number()}"
     if await actor.token.allowance(actor.address, channels.address) < amount:
-        await actor.lane.send(actor.token.approve(channels.address, amount), f"{EFFECT}approve:{mark}")
-    await actor.lane.send(channels.deposit(payer, amount), f"{EFFECT}deposit:{mark}")
+        await actor.sender.send(actor.token.approve(channels.address, amount), f"{EFFECT}approve:{mark}")
+    await actor.sender.send(channels.deposit(payer, amount), f"{EFFECT}deposit:{mark}")
 
 
 async def close(place: Place) -> Standing:
@@ -100,7 +100,7 @@ async def close(place: Place) -> Standing:
         if not before.closes_at:
             if before.pool + before.reserved == 0:
                 raise Misuse("There is no deposit", f"{actor.address} has nothing in the channels", "")
-            await actor.lane.send(channels.close(), f"{EFFECT}close:{before.epoch}")
+            await actor.sender.send(channels.close(), f"{EFFECT}close:{before.epoch}")
         after = await channels.account_of(actor.address)
         return Standing(actor.address, after, await channels.challenge_seconds())
 
@@ -123,7 +123,7 @@ async def withdraw(place: Place, to: str | None) -> int:
                 f"until {format_time(before.closes_at)} caches may redeem what was signed",
                 "Type it again then.",
             )
-        await actor.lane.send(channels.withdraw(to or actor.address), f"{EFFECT}withdraw:{before.epoch}")
+        await actor.sender.send(channels.withdraw(to or actor.address), f"{EFFECT}withdraw:{before.epoch}")
         return before.pool + before.reserved
 
 

@@ -249,8 +249,8 @@ async def pay_out(actor: Actor, to: str) -> int:
 
 async def _once(actor: Actor, kind: str, call: Call) -> Receipt:
     """Send ``call``, unless an earlier command was killed over one of the same kind: then that one is followed."""
-    unfinished = (key for key in actor.lane.pending() if key.startswith(f"{kind}:"))
-    return await actor.lane.send(call, next(unfinished, f"{kind}:{os.urandom(8).hex()}"))
+    unfinished = (key for key in actor.sender.pending() if key.startswith(f"{kind}:"))
+    return await actor.sender.send(call, next(unfinished, f"{kind}:{os.urandom(8).hex()}"))
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ async def extend(place: Place, start: str, extra: int, max_cost: int | None) -> 
 def _untold(found: Session, request: bytes) -> Extend | None:
     """The extension of ``request`` that a command sent and did not live to tell of."""
     told = found.state.load(TOLD)
-    sent = found.actor.lane.effects(f"{EXTENSIONS}{request.hex()}:")
+    sent = found.actor.sender.effects(f"{EXTENSIONS}{request.hex()}:")
     for key in sent:
         if key not in told:
             return Extend(request, int(key.rpartition(":")[2]), 0, 0)

@@ -67,7 +67,7 @@ async def join(actor: Actor, rules: StakeConfig, endpoint: str, stake: int | Non
     wanted = rules.min_stake if stake == 0 else (stake or 0)
     if wanted and wanted < rules.min_stake:
         raise Misuse(f"{format_amount(wanted)} are too little", f"the minimum is {format_amount(rules.min_stake)}")
-    await mined(actor.lane, EFFECTS, say)
+    await mined(actor.sender, EFFECTS, say)
     known = await actor.registry.provider_of(actor.address)
     try:
         await _register(actor, known, endpoint, say)
@@ -81,11 +81,11 @@ async def join(actor: Actor, rules: StakeConfig, endpoint: str, stake: int | Non
 
 async def _register(actor: Actor, known: ProviderRecord, endpoint: str, say: Say) -> None:
     if not known.registered_block:
-        await actor.lane.send(actor.registry.register(endpoint), f"register:{endpoint}")
+        await actor.sender.send(actor.registry.register(endpoint), f"register:{endpoint}")
         say(f"registered as {actor.address}")
     elif known.endpoint != endpoint:
         block = await actor.rpc.block_number()
-        await actor.lane.send(actor.registry.set_endpoint(endpoint), f"endpoint:{endpoint}:{block}")
+        await actor.sender.send(actor.registry.set_endpoint(endpoint), f"endpoint:{endpoint}:{block}")
         say(f"reached at {endpoint} from now on")
 
 
@@ -107,6 +107,6 @@ async def _top_up(actor: Actor, held: int, wanted: int, rules: StakeConfig, say:
         )
     # Nothing of this kind is pending, so another mark is another deposit.
     mark = f"{held}:{missing}:{await actor.rpc.block_number()}"
-    await actor.lane.send(actor.token.approve(actor.deployment.registry, missing), f"approve:{mark}")
-    await actor.lane.send(actor.registry.deposit(missing), f"deposit:{mark}")
+    await actor.sender.send(actor.token.approve(actor.deployment.registry, missing), f"approve:{mark}")
+    await actor.sender.send(actor.registry.deposit(missing), f"deposit:{mark}")
     say(f"staked {format_amount(missing)}")

@@ -31,7 +31,7 @@ async def close_over(actor: Actor, moment: Moment, requests: Iterable[bytes]) ->
         else:
             continue
         try:
-            await actor.lane.send(call, duty.key)
+            await actor.sender.send(call, duty.key)
         except Reverted:
             continue  # a validator was quicker
 

@@ -42,7 +42,7 @@ async def open_desk(
 ) -> Desk:
     """Opened until ``stack`` ends. ``price``: base units per byte; ``worth``, ``least``: as in `CacheSettings`."""
     actor, token = found.actor, found.network.deployment.token
-    channels = await ensure_channels(actor.lane, token)
+    channels = await ensure_channels(actor.sender, token)
     terms = Terms(price, minimal_deposit=price * DEFAULT_INTERVAL)
     offer = Offer(channels.domain, token, actor.address, terms, await channels.challenge_seconds())
     book = LaneBook(StateStore(found.folder / state_file(found.network, "lanes")), terms)

@@ -53,7 +53,7 @@ async def store(
     """
     async with session(place, ROLE) as found:
         # What is not under way before the view was taken, and not in it, was never posted.
-        under_way = frozenset(found.actor.lane.pending())
+        under_way = frozenset(found.actor.sender.pending())
         moment = await Follower(found.network).now()
         book, profile = OrderBook(found.state), profile_named(order.profile or found.network.deployment.profile)
         mark = _mark(found.actor.address, order, profile)

@@ -7,8 +7,8 @@ from agents.chain.anvil import dev_account
 from agents.chain.contracts import Market, Registry, Token
 from agents.chain.deploy import DEV_SINK, deploy
 from agents.chain.journal import MemoryJournal
-from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc
+from agents.chain.sender import Sender
 from agents.chain.transactions import Call
 from agents.core.market.types import Ask, Content, MarketConfig, Request, StakeConfig, slot_id
 from agents.core.proofs.inputs import Opening, SlotFacts, circuit_input
@@ -69,17 +69,17 @@ class Ground:
         self.prover = prover
         self.data = data
         accounts = (0, CLIENT, VALIDATOR, FUNDER, *HOSTS)
-        self.lanes = {at: NonceLane(rpc, dev_account(at), 31_337, MemoryJournal(), poll=0.02) for at in accounts}
+        self.senders = {at: Sender(rpc, dev_account(at), 31_337, MemoryJournal(), poll=0.02) for at in accounts}
         self.gas: dict[str, int] = {}
         self._sent = 0
 
     async def deploy(self) -> None:
         """Contracts, tokens, allowances and staked hosts."""
-        made = await deploy(self.lanes[0], stake=STAKE, market=MARKET)
+        made = await deploy(self.senders[0], stake=STAKE, market=MARKET)
         self.market, self.registry = Market(self.rpc, made.marketplace), Registry(self.rpc, made.registry)
         token = Token(self.rpc, made.token)
         for at in (CLIENT, FUNDER, *HOSTS):
-            await self.send(0, token.transfer(self.lanes[at].address, 10**6 * TOKEN))
+            await self.send(0, token.transfer(self.senders[at].address, 10**6 * TOKEN))
             await self.send(at, token.approve(made.registry, 2**256 - 1))
         for host in HOSTS:
             await self.send(host, self.registry.register("http://127.0.0.1:1"), "register")
@@ -89,12 +89,12 @@ class Ground:
         """A request for the first ``slots`` slots of the data; every period asks for a proof."""
         ask = Ask(1, slots, max_slot_loss, 1, 2500, BLOCKS * 65_536, DURATION, 10**6, 10**13)
         content = Content(b"\x11" * 32, self.data.root)
-        return Request(self.lanes[CLIENT].address, ask, content, EXPIRY, nonce.to_bytes(32, "big"))
+        return Request(self.senders[CLIENT].address, ask, content, EXPIRY, nonce.to_bytes(32, "big"))
 
     async def send(self, account: int, call: Call, name: str = "", share: int = 1) -> None:
         """Send ``call`` and note its gas, divided by ``share``, under ``name``."""
         self._sent += 1
-        receipt = await self.lanes[account].send(call, str(self._sent))
+        receipt = await self.senders[account].send(call, str(self._sent))
         if name:
             self.gas[name] = -(-receipt.gas_used // share)
 
@@ -122,6 +122,6 @@ class Ground:
         await self.send(host, self.market.fill_slot(slot_id(request, slot), proof), fill)
 
     async def close(self) -> None:
-        """Stop the lanes."""
-        for lane in self.lanes.values():
-            await lane.close()
+        """Stop the senders."""
+        for sender in self.senders.values():
+            await sender.close()

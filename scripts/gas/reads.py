@@ -27,14 +27,14 @@ FAR = 1 << 40
 async def tell(ground: Ground) -> None:
     """The story. Every reader has a deposit and a lane of its own: nothing but the token is shared in a batch."""
     token = Token(ground.rpc, await ground.registry.token())
-    channels = await ensure_channels(ground.lanes[0], token.address)
+    channels = await ensure_channels(ground.senders[0], token.address)
     for at in (CLIENT, SPONSOR):
         await ground.send(at, token.approve(channels.address, 2**256 - 1))
     await ground.send(CLIENT, channels.deposit(READERS[0].address, TOKEN), "deposit (a reader's first)")
     await ground.send(CLIENT, channels.deposit(READERS[0].address, TOKEN), "deposit (a reader's)")
     for reader in READERS[1:]:
         await ground.send(CLIENT, channels.deposit(reader.address, TOKEN))
-    lanes = [Lane(reader.address, reader.address, ground.lanes[CACHE].address, 0, FAR) for reader in READERS]
+    lanes = [Lane(reader.address, reader.address, ground.senders[CACHE].address, 0, FAR) for reader in READERS]
     for reader, lane in zip(READERS, lanes, strict=True):
         made = Opening(lane, TOKEN)
         signed = SignedOpening(made, reader.sign_digest(made.digest(channels.domain)))
@@ -45,7 +45,7 @@ async def tell(ground: Ground) -> None:
 
 
 async def _redeem(ground: Ground, channels: Channels, lanes: list[Lane]) -> None:
-    to = ground.lanes[CACHE].address
+    to = ground.senders[CACHE].address
 
     def vouchers(amount: int) -> list[SignedVoucher]:
         made = [Voucher(lane, amount) for lane in lanes]
@@ -60,9 +60,9 @@ async def _redeem(ground: Ground, channels: Channels, lanes: list[Lane]) -> None
 
 
 async def _sponsor(ground: Ground, channels: Channels) -> None:
-    sponsor, reader = AccountSigner(ground.lanes[SPONSOR].account), READERS[0]
+    sponsor, reader = AccountSigner(ground.senders[SPONSOR].account), READERS[0]
     await ground.send(SPONSOR, channels.deposit(sponsor.address, TOKEN))
-    lane = Lane(sponsor.address, reader.address, ground.lanes[CACHE].address, 0, FAR)
+    lane = Lane(sponsor.address, reader.address, ground.senders[CACHE].address, 0, FAR)
     opening, grant = Opening(lane, 1000), Grant(sponsor.address, reader.address, TOKEN, 0, FAR)
     signed = SignedOpening(opening, reader.sign_digest(opening.digest(channels.domain)))
     granted = SignedGrant(grant, sponsor.sign_digest(grant.digest(channels.domain)))
@@ -72,8 +72,8 @@ async def _sponsor(ground: Ground, channels: Channels) -> None:
 async def _leave(ground: Ground, channels: Channels) -> None:
     """A lane that ends, and a payer that closes."""
     now = int((await ground.rpc.call("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
-    payer = ground.lanes[SPONSOR].address
-    short = Lane(payer, payer, ground.lanes[CACHE].address, 0, now + 1000)
+    payer = ground.senders[SPONSOR].address
+    short = Lane(payer, payer, ground.senders[CACHE].address, 0, now + 1000)
     await ground.send(SPONSOR, channels.open_lane(short, 1000), "openLane")
     await ground.wait(1000)
     await ground.send(CACHE, channels.reclaim(short), "reclaim")

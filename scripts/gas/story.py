@@ -82,4 +82,4 @@ async def _end(ground: Ground, request: bytes) -> None:
     await ground.send(host, registry.unstake(10 * TOKEN), "unstake")
     await ground.wait(STAKE.unbonding_seconds)
     await ground.send(host, registry.collect_unbonded(), "collectUnbonded")
-    await ground.send(host, registry.withdraw(ground.lanes[host].address), "withdraw")
+    await ground.send(host, registry.withdraw(ground.senders[host].address), "withdraw")

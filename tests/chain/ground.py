@@ -14,8 +14,8 @@ from agents.chain.codec import Artefact
 from agents.chain.contracts import Registry, Token
 from agents.chain.deploy import Deployment, deploy
 from agents.chain.journal import Journal, MemoryJournal
-from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc
+from agents.chain.sender import Sender
 from agents.core.units import TOKEN
 
 RUNTIME = bytes.fromhex("600160005260206000f3")
@@ -26,33 +26,33 @@ Twist = Callable[[str, list[Any], dict[str, Any]], Awaitable[dict[str, Any] | by
 """Method, parameters and the honest answer -> the answer sent instead."""
 
 
-def lane_of(rpc: Rpc, index: int, journal: Journal | None = None, **options: Any) -> NonceLane:
-    """A lane for development account ``index``, quick to look again."""
+def sender_of(rpc: Rpc, index: int, journal: Journal | None = None, **options: Any) -> Sender:
+    """A sender for development account ``index``, quick to look again."""
     chosen = {"poll": 0.02} | options
-    return NonceLane(rpc, dev_account(index), 31_337, journal or MemoryJournal(), **chosen)
+    return Sender(rpc, dev_account(index), 31_337, journal or MemoryJournal(), **chosen)
 
 
 async def market_on(rpc: Rpc) -> Deployment:
     """A fresh market whose verifier accepts every proof."""
-    lane = lane_of(rpc, 0)
+    sender = sender_of(rpc, 0)
     try:
-        return await deploy(lane, verifier=ACCEPT_ALL, profile="")
+        return await deploy(sender, verifier=ACCEPT_ALL, profile="")
     finally:
-        await lane.close()
+        await sender.close()
 
 
 async def stake(rpc: Rpc, deployment: Deployment, index: int, amounts: list[int]) -> None:
     """Account ``index`` registers and deposits ``amounts`` of tokens, one transaction each."""
     account = dev_account(index).address
     token, registry = Token(rpc, deployment.token), Registry(rpc, deployment.registry)
-    bank, lane = lane_of(rpc, 0), lane_of(rpc, index)
+    bank, sender = sender_of(rpc, 0), sender_of(rpc, index)
     await bank.send(token.transfer(account, 10_000 * TOKEN), f"fund:{account}")
-    await lane.send(token.approve(deployment.registry, 10_000 * TOKEN), "approve")
-    await lane.send(registry.register(f"http://{account}"), "register")
+    await sender.send(token.approve(deployment.registry, 10_000 * TOKEN), "approve")
+    await sender.send(registry.register(f"http://{account}"), "register")
     for at, amount in enumerate(amounts):
-        await lane.send(registry.deposit(amount), f"deposit:{at}")
+        await sender.send(registry.deposit(amount), f"deposit:{at}")
     await bank.close()
-    await lane.close()
+    await sender.close()
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ from agents.net.signing import AccountSigner
 from agents.roles.actor import Actor
 from agents.roles.buying.funds import ChannelFunds
 from agents.roles.caching.onchain import OnChain
-from tests.chain.ground import ACCEPT_ALL, lane_of, market_on
+from tests.chain.ground import ACCEPT_ALL, market_on, sender_of
 
 READER, SPONSOR, CACHE, OTHER = (AccountSigner(dev_account(at)) for at in (1, 2, 3, 4))
 FAR = 1 << 40
@@ -62,10 +62,10 @@ async def channels_on(anvil: Anvil) -> AsyncIterator[tuple[Channels, Token]]:
     """Channels for a token of their own, of which reader and sponsor have deposited 100."""
     async with Rpc(anvil.url) as rpc:
         market = await market_on(rpc)
-        bank = lane_of(rpc, 0)
+        bank = sender_of(rpc, 0)
         token, channels = Token(rpc, market.token), await ensure_channels(bank, market.token)
         for at in (1, 2):
-            account = lane_of(rpc, at)
+            account = sender_of(rpc, at)
             await bank.send(token.transfer(account.address, 1000), f"fund:{at}")
             await account.send(token.approve(channels.address, 2**256 - 1), "approve")
             await account.send(channels.deposit(account.address, 100), "deposit")
@@ -77,7 +77,7 @@ async def channels_on(anvil: Anvil) -> AsyncIterator[tuple[Channels, Token]]:
 def test_addresses_follow_from_the_token(anvil: Anvil) -> None:
     async def check() -> None:
         async with Rpc(anvil.url) as rpc:
-            market, bank = await market_on(rpc), lane_of(rpc, 0)
+            market, bank = await market_on(rpc), sender_of(rpc, 0)
             with pytest.raises(WrongChain, match="no channels for token"):
                 await find_channels(rpc, market)
             made = await ensure_channels(bank, market.token)
@@ -100,7 +100,7 @@ def test_a_chain_without_the_deployer_is_said(own_anvil: Anvil) -> None:
         async with Rpc(own_anvil.url) as rpc:
             await rpc.call("anvil_setCode", DEPLOYER, "0x")
             with pytest.raises(WrongChain, match="lacks the CREATE2 deployer"):
-                await ensure_directory(lane_of(rpc, 0))
+                await ensure_directory(sender_of(rpc, 0))
             with pytest.raises(WrongChain, match="no directory of caches"):
                 await find_directory(rpc)
 
@@ -110,7 +110,7 @@ def test_a_chain_without_the_deployer_is_said(own_anvil: Anvil) -> None:
 def test_a_reader_pays_two_caches_out_of_one_deposit(anvil: Anvil) -> None:
     async def check() -> None:
         async with channels_on(anvil) as (channels, token):
-            cache, ours, others = lane_of(channels.rpc, 3), lane(), lane(cache=OTHER.address)
+            cache, ours, others = sender_of(channels.rpc, 3), lane(), lane(cache=OTHER.address)
             before = await token.balance_of(OTHER.address)
             await cache.send(channels.open_signed(opening(channels, ours, 60)), "open:1")
             assert await channels.covers_of([ours, others]) == [Cover(0, 40, 0, 60, 0), Cover(0, 40, 0, 0, 0)]
@@ -132,8 +132,8 @@ def test_a_reader_pays_two_caches_out_of_one_deposit(anvil: Anvil) -> None:
 def test_a_voucher_that_fell_short_is_redeemed_again_once_there_is_more(anvil: Anvil) -> None:
     async def check() -> None:
         async with channels_on(anvil) as (channels, _):
-            cache, payer = lane_of(channels.rpc, 3), lane_of(channels.rpc, 1)
-            chain = OnChain(cast(Actor, SimpleNamespace(lane=cache, address=cache.address)), channels)
+            cache, payer = sender_of(channels.rpc, 3), sender_of(channels.rpc, 1)
+            chain = OnChain(cast(Actor, SimpleNamespace(sender=cache, address=cache.address)), channels)
             vouchers = [voucher(channels, lane(), 150)]
             await chain.redeem(vouchers)
             assert await channels.covers_of([lane()]) == [Cover(redeemed=100)]
@@ -149,7 +149,7 @@ def test_a_voucher_that_fell_short_is_redeemed_again_once_there_is_more(anvil: A
 def test_a_sponsor_pays_for_its_reader_within_the_grant(anvil: Anvil) -> None:
     async def check() -> None:
         async with channels_on(anvil) as (channels, _):
-            cache, granted = lane_of(channels.rpc, 3), lane(SPONSOR.address)
+            cache, granted = sender_of(channels.rpc, 3), lane(SPONSOR.address)
             grant = Grant(SPONSOR.address, READER.address, 50, 0, FAR)
             signed = SignedGrant(grant, SPONSOR.sign_digest(grant.digest(channels.domain)))
             with pytest.raises(Reverted, match="GrantExceeded"):
@@ -169,7 +169,7 @@ def test_a_sponsor_pays_for_its_reader_within_the_grant(anvil: Anvil) -> None:
 def test_a_payer_takes_the_rest_after_the_challenge(own_anvil: Anvil) -> None:
     async def check() -> None:
         async with channels_on(own_anvil) as (channels, token):
-            rpc, reader = channels.rpc, lane_of(channels.rpc, 1)
+            rpc, reader = channels.rpc, sender_of(channels.rpc, 1)
             now = int(time.time())
             short = lane(expiry=now + 3600)
             await reader.send(channels.open_lane(short, 60), "open")
@@ -188,7 +188,7 @@ def test_a_payer_takes_the_rest_after_the_challenge(own_anvil: Anvil) -> None:
             assert await channels.claimable(short, 60) == 0
 
             later = lane(SPONSOR.address, expiry=now + 3600)
-            sponsor = lane_of(rpc, 2)
+            sponsor = sender_of(rpc, 2)
             await sponsor.send(channels.open_lane(later, 60), "open")
             with pytest.raises(Reverted, match="LaneLives"):
                 await reader.send(channels.reclaim(later), "reclaim:1")
@@ -205,20 +205,20 @@ def test_a_payer_takes_the_rest_after_the_challenge(own_anvil: Anvil) -> None:
 def test_caches_announce_themselves(own_anvil: Anvil) -> None:
     async def check() -> None:
         async with Rpc(own_anvil.url) as rpc:
-            directory = await ensure_directory(lane_of(rpc, 0))
-            lanes = [lane_of(rpc, at) for at in (1, 2, 3)]
-            for at, one in enumerate(lanes):
+            directory = await ensure_directory(sender_of(rpc, 0))
+            senders = [sender_of(rpc, at) for at in (1, 2, 3)]
+            for at, one in enumerate(senders):
                 await one.send(directory.announce(f"http://cache-{at}"), "announce")
-            await lanes[0].send(directory.retire(), "retire")
-            listed = [Announced(lanes[at].address, f"http://cache-{at}") for at in (2, 1)]
+            await senders[0].send(directory.retire(), "retire")
+            listed = [Announced(senders[at].address, f"http://cache-{at}") for at in (2, 1)]
             assert await directory.caches(10) == listed
             assert await directory.caches(1) == listed[:1]
             assert await directory.count() == 2
-            assert await directory.endpoint_of(lanes[1].address) == "http://cache-1"
-            assert await directory.endpoint_of(lanes[0].address) == ""
+            assert await directory.endpoint_of(senders[1].address) == "http://cache-1"
+            assert await directory.endpoint_of(senders[0].address) == ""
             with pytest.raises(Reverted, match="NotAnnounced"):
-                await lanes[0].send(directory.retire(), "retire:2")
-            for one in lanes:
+                await senders[0].send(directory.retire(), "retire:2")
+            for one in senders:
                 await one.close()
 
     asyncio.run(check())

@@ -13,7 +13,7 @@ from agents.chain.logs import market_decoder
 from agents.chain.rpc import Rpc, RpcError
 from agents.core.errors import ChainLies
 from agents.core.market.events import Deposited, Registered
-from tests.chain.ground import lane_of, market_on, stake, twisted
+from tests.chain.ground import market_on, sender_of, stake, twisted
 
 
 class Story:
@@ -70,10 +70,10 @@ def test_events_come_typed_in_order_and_once_across_cursors(anvil: Anvil) -> Non
 
 
 async def stake_more(rpc: Rpc, made: Deployment, index: int, amounts: list[int]) -> None:
-    lane = lane_of(rpc, index)
+    sender = sender_of(rpc, index)
     for amount in amounts:
-        await lane.send(Registry(rpc, made.registry).deposit(amount), f"more:{amount}")
-    await lane.close()
+        await sender.send(Registry(rpc, made.registry).deposit(amount), f"more:{amount}")
+    await sender.close()
 
 
 def test_a_reorg_rolls_back_to_the_common_ancestor_and_no_further(own_anvil: Anvil) -> None:

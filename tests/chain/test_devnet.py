@@ -18,11 +18,11 @@ from agents.chain.contracts import Market, Registry, Token
 from agents.chain.deploy import DEV_MARKET, DEV_STAKE, create_address, deploy, discover, parse_reference
 from agents.chain.devnet import Devnet, give, read_descriptor
 from agents.chain.journal import MemoryJournal
-from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc
+from agents.chain.sender import Sender
 from agents.core.errors import ChainLies, DataDirInUse, Misuse, Refused, ToolMissing, WrongChain
 from agents.core.units import TOKEN
-from tests.chain.ground import ACCEPT_ALL, lane_of, market_on
+from tests.chain.ground import ACCEPT_ALL, market_on, sender_of
 
 SOMEBODY = "0x000000000000000000000000000000000000bEEF"
 
@@ -124,9 +124,9 @@ def test_a_reference_with_a_typo_is_refused() -> None:
 def test_the_development_verifier_is_refused_off_development_chains(anvil: Anvil) -> None:
     async def check() -> None:
         async with Rpc(anvil.url) as rpc:
-            lane = NonceLane(rpc, lane_of(rpc, 0).account, 1, MemoryJournal())
+            sender = Sender(rpc, sender_of(rpc, 0).account, 1, MemoryJournal())
             with pytest.raises(Refused, match="not deployed on chain 1: its proving key is insecure"):
-                await deploy(lane, verifier=ACCEPT_ALL)
+                await deploy(sender, verifier=ACCEPT_ALL)
 
     asyncio.run(check())
 
@@ -136,7 +136,7 @@ def test_code_that_is_not_the_verifiers_is_noticed(anvil: Anvil) -> None:
         async with Rpc(anvil.url) as rpc:
             swapped = Artefact("Swapped", [], ACCEPT_ALL.bytecode, b"\x00")
             with pytest.raises(ChainLies, match="is not Swapped's"):
-                await deploy(lane_of(rpc, 0), verifier=swapped)
+                await deploy(sender_of(rpc, 0), verifier=swapped)
 
     asyncio.run(check())
 

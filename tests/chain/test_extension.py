@@ -11,7 +11,7 @@ from agents.core.market.ledger import MARKET, Line, ledger_of
 from agents.core.market.types import RequestState, SlotState, slot_id
 from agents.core.market.view import MarketView
 from agents.core.units import TOKEN
-from tests.chain.ground import ACCEPT_ALL, lane_of, stake
+from tests.chain.ground import ACCEPT_ALL, sender_of, stake
 from tests.chain.test_view import ASK, CONFIG, HOSTS, PROOF, STAKES, History
 
 STAYS, NEXT, WATCHER, FUNDER, CLIENT = 1, 4, 5, 6, 7
@@ -26,7 +26,7 @@ async def _pass(rpc: Rpc, now: int, until: int) -> None:
 def test_where_the_money_of_an_extension_goes() -> None:
     async def story(anvil: Anvil) -> None:
         async with Rpc(anvil.url) as rpc:
-            bank = lane_of(rpc, 0)
+            bank = sender_of(rpc, 0)
             deployment = await deploy(bank, verifier=ACCEPT_ALL, profile="", stake=STAKES, market=CONFIG)
             token, registry = Token(rpc, deployment.token), Registry(rpc, deployment.registry)
             for n in (*HOSTS, FUNDER, CLIENT):
@@ -93,8 +93,8 @@ def test_where_the_money_of_an_extension_goes() -> None:
             posted = next(event.at for event in events if isinstance(event, e.StorageRequested))
             first = [event.at.timestamp for event in events if isinstance(event, e.SlotFilled)][:3]
             assert client[Line.REFUND] == changed[CLIENT] == sum(at - posted.timestamp for at in first) * ASK.rate
-            for lane in history.lanes.values():
-                await lane.close()
+            for sender in history.senders.values():
+                await sender.close()
 
     with Anvil(AnvilOptions(block_time=None)) as anvil:
         asyncio.run(story(anvil))

@@ -11,7 +11,7 @@ from agents.chain.rpc import Rpc
 from agents.core.market import events as e
 from agents.core.market.ledger import MARKET, ledger_of
 from agents.core.units import TOKEN
-from tests.chain.ground import ACCEPT_ALL, lane_of, stake
+from tests.chain.ground import ACCEPT_ALL, sender_of, stake
 from tests.chain.test_view import CONFIG, HOSTS, SINK, STAKES, History
 
 CLIENT, VALIDATOR = 7, 6
@@ -22,7 +22,7 @@ EVERYBODY = (*HOSTS, VALIDATOR, CLIENT)
 def test_the_books_of_a_random_history(seed: int) -> None:
     async def story(anvil: Anvil) -> None:
         async with Rpc(anvil.url) as rpc:
-            bank = lane_of(rpc, 0)
+            bank = sender_of(rpc, 0)
             deployment = await deploy(bank, verifier=ACCEPT_ALL, profile="", stake=STAKES, market=CONFIG)
             await bank.close()
             token, registry = Token(rpc, deployment.token), Registry(rpc, deployment.registry)
@@ -53,8 +53,8 @@ def test_the_books_of_a_random_history(seed: int) -> None:
             for account in (*wallets, SINK):
                 if account in ledger.holdings:
                     assert ledger.holdings[account].credit == await registry.credit_of(account)
-            for lane in history.lanes.values():
-                await lane.close()
+            for sender in history.senders.values():
+                await sender.close()
 
     with Anvil(AnvilOptions(block_time=None)) as anvil:
         asyncio.run(story(anvil))

@@ -26,7 +26,7 @@ from agents.core.market.types import (
 )  # fmt: skip
 from agents.core.market.view import MarketView, locked_for
 from agents.core.units import TOKEN
-from tests.chain.ground import ACCEPT_ALL, lane_of, stake
+from tests.chain.ground import ACCEPT_ALL, sender_of, stake
 
 SINK = "0x000000000000000000000000000000000000dEaD"
 STAKES = StakeConfig(100 * TOKEN, 1, 60, SINK)
@@ -43,14 +43,14 @@ class History:
         self.rpc, self.deployment, self.random = rpc, deployment, random.Random(seed)
         self.market = Market(rpc, deployment.marketplace)
         self.registry = Registry(rpc, deployment.registry)
-        self.lanes = {index: lane_of(rpc, index) for index in range(1, 8)}
+        self.senders = {index: sender_of(rpc, index) for index in range(1, 8)}
         self.count = 0
         self.request: Request | None = None
 
     async def send(self, index: int, call: object) -> bool:
         self.count += 1
         try:
-            await self.lanes[index].send(call, f"call:{self.count}")  # type: ignore[arg-type]
+            await self.senders[index].send(call, f"call:{self.count}")  # type: ignore[arg-type]
         except HoldfastError:
             return False
         return True
@@ -169,7 +169,7 @@ class History:
 def test_the_view_is_the_contracts_state(seed: int) -> None:
     async def story(anvil: Anvil) -> None:
         async with Rpc(anvil.url) as rpc:
-            bank = lane_of(rpc, 0)
+            bank = sender_of(rpc, 0)
             deployment = await deploy(bank, verifier=ACCEPT_ALL, profile="", stake=STAKES, market=CONFIG)
             await bank.close()
             for n in (*HOSTS, 7):
@@ -191,8 +191,8 @@ def test_the_view_is_the_contracts_state(seed: int) -> None:
             assert seed % 2 or any(isinstance(event, e.RequestStarted) for event in events)
             with pytest.raises(ChainLies):
                 view.after(events[-1])
-            for lane in history.lanes.values():
-                await lane.close()
+            for sender in history.senders.values():
+                await sender.close()
 
     with Anvil(AnvilOptions(block_time=None)) as anvil:
         asyncio.run(story(anvil))
@@ -201,18 +201,18 @@ def test_the_view_is_the_contracts_state(seed: int) -> None:
 def test_placement_agrees_with_the_contract() -> None:
     async def story(anvil: Anvil) -> None:
         async with Rpc(anvil.url) as rpc:
-            bank = lane_of(rpc, 0)
+            bank = sender_of(rpc, 0)
             deployment = await deploy(bank, verifier=ACCEPT_ALL, profile="", stake=STAKES, market=CONFIG)
             await bank.close()
             for n in (1, 7):
                 await stake(rpc, deployment, n, [9_000 * TOKEN] if n == 1 else [])
-            market, lane, host = Market(rpc, deployment.marketplace), lane_of(rpc, 7), dev_account(1).address
+            market, sender, host = Market(rpc, deployment.marketplace), sender_of(rpc, 7), dev_account(1).address
             provider = await Registry(rpc, deployment.registry).provider_of(host)
             compared = 0
             for h in (100, 2_500, 5_000, 7_777, 9_900):
                 ask = Ask(1, 3, 1, 1, h, 1 << 20, 2_000, 1_000, 10**9)
                 request = Request(dev_account(7).address, ask, Content(bytes(32), 7), 400, h.to_bytes(32, "big"))
-                await lane.send(market.request_storage(request), f"post:{h}")
+                await sender.send(market.request_storage(request), f"post:{h}")
                 history = History(rpc, deployment, 0)
                 view = MarketView(CONFIG, STAKES).after_all(await history.events())
                 seen = view.requests[request.id]
@@ -233,7 +233,7 @@ def test_placement_agrees_with_the_contract() -> None:
                     compared += 1
                 assert seen.state(sale.start) is RequestState.NEW
             assert compared == 30
-            await lane.close()
+            await sender.close()
 
     with Anvil(AnvilOptions(block_time=None)) as anvil:
         asyncio.run(story(anvil))

@@ -9,8 +9,8 @@ import pytest
 from eth_account import Account
 
 from agents.chain.deploy import Deployment, discover
-from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc
+from agents.chain.sender import Sender
 from agents.cli.main import main
 from agents.core.units import TOKEN
 from agents.runtime import network
@@ -83,6 +83,6 @@ def agent(lonely: Agent, town: Town, key: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HOLDFAST_KEY", key)
     monkeypatch.setattr(network, "discover", _of_devnet_profile)
     # The town's blocks come ten times as fast as others: look as often.
-    monkeypatch.setitem(NonceLane.__init__.__kwdefaults__, "poll", 0.05)
+    monkeypatch.setitem(Sender.__init__.__kwdefaults__, "poll", 0.05)
     monkeypatch.setattr(Follower.__init__, "__defaults__", (0.1,))
     return lonely

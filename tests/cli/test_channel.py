@@ -53,7 +53,7 @@ def test_what_expired_lanes_keep_is_taken_back_before_more_is_put_in(
     for lane, amount in ((over, 3 * TOKEN), (replace(over, expiry=over.expiry + 10**6), TOKEN)):
         opening = Opening(lane, amount)
         signed = SignedOpening(opening, signer.sign_digest(opening.digest(channels.domain)))
-        town.do(cache.lane.send(channels.open_signed(signed), f"open:{lane.id.hex()}"))
+        town.do(cache.sender.send(channels.open_signed(signed), f"open:{lane.id.hex()}"))
     before = facts(agent, "status")
     assert (before["free"], before["kept"]) == (str(TOKEN), str(4 * TOKEN))
     town.later(600)

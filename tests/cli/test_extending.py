@@ -20,18 +20,18 @@ from tests.cli.town import Town
 STOPPED = """
 import sys
 from agents.cli.main import main
-from agents.chain.lane import NonceLane
+from agents.chain.sender import Sender
 from agents.runtime import network
 from tests.cli.conftest import _of_devnet_profile
 network.discover = _of_devnet_profile
-real = NonceLane.send
+real = Sender.send
 async def send(self, call, key):
     receipt = await real(self, call, key)
     if key.startswith("extend:"):
         import os, signal
         os.kill(os.getpid(), signal.SIGKILL)
     return receipt
-NonceLane.send = send
+Sender.send = send
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -82,10 +82,10 @@ class Host:
     async def join(self, view: MarketView) -> None:
         self.view = view
         port = await self.server.start("127.0.0.1", 0)
-        lane, token, registry = self.actor.lane, self.actor.token, self.actor.registry
-        await lane.send(token.approve(registry.address, 1_000 * TOKEN), "approve")
-        await lane.send(registry.register(f"http://127.0.0.1:{port}"), "register")
-        await lane.send(registry.deposit(1_000 * TOKEN), "deposit")
+        sender, token, registry = self.actor.sender, self.actor.token, self.actor.registry
+        await sender.send(token.approve(registry.address, 1_000 * TOKEN), "approve")
+        await sender.send(registry.register(f"http://127.0.0.1:{port}"), "register")
+        await sender.send(registry.deposit(1_000 * TOKEN), "deposit")
 
     def step(self, moment: Moment, reserving: bool, proving: bool) -> None:
         """Begin whatever is to do after a block."""
@@ -110,12 +110,12 @@ class Host:
         self.tasks.start(key, self._send(key, call))
 
     async def _send(self, key: str, call: Call) -> None:
-        await self.actor.lane.send(call, key)
+        await self.actor.sender.send(call, key)
 
     async def stop(self) -> None:
         await self.tasks.close()
         await self.server.stop()
-        await self.actor.lane.close()
+        await self.actor.sender.close()
         self.store.close()
 
 

@@ -12,8 +12,8 @@ from agents.artefacts.files import verification_key
 from agents.chain.anvil import Anvil, AnvilOptions, dev_account
 from agents.chain.deploy import Deployment, deploy
 from agents.chain.journal import MemoryJournal
-from agents.chain.lane import NonceLane
 from agents.chain.rpc import Rpc
+from agents.chain.sender import Sender
 from agents.core.agents.provider_duties import Policy
 from agents.core.market.types import Ask, Content, MarketConfig, Request, StakeConfig
 from agents.core.proofs.profiles import profile_named
@@ -56,10 +56,10 @@ class Town:
         ask = Ask(1, 2, 1, 1, 5_000, manifest.slot_bytes, 20_000, 1_000, 10**12)
         content = Content(manifest.digest, manifest.dataset_root)
         request = Request(self.bank.address, ask, content, 9_000, os.urandom(32))
-        await self.bank.lane.send(
+        await self.bank.sender.send(
             self.bank.token.approve(self.network.deployment.registry, ask.price), f"approve {name}"
         )
-        await self.bank.lane.send(self.bank.market.request_storage(request), f"post {name}")
+        await self.bank.sender.send(self.bank.market.request_storage(request), f"post {name}")
         return request, dataset
 
 
@@ -79,7 +79,7 @@ class House:
         async for moment in Follower(self.network, poll=0.05).follow():
             if moment.reorged:
                 self.reorgs += 1
-                await self.actor.lane.recheck()
+                await self.actor.sender.recheck()
             self.moment = moment
             await self.provider.step(moment.view, moment.block, moment.timestamp, moment.reorged)
 
@@ -104,14 +104,14 @@ async def town() -> AsyncIterator[Town]:
         network = Network(rpc, bank.deployment)
         actor = Actor(rpc, network.deployment, dev_account(1), MemoryJournal())
         try:
-            await bank.lane.send(bank.token.transfer(actor.address, 1_000 * TOKEN), "fund")
-            await actor.lane.send(actor.token.approve(network.deployment.registry, 1_000 * TOKEN), "approve")
-            await actor.lane.send(actor.registry.register("http://127.0.0.1:9"), "register")
-            await actor.lane.send(actor.registry.deposit(1_000 * TOKEN), "deposit")
+            await bank.sender.send(bank.token.transfer(actor.address, 1_000 * TOKEN), "fund")
+            await actor.sender.send(actor.token.approve(network.deployment.registry, 1_000 * TOKEN), "approve")
+            await actor.sender.send(actor.registry.register("http://127.0.0.1:9"), "register")
+            await actor.sender.send(actor.registry.deposit(1_000 * TOKEN), "deposit")
             yield Town(rpc, network, bank, actor)
         finally:
-            await actor.lane.close()
-            await bank.lane.close()
+            await actor.sender.close()
+            await bank.sender.close()
 
 
 @asynccontextmanager
@@ -138,8 +138,8 @@ async def living(
 
 async def founded(rpc: Rpc) -> Deployment:
     """A market with the generated verifier."""
-    lane = NonceLane(rpc, dev_account(0), await rpc.chain_id(), MemoryJournal(), poll=0.05)
+    sender = Sender(rpc, dev_account(0), await rpc.chain_id(), MemoryJournal(), poll=0.05)
     try:
-        return await deploy(lane, stake=STAKES, market=CONFIG)
+        return await deploy(sender, stake=STAKES, market=CONFIG)
     finally:
-        await lane.close()
+        await sender.close()

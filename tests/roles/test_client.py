@@ -26,7 +26,7 @@ def test_an_allowance_that_another_request_used_up_is_given_anew() -> None:
             ask = Ask(1, 2, 1, 1, 5_000, 65_536, 7_200, rate, await least_collateral(actor))
             first, second = (Request(actor.address, ask, Content(bytes(32), 1), 600, bytes([n]) * 32) for n in (1, 2))
             # Killed between the two: approved and not posted; then the other request takes the allowance.
-            await actor.lane.send(token.approve(registry, ask.price), f"approve:{first.id.hex()}")
+            await actor.sender.send(token.approve(registry, ask.price), f"approve:{first.id.hex()}")
             await client.post(second)
             assert await token.allowance(actor.address, registry) == 0
             await client.post(first)
@@ -34,7 +34,7 @@ def test_an_allowance_that_another_request_used_up_is_given_anew() -> None:
             await client.post(first)  # once, and nothing is approved for it again
             assert await token.allowance(actor.address, registry) == 0
             await client.close()
-            await actor.lane.close()
+            await actor.sender.close()
 
     asyncio.run(act())
 

@@ -12,7 +12,7 @@ from agents.core.market.view import MarketView
 from agents.core.units import TOKEN
 from agents.roles.actor import Actor
 from agents.roles.extending import Extending
-from tests.chain.ground import ACCEPT_ALL, lane_of, stake
+from tests.chain.ground import ACCEPT_ALL, sender_of, stake
 from tests.chain.test_view import ASK, CONFIG, STAKES, History
 
 CLIENT = 7
@@ -36,7 +36,7 @@ class Role:
 
     async def close(self) -> None:
         await self.extending.close()
-        await self.actor.lane.close()
+        await self.actor.sender.close()
 
 
 async def until(done: Callable[[], Awaitable[bool]]) -> None:
@@ -47,7 +47,7 @@ async def until(done: Callable[[], Awaitable[bool]]) -> None:
 
 async def story(anvil: Anvil) -> None:
     async with Rpc(anvil.url) as rpc:
-        bank = lane_of(rpc, 0)
+        bank = sender_of(rpc, 0)
         deployment = await deploy(bank, verifier=ACCEPT_ALL, profile="", stake=STAKES, market=CONFIG)
         await bank.close()
         for n in (1, 2, 3, CLIENT):
@@ -97,8 +97,8 @@ async def story(anvil: Anvil) -> None:
         assert await end() == first + 2 * EXTRA
         assert sum((await view()).requests[request.id].funded.values()) == 2 * PRICE
         await again.close()
-        for lane in history.lanes.values():
-            await lane.close()
+        for sender in history.senders.values():
+            await sender.close()
 
 
 def test_each_end_is_paid_for_once_and_the_budget_is_the_limit() -> None:

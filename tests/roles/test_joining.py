@@ -44,7 +44,7 @@ def penniless(known: ProviderRecord) -> Any:
         return 0
 
     return SimpleNamespace(
-        address=ME, lane=SimpleNamespace(pending=list), registry=SimpleNamespace(provider_of=found),
+        address=ME, sender=SimpleNamespace(pending=list), registry=SimpleNamespace(provider_of=found),
         token=SimpleNamespace(balance_of=balance),
     )  # fmt: skip
 
@@ -70,25 +70,25 @@ def test_a_start_killed_while_its_stake_is_on_its_way_does_not_stake_twice() -> 
             rpc = await stack.enter_async_context(Rpc(anvil.url))
             deployment = await market_on(rpc)
             bank, journal = Actor(rpc, deployment, dev_account(0), MemoryJournal()), MemoryJournal()
-            await bank.lane.send(bank.token.transfer(dev_account(1).address, 5_000 * TOKEN), "fund")
-            await bank.lane.close()
+            await bank.sender.send(bank.token.transfer(dev_account(1).address, 5_000 * TOKEN), "fund")
+            await bank.sender.close()
             rules = await bank.registry.config()
             await rpc.call("evm_setAutomine", False)
 
             async def started() -> "tuple[Actor, asyncio.Task[None]]":
                 actor = Actor(rpc, deployment, dev_account(1), journal)
-                await actor.lane.resume()
+                await actor.sender.resume()
                 return actor, asyncio.create_task(join(actor, rules, HERE, 1_000 * TOKEN, lambda said: None))
 
             async def killed(actor: Actor, task: "asyncio.Task[None]") -> None:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-                await actor.lane.close()
+                await actor.sender.close()
 
             async with asyncio.timeout(60):
                 actor, task = await started()
-                while not any(key.startswith("deposit:") for key in actor.lane.pending()):
+                while not any(key.startswith("deposit:") for key in actor.sender.pending()):
                     await rpc.call("evm_mine")
                     await asyncio.sleep(0.1)
                 await killed(actor, task)
@@ -99,7 +99,7 @@ def test_a_start_killed_while_its_stake_is_on_its_way_does_not_stake_twice() -> 
                     await asyncio.sleep(0.1)
                 task.result()
             assert (await actor.registry.provider_of(actor.address)).free == 1_000 * TOKEN
-            await actor.lane.close()
+            await actor.sender.close()
 
     asyncio.run(act())
 

@@ -50,18 +50,18 @@ async def hashes(blocks: set[int], reorged: bool) -> dict[int, bytes]:
 def provider_of(
     store: SlotStore, quota: int = 1 << 30, seconds: float = 1.0, scrub_every: float = SCRUB_EVERY
 ) -> tuple[Provider, Lane]:
-    """A provider whose chain is a lane that waits."""
-    lane, nothing = Lane(), object()
+    """A provider whose chain is a sender that waits."""
+    sender, nothing = Lane(), object()
     market = Market(SimpleNamespace(), "0x" + "11" * 20)  # type: ignore[arg-type]
     actor: Any = SimpleNamespace(
-        address=ME, deployment=SimpleNamespace(profile=PROFILE.name), lane=lane, market=market, hashes=hashes
+        address=ME, deployment=SimpleNamespace(profile=PROFILE.name), sender=sender, market=market, hashes=hashes
     )
     peers: Any = nothing
     proving: Any = SimpleNamespace(close=nothing, pace=seconds)
     provider = Provider(
         actor, store, proving, peers, Policy(quota), Fitting(PROFILE.name), MemoryJournal(), scrub_every
     )
-    return provider, lane
+    return provider, sender
 
 
 def play(act: Callable[[], Awaitable[None]]) -> None:
@@ -83,10 +83,10 @@ def test_a_second_slot_is_not_reserved_with_the_quota_of_one_on_its_way(tmp_path
     store = SlotStore(tmp_path / "agent", 1 << 30)
 
     async def act() -> None:
-        provider, lane = provider_of(store, quota=place.dataset.manifest.slot_bytes)
+        provider, sender = provider_of(store, quota=place.dataset.manifest.slot_bytes)
         await provider.step(view, block, START + block)
         await settle_down()
-        (sent,) = lane.sent
+        (sent,) = sender.sent
         slot = reserved_by(sent.removeprefix("reserveSlot "))
         assert slot is not None
         # Another provider was first, which ours may still undo: until it is known, nothing else is reserved.
@@ -94,13 +94,13 @@ def test_a_second_slot_is_not_reserved_with_the_quota_of_one_on_its_way(tmp_path
         overtaken = first.reserved(slot[1], OTHER, block).view
         await provider.step(overtaken, block + 1, START + block + 1)
         await settle_down()
-        assert lane.sent == [sent]
+        assert sender.sent == [sent]
         # Mined in block 500: it counts until the view has come there.
-        lane.mined.set()
+        sender.mined.set()
         await settle_down()
         await provider.step(overtaken, block + 3, START + block + 3)
         await settle_down()
-        assert lane.sent == [sent]
+        assert sender.sent == [sent]
         await provider.close()
 
     play(act)
@@ -115,10 +115,10 @@ def test_no_more_slots_are_taken_than_the_last_proofs_say_can_be_proven(tmp_path
     async def act() -> None:
         # Half a period of 30 seconds goes into proofs.
         for seconds, slots in ((1.0, 6), (5.0, 3), (60.0, 1)):
-            provider, lane = provider_of(store, seconds=seconds)
+            provider, sender = provider_of(store, seconds=seconds)
             await provider.step(view, block, START + block)
             await settle_down()
-            assert len(lane.sent) == slots
+            assert len(sender.sent) == slots
             await provider.close()
 
     play(act)
@@ -134,11 +134,11 @@ def test_pay_is_claimed(tmp_path: Path) -> None:
     place = place.after(started, proof)
 
     async def act() -> None:
-        provider, lane = provider_of(SlotStore(tmp_path / "agent", 1 << 30))
-        lane.mined.set()
+        provider, sender = provider_of(SlotStore(tmp_path / "agent", 1 << 30))
+        sender.mined.set()
         await provider.step(place.view, 1_101, START + 1_101)
         await settle_down()
-        assert lane.sent == [f"claim {Claim(id, 0, START + 50, 0).key}"]
+        assert sender.sent == [f"claim {Claim(id, 0, START + 50, 0).key}"]
 
     play(act)
 
@@ -152,15 +152,15 @@ def test_an_extension_is_accepted_until_the_end_that_was_seen(tmp_path: Path) ->
 
     async def act() -> None:
         store = SlotStore(tmp_path / "agent", 1 << 30)
-        provider, lane = provider_of(store)
-        lane.mined.set()
+        provider, sender = provider_of(store)
+        sender.mined.set()
         await provider.step(place.view, 59, START + 62)  # the end of a period: nothing to prove
         await settle_down()
-        assert lane.sent == []  # without its data
+        assert sender.sent == []  # without its data
         place.keep(store, 0)
         await provider.step(place.view, 59, START + 62)
         await settle_down()
-        assert lane.sent == [f"acceptExtension {Accept(id, 0, ends + 500).key}"]
+        assert sender.sent == [f"acceptExtension {Accept(id, 0, ends + 500).key}"]
         await provider.close()
 
     play(act)

@@ -67,7 +67,7 @@ def test_an_agent_waits_for_a_chain_that_cannot_be_reached(
         if len(stepped) in (1, 2):
             raise ChainUnavailable("Nobody answers", "it is down")
 
-    found: Any = SimpleNamespace(network=None, actor=SimpleNamespace(lane=SimpleNamespace(recheck=recheck)))
+    found: Any = SimpleNamespace(network=None, actor=SimpleNamespace(sender=SimpleNamespace(recheck=recheck)))
     monkeypatch.setattr(acting, "Follower", Blocks)
     asyncio.run(acting.until_stopped(found, step))
     # The second block's lane could not look, the third's step could not: the fourth is told of the reorganisation.

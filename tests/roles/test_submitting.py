@@ -72,15 +72,15 @@ async def story(folder: Path) -> None:
             await house.until(lambda now: len(hosted(now)) == 2, life)
             await proven(await next_period())
             # Both in one transaction, which stands for each of them.
-            (batch,) = place.actor.lane.effects("proofs:")
-            assert place.actor.lane.effects("prove:") == {}
+            (batch,) = place.actor.sender.effects("proofs:")
+            assert place.actor.sender.effects("prove:") == {}
 
             # One of the two is wrong: the batch is refused, the sound one goes alone, the other is made again.
             made, proving.spoil = proving.made, True
             period = await next_period()
             await proven(period)
-            assert set(place.actor.lane.effects("proofs:")) == {batch}
-            alone = [key for key in place.actor.lane.effects("prove:") if key.endswith(f":{period}")]
+            assert set(place.actor.sender.effects("proofs:")) == {batch}
+            alone = [key for key in place.actor.sender.effects("prove:") if key.endswith(f":{period}")]
             assert (len(alone), proving.made - made) == (2, 3)
 
 

@@ -14,7 +14,7 @@ from agents.core.market.view import MarketView
 from agents.core.units import TOKEN
 from agents.roles.actor import Actor
 from agents.roles.validator import Validator
-from tests.chain.ground import ACCEPT_ALL, lane_of, stake
+from tests.chain.ground import ACCEPT_ALL, sender_of, stake
 from tests.chain.test_view import ASK, CONFIG, STAKES, History
 from tests.roles.test_extending import until
 
@@ -25,7 +25,7 @@ RULES = replace(CONFIG, mark_blocks=CONFIG.period_blocks, max_misses=3)
 
 async def story(anvil: Anvil) -> None:
     async with Rpc(anvil.url) as rpc:
-        bank = lane_of(rpc, 0)
+        bank = sender_of(rpc, 0)
         deployment = await deploy(bank, verifier=ACCEPT_ALL, profile="", stake=STAKES, market=RULES)
         await bank.close()
         for n in (1, 2, 3, 7):
@@ -88,9 +88,9 @@ async def story(anvil: Anvil) -> None:
 
         await until(closed)
         await validator.close()
-        await actor.lane.close()
-        for lane in history.lanes.values():
-            await lane.close()
+        await actor.sender.close()
+        for sender in history.senders.values():
+            await sender.close()
 
 
 def test_misses_go_together_and_what_ended_is_settled_and_closed() -> None:

@@ -25,14 +25,14 @@ class OnChain:
         """As Chain."""
         wanted = opening.opening
         call = self._channels.open_signed(opening, grant)
-        await self._actor.lane.send(call, f"lane:{wanted.lane.id.hex()}:{wanted.amount}")
+        await self._actor.sender.send(call, f"lane:{wanted.lane.id.hex()}:{wanted.amount}")
 
     async def redeem(self, vouchers: Sequence[SignedVoucher]) -> None:
         """As Chain."""
         key = batch_key("redeem", [f"{one.voucher.lane.id.hex()}:{one.voucher.amount}" for one in vouchers])
         # The same vouchers were paid in part if a deposit fell short: what was added to it since is due.
-        self._actor.lane.forget(key)
-        await self._actor.lane.send(self._channels.redeem(vouchers, self._actor.address), key)
+        self._actor.sender.forget(key)
+        await self._actor.sender.send(self._channels.redeem(vouchers, self._actor.address), key)
 
 
 async def announce(actor: Actor, directory: Directory, endpoint: str) -> bool:
@@ -41,7 +41,7 @@ async def announce(actor: Actor, directory: Directory, endpoint: str) -> bool:
         return False
     # What was announced before may be announced again, after another endpoint.
     block = await actor.rpc.block_number()
-    await actor.lane.send(directory.announce(endpoint), f"announce:{endpoint}:{block}")
+    await actor.sender.send(directory.announce(endpoint), f"announce:{endpoint}:{block}")
     return True
 
 
@@ -55,5 +55,5 @@ async def retire(actor: Actor, directory: Directory) -> str:
             "Nothing is left to do, unless --wallet names another account than the cache's.",
         )
     block = await actor.rpc.block_number()
-    await actor.lane.send(directory.retire(), f"retire:{block}")
+    await actor.sender.send(directory.retire(), f"retire:{block}")
     return endpoint

@@ -1,4 +1,4 @@
-"""One nonce lane a key: nothing is sent twice, nothing is lost, and nothing that must fail costs gas."""
+"""One sender a key: nothing is sent twice, nothing is lost, and nothing that must fail costs gas."""
 
 import asyncio
 import json
@@ -16,14 +16,14 @@ from agents.chain.anvil import Anvil, AnvilOptions, dev_account
 from agents.chain.blocks import latest
 from agents.chain.contracts import Market, Registry, Token
 from agents.chain.journal import MemoryJournal
-from agents.chain.lane import KIND, RECHECK_BLOCKS
 from agents.chain.reverts import Reverted
 from agents.chain.rpc import Rpc, RpcError, to_hex
+from agents.chain.sender import KIND, RECHECK_BLOCKS
 from agents.chain.transactions import Call, entry_from_bytes, market_fees
 from agents.core.errors import DiskFull, NotEnoughGas, NotEnoughTokens
 from agents.core.units import TOKEN
 from agents.store.state import StateStore
-from tests.chain.ground import lane_of, market_on, twisted, until
+from tests.chain.ground import market_on, sender_of, twisted, until
 
 SOMEBODY = "0x000000000000000000000000000000000000bEEF"
 
@@ -40,9 +40,9 @@ def test_an_effect_is_sent_once_however_often_it_is_asked_for(anvil: Anvil) -> N
     async def check() -> None:
         async with Rpc(anvil.url) as rpc:
             journal, before = MemoryJournal(), await nonce_of(rpc, 1)
-            lane = lane_of(rpc, 1, journal)
-            first, second = await asyncio.gather(lane.send(gift(), "once"), lane.send(gift(), "once"))
-            again = await lane_of(rpc, 1, journal).send(gift(), "once")
+            sender = sender_of(rpc, 1, journal)
+            first, second = await asyncio.gather(sender.send(gift(), "once"), sender.send(gift(), "once"))
+            again = await sender_of(rpc, 1, journal).send(gift(), "once")
             assert first == second == again
             assert await nonce_of(rpc, 1) == before + 1
 
@@ -53,14 +53,17 @@ def test_a_batch_stands_for_each_effect_it_covers(anvil: Anvil) -> None:
     async def check() -> None:
         async with Rpc(anvil.url) as rpc:
             journal, before = MemoryJournal(), await nonce_of(rpc, 4)
-            lane = lane_of(rpc, 4, journal)
+            sender = sender_of(rpc, 4, journal)
             batch, single = await asyncio.gather(
-                lane.send(gift(2), "all", covers=["one", "two"]), lane.send(gift(), "three")
+                sender.send(gift(2), "all", covers=["one", "two"]), sender.send(gift(), "three")
             )
             # One of them asked for alone, in this process or the next, is done already.
-            again = lane_of(rpc, 4, journal)
+            again = sender_of(rpc, 4, journal)
             assert (
-                batch == await lane.send(gift(), "one") == await again.send(gift(), "two") == await again.follow("one")
+                batch
+                == await sender.send(gift(), "one")
+                == await again.send(gift(), "two")
+                == await again.follow("one")
             )
             assert await again.follow("four") is None and again.knows("three") and not again.knows("four")
             assert again.effects("t") == {"three": single.block_number}
@@ -68,9 +71,9 @@ def test_a_batch_stands_for_each_effect_it_covers(anvil: Anvil) -> None:
             # What a batch that is refused would have done may be done otherwise.
             refused = Call((await market_on(rpc)).registry, bytes(4), "refused")
             with pytest.raises(Reverted):
-                await lane.send(refused, "others", covers=["five", "six"])
-            assert not lane.knows("five")
-            assert (await lane.send(gift(), "five")).succeeded
+                await sender.send(refused, "others", covers=["five", "six"])
+            assert not sender.knows("five")
+            assert (await sender.send(gift(), "five")).succeeded
 
     asyncio.run(check())
 
@@ -79,8 +82,8 @@ def test_many_effects_at_once_have_a_nonce_each(anvil: Anvil) -> None:
     async def check() -> None:
         async with Rpc(anvil.url) as rpc:
             before = await nonce_of(rpc, 2)
-            lane = lane_of(rpc, 2)
-            receipts = await asyncio.gather(*(lane.send(gift(), f"many:{at}") for at in range(8)))
+            sender = sender_of(rpc, 2)
+            receipts = await asyncio.gather(*(sender.send(gift(), f"many:{at}") for at in range(8)))
             assert len({receipt.tx_hash for receipt in receipts}) == 8
             assert await nonce_of(rpc, 2) == before + 8
 
@@ -92,15 +95,15 @@ def test_a_refusal_is_decoded_before_any_gas_is_spent(anvil: Anvil) -> None:
         async with Rpc(anvil.url) as rpc:
             made = await market_on(rpc)
             before, wealth = await nonce_of(rpc, 3), await rpc.balance(dev_account(3).address)
-            lane = lane_of(rpc, 3)
+            sender = sender_of(rpc, 3)
             with pytest.raises(Reverted, match="deposit was refused: StakeRegistry_NotRegistered") as caught:
-                await lane.send(Registry(rpc, made.registry).deposit(5), "deposit")
+                await sender.send(Registry(rpc, made.registry).deposit(5), "deposit")
             assert caught.value.name == "StakeRegistry_NotRegistered"
             assert "agent provider --stake" in str(caught.value)
             with pytest.raises(Reverted, match="Marketplace_UnknownRequest"):
-                await lane.send(Market(rpc, made.marketplace).reserve_slot(bytes(32), 0), "reserve")
+                await sender.send(Market(rpc, made.marketplace).reserve_slot(bytes(32), 0), "reserve")
             with pytest.raises(NotEnoughTokens, match=r"transfer needs 5 HOLD: the account holds 0 HOLD"):
-                await lane.send(Token(rpc, made.token).transfer(SOMEBODY, 5 * TOKEN), "transfer")
+                await sender.send(Token(rpc, made.token).transfer(SOMEBODY, 5 * TOKEN), "transfer")
             assert (await nonce_of(rpc, 3), await rpc.balance(dev_account(3).address)) == (before, wealth)
 
     asyncio.run(check())
@@ -114,7 +117,7 @@ def test_too_little_gas_money_is_said_with_both_amounts(anvil: Anvil) -> None:
             assert base_fee > 0
             await rpc.call("anvil_setBalance", poor, hex(21_000 * base_fee // 2))
             with pytest.raises(NotEnoughGas, match=rf"gift may cost 0\.0.* ETH in gas: {poor} has 0\.0.*Send it some"):
-                await lane_of(rpc, 19).send(gift(0), "poor")
+                await sender_of(rpc, 19).send(gift(0), "poor")
             assert await nonce_of(rpc, 19) == 0
 
     asyncio.run(check())
@@ -129,8 +132,8 @@ def test_a_stuck_transaction_is_replaced_at_higher_fees(kept: bool) -> None:
     async def check(chain: Anvil) -> None:
         async with twisted(chain, twist) as url, Rpc(url) as rpc:
             journal = MemoryJournal()
-            lane = lane_of(rpc, 1, journal)
-            waiting = asyncio.create_task(lane.send(gift(), "stuck"))
+            sender = sender_of(rpc, 1, journal)
+            waiting = asyncio.create_task(sender.send(gift(), "stuck"))
             await until(lambda: _pooled(rpc, 1))
             entry = entry_from_bytes(journal.load(KIND)["stuck"])
 
@@ -156,7 +159,7 @@ def test_a_halted_chain_is_offered_no_more() -> None:
     async def check(chain: Anvil) -> None:
         async with Rpc(chain.url) as rpc:
             journal = MemoryJournal()
-            waiting = asyncio.create_task(lane_of(rpc, 1, journal, stuck_after=0).send(gift(), "halted"))
+            waiting = asyncio.create_task(sender_of(rpc, 1, journal, stuck_after=0).send(gift(), "halted"))
             await until(lambda: _pooled(rpc, 1))
             await asyncio.sleep(0.5)
             assert len(entry_from_bytes(journal.load(KIND)["halted"]).signed) == 1
@@ -178,8 +181,8 @@ def test_fees_rise_to_ten_times_the_markets_and_no_further(caplog: pytest.LogCap
     async def check(chain: Anvil) -> None:
         async with Deaf(chain.url) as rpc:
             journal = MemoryJournal()
-            lane = lane_of(rpc, 1, journal, stuck_after=0)
-            waiting = asyncio.create_task(lane.send(gift(), "unheard"))
+            sender = sender_of(rpc, 1, journal, stuck_after=0)
+            waiting = asyncio.create_task(sender.send(gift(), "unheard"))
 
             async def given_up() -> bool:
                 await rpc.call("evm_mine")
@@ -191,7 +194,7 @@ def test_fees_rise_to_ten_times_the_markets_and_no_further(caplog: pytest.LogCap
             assert 8 * market.most < entry.fees.most <= 11 * market.most
             assert len(entry.signed) < 25
             waiting.cancel()
-            await lane.close()
+            await sender.close()
 
     with Anvil(AnvilOptions(mining=False)) as chain:
         asyncio.run(check(chain))
@@ -204,8 +207,8 @@ async def _pooled(rpc: Rpc, index: int) -> bool:
 def test_a_dropped_transaction_is_broadcast_again() -> None:
     async def check(chain: Anvil) -> None:
         async with Rpc(chain.url) as rpc:
-            lane = lane_of(rpc, 1)
-            waiting = asyncio.create_task(lane.send(gift(), "dropped"))
+            sender = sender_of(rpc, 1)
+            waiting = asyncio.create_task(sender.send(gift(), "dropped"))
             await until(lambda: _pooled(rpc, 1))
             await rpc.call("anvil_dropAllTransactions")
             await until(lambda: _pooled(rpc, 1))
@@ -219,13 +222,13 @@ def test_a_dropped_transaction_is_broadcast_again() -> None:
 def test_a_transaction_reorganised_away_is_sent_again(own_anvil: Anvil) -> None:
     async def check() -> None:
         async with Rpc(own_anvil.url) as rpc:
-            lane = lane_of(rpc, 1)
-            receipt = await lane.send(gift(), "reorged")
-            assert await lane.recheck() == []
+            sender = sender_of(rpc, 1)
+            receipt = await sender.send(gift(), "reorged")
+            assert await sender.recheck() == []
             await rpc.call("anvil_reorg", 1, [])
             assert await rpc.call("eth_getTransactionReceipt", to_hex(receipt.tx_hash)) is None
-            assert await lane.recheck() == ["reorged"]
-            again = await lane.send(gift(), "reorged")
+            assert await sender.recheck() == ["reorged"]
+            again = await sender.send(gift(), "reorged")
             assert again.block_hash != receipt.block_hash
             assert await nonce_of(rpc, 1) == 1
 
@@ -236,18 +239,18 @@ def test_what_no_reorg_can_reach_is_forgotten(own_anvil: Anvil) -> None:
     async def check() -> None:
         async with Rpc(own_anvil.url) as rpc:
             journal = MemoryJournal()
-            lane = lane_of(rpc, 1, journal)
-            first = await lane.send(gift(), "first")
+            sender = sender_of(rpc, 1, journal)
+            first = await sender.send(gift(), "first")
             await rpc.call("anvil_mine", hex(RECHECK_BLOCKS))
-            assert await lane.recheck() == []
-            assert await lane.send(gift(), "first") == first
+            assert await sender.recheck() == []
+            assert await sender.send(gift(), "first") == first
             assert set(journal.load(KIND)) == {"first"}
-            await lane.send(gift(), "second")
+            await sender.send(gift(), "second")
             assert set(journal.load(KIND)) == {"second"}
             await rpc.call("anvil_mine", hex(RECHECK_BLOCKS + 1))
-            assert await lane.recheck() == []
+            assert await sender.recheck() == []
             assert journal.load(KIND) == {}
-            assert (await lane.send(gift(), "first")).block_number > first.block_number
+            assert (await sender.send(gift(), "first")).block_number > first.block_number
             assert await nonce_of(rpc, 1) == 3
 
     asyncio.run(check())
@@ -258,8 +261,8 @@ def test_a_nonce_used_elsewhere_is_noticed_and_the_effect_sent_under_another(own
         async with Rpc(own_anvil.url) as rpc:
             await rpc.call("evm_setAutomine", False)
             journal = MemoryJournal()
-            lane = lane_of(rpc, 1, journal)
-            waiting = asyncio.create_task(lane.send(gift(), "robbed"))
+            sender = sender_of(rpc, 1, journal)
+            waiting = asyncio.create_task(sender.send(gift(), "robbed"))
             await until(lambda: _pooled(rpc, 1))
             await rpc.call("anvil_dropAllTransactions")
             # Another program with the same key is faster.
@@ -280,17 +283,17 @@ def test_a_gap_in_the_nonces_is_filled() -> None:
     async def check(chain: Anvil) -> None:
         async with Rpc(chain.url) as rpc:
             journal = MemoryJournal()
-            lane = lane_of(rpc, 1, journal)
+            sender = sender_of(rpc, 1, journal)
             for key in ("first", "second"):
-                task = asyncio.create_task(lane.send(gift(), key))
+                task = asyncio.create_task(sender.send(gift(), key))
                 await until(lambda: _has(journal, key))  # noqa: B023 - awaited at once
                 task.cancel()
-            await lane.close()
+            await sender.close()
             # The first is refused and forgotten after the second was signed.
             await rpc.call("anvil_dropAllTransactions")
             journal.remove(KIND, "first")
-            lane = lane_of(rpc, 1, journal)
-            waiting = asyncio.create_task(lane.send(gift(), "second"))
+            sender = sender_of(rpc, 1, journal)
+            waiting = asyncio.create_task(sender.send(gift(), "second"))
 
             async def mined() -> bool:
                 await rpc.call("evm_mine")
@@ -299,7 +302,7 @@ def test_a_gap_in_the_nonces_is_filled() -> None:
             await until(mined)
             assert (await waiting).succeeded
             assert await nonce_of(rpc, 1) == 2
-            await lane.close()
+            await sender.close()
 
     async def _has(journal: MemoryJournal, key: str) -> bool:
         return key in journal.load(KIND)
@@ -313,8 +316,8 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from agents.chain.rpc import Rpc
 from agents.store.state import StateStore
-from tests.chain.ground import lane_of
-from tests.chain.test_lane import gift
+from tests.chain.ground import sender_of
+from tests.chain.test_sender import gift
 
 async def main():
     url, place, step = sys.argv[1:]
@@ -328,7 +331,7 @@ async def main():
             os.kill(os.getpid(), signal.SIGKILL)
         return result
     rpc.call = call
-    await lane_of(rpc, 5, StateStore(Path(place))).send(gift(7), "effect")
+    await sender_of(rpc, 5, StateStore(Path(place))).send(gift(7), "effect")
 
 asyncio.run(main())
 """
@@ -342,10 +345,10 @@ def test_a_process_killed_while_sending_sends_exactly_once(anvil: Anvil, tmp_pat
 
     async def resume() -> None:
         async with Rpc(anvil.url) as rpc:
-            lane = lane_of(rpc, 5, StateStore(tmp_path / "state"))
-            assert await lane.resume() == ["effect"]
-            await lane.send(gift(7), "effect")
-            assert lane.pending() == []
+            sender = sender_of(rpc, 5, StateStore(tmp_path / "state"))
+            assert await sender.resume() == ["effect"]
+            await sender.send(gift(7), "effect")
+            assert sender.pending() == []
 
     before = asyncio.run(state())
     command = [sys.executable, "-c", KILLED, anvil.url, str(tmp_path / "state"), step]
@@ -376,7 +379,7 @@ def test_a_lie_about_a_receipt_is_not_believed(
     async def check() -> None:
         async with twisted(anvil, twist) as url, Rpc(url) as rpc:
             before = await nonce_of(rpc, 6)
-            receipt = await lane_of(rpc, 6).send(gift(), f"lied:{field}")
+            receipt = await sender_of(rpc, 6).send(gift(), f"lied:{field}")
             assert (receipt.block_number > 0, receipt.block_hash.hex() != lie[2:]) == (True, True)
             assert await nonce_of(rpc, 6) == before + 1
 
@@ -405,12 +408,12 @@ def test_a_receipt_for_a_transaction_that_was_never_mined_is_not_believed(
         async with Rpc(anvil.url) as honest:
             genesis.update(await honest.call("eth_getBlockByNumber", "0x0", False))
         async with twisted(anvil, twist) as url, Rpc(url) as rpc:
-            lane = lane_of(rpc, 7)
-            waiting = asyncio.create_task(lane.send(gift(), "phantom"))
+            sender = sender_of(rpc, 7)
+            waiting = asyncio.create_task(sender.send(gift(), "phantom"))
             await until(noticed)
-            assert (waiting.done(), lane.pending()) == (False, ["phantom"])
+            assert (waiting.done(), sender.pending()) == (False, ["phantom"])
             waiting.cancel()
-            await lane.close()
+            await sender.close()
 
     asyncio.run(check())
 
@@ -435,9 +438,9 @@ def test_an_endpoint_that_is_asked_too_often_is_asked_again(anvil: Anvil, method
     async def check() -> None:
         async with twisted(anvil, twist) as url, Rpc(url) as rpc:
             before = await nonce_of(rpc, 8)
-            lane = lane_of(rpc, 8)
-            assert (await lane.send(gift(), "limited")).succeeded
-            assert (await lane.send(gift(), "after")).succeeded
+            sender = sender_of(rpc, 8)
+            assert (await sender.send(gift(), "limited")).succeeded
+            assert (await sender.send(gift(), "after")).succeeded
             assert await nonce_of(rpc, 8) == before + 2
 
     asyncio.run(check())
@@ -449,12 +452,12 @@ def test_what_the_endpoint_refuses_is_said_and_may_be_sent_anew(anvil: Anvil) ->
 
     async def check() -> None:
         async with twisted(anvil, twist) as url, Rpc(url) as rpc:
-            lane = lane_of(rpc, 9)
+            sender = sender_of(rpc, 9)
             with pytest.raises(RpcError, match="not on my node"):
-                await lane.send(gift(), "refused")
-            assert lane.pending() == []
+                await sender.send(gift(), "refused")
+            assert sender.pending() == []
         async with Rpc(anvil.url) as rpc:
-            assert (await lane_of(rpc, 9).send(gift(), "refused")).succeeded
+            assert (await sender_of(rpc, 9).send(gift(), "refused")).succeeded
 
     asyncio.run(check())
 
@@ -477,7 +480,7 @@ class Fickle(Rpc):
 def test_what_was_taken_once_is_not_given_up_when_it_is_refused_later(anvil: Anvil) -> None:
     async def check() -> None:
         async with Fickle(anvil.url) as rpc:
-            assert (await lane_of(rpc, 11).send(gift(), "fickle")).succeeded
+            assert (await sender_of(rpc, 11).send(gift(), "fickle")).succeeded
             assert (rpc.broadcasts, await nonce_of(rpc, 11)) == (4, 1)
 
     asyncio.run(check())
@@ -499,12 +502,12 @@ class FailingJournal(MemoryJournal):
 def test_a_full_disk_is_waited_for_and_a_follower_that_died_is_replaced(anvil: Anvil) -> None:
     async def check() -> None:
         async with Rpc(anvil.url) as rpc:
-            lane = lane_of(rpc, 10, FailingJournal(DiskFull("no room"), RuntimeError("a fault")))
+            sender = sender_of(rpc, 10, FailingJournal(DiskFull("no room"), RuntimeError("a fault")))
             with pytest.raises(RuntimeError, match="a fault"):
-                await lane.send(gift(), "unlucky")
+                await sender.send(gift(), "unlucky")
 
             async def settled() -> bool:
-                return lane.pending() == []
+                return sender.pending() == []
 
             assert not await settled()
             await until(settled, 5)
@@ -517,7 +520,7 @@ def test_an_account_too_poor_for_higher_fees_keeps_the_old_ones(caplog: pytest.L
     async def check(chain: Anvil) -> None:
         async with Rpc(chain.url) as rpc:
             journal = MemoryJournal()
-            waiting = asyncio.create_task(lane_of(rpc, 1, journal).send(gift(), "poor"))
+            waiting = asyncio.create_task(sender_of(rpc, 1, journal).send(gift(), "poor"))
             await until(lambda: _pooled(rpc, 1))
             entry = entry_from_bytes(journal.load(KIND)["poor"])
             await rpc.call("anvil_setBalance", dev_account(1).address, hex(entry.gas * entry.fees.most + 1))
@@ -545,14 +548,14 @@ def test_a_call_that_fails_on_chain_says_why_and_may_be_tried_anew(own_anvil: An
         async with Rpc(own_anvil.url) as rpc:
             made = await market_on(rpc)
             token = Token(rpc, made.token)
-            bank, lane = lane_of(rpc, 0), lane_of(rpc, 1)
+            bank, sender = sender_of(rpc, 0), sender_of(rpc, 1)
             me = dev_account(1).address
             await bank.send(token.transfer(me, 5), "fund")
             await rpc.call("evm_setAutomine", False)
             # Both are affordable when estimated; the first takes what the second needs.
-            first = asyncio.create_task(lane.send(token.transfer(SOMEBODY, 4), "first"))
+            first = asyncio.create_task(sender.send(token.transfer(SOMEBODY, 4), "first"))
             await until(lambda: _pooled(rpc, 1))
-            second = asyncio.create_task(lane.send(token.transfer(SOMEBODY, 3), "second"))
+            second = asyncio.create_task(sender.send(token.transfer(SOMEBODY, 3), "second"))
 
             async def both() -> bool:
                 return await nonce_of(rpc, 1, "pending") == await nonce_of(rpc, 1) + 2
@@ -564,6 +567,6 @@ def test_a_call_that_fails_on_chain_says_why_and_may_be_tried_anew(own_anvil: An
                 await second
             await rpc.call("evm_setAutomine", True)
             await bank.send(token.transfer(me, 5), "fund more")
-            assert (await lane.send(token.transfer(SOMEBODY, 3), "second")).succeeded
+            assert (await sender.send(token.transfer(SOMEBODY, 3), "second")).succeeded
 
     asyncio.run(check())

@@ -1,4 +1,4 @@
-"""One nonce lane a key: every transaction of an account goes through here, once, whatever happens in between.
+"""One sender a key: every transaction of an account goes through here, once, whatever happens in between.
 
 An effect is signed and written to the journal before it is broadcast, so a process killed at any moment finds on its
 next start what it may have sent, and sends that very transaction again instead of another. The same effect key is
@@ -35,7 +35,7 @@ from agents.core.errors import ChainError, NotEnoughGas, StorageTrouble
 log = logging.getLogger(__name__)
 
 KIND = "transactions"
-"""Under which kind a lane's entries are in its journal."""
+"""Under which kind a sender's entries are in its journal."""
 
 POLL = 0.25
 """Seconds between looks at a transaction that is not mined yet."""
@@ -61,7 +61,7 @@ class Sending:
     block: int
 
 
-class NonceLane:
+class Sender:
     """Sends calls of one ``account`` on one chain, in order, exactly once a key."""
 
     def __init__(
@@ -191,7 +191,7 @@ class NonceLane:
                 self._drop(entry.key)
 
     async def _prepare(self, call: Call, key: str, covers: tuple[str, ...] = ()) -> Entry:
-        """Sign ``call`` under the next nonce and journal it; called with the lane's lock held."""
+        """Sign ``call`` under the next nonce and journal it; called with the sender's lock held."""
         head = await latest(self.rpc)
         gas = await self._estimate(call, head)
         fees = await market_fees(self.rpc, head)
