@@ -1,7 +1,8 @@
 """The hosts of slots as a cache knows them: who has what, and who can be relied on."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.manifest import Manifest
@@ -27,11 +28,15 @@ class Reputations:
         known = self._known.get(endpoint)
         return known is None or known.welcome(self._clock())
 
-    def failed(self, endpoint: str, fault: PeerError) -> None:
-        """It answered wrongly, or not at all."""
-        known = self._known.get(endpoint, Reputation())
-        judged = known.lied if isinstance(fault, PeerLied) else known.stalled
-        self._known[endpoint] = judged(self._clock(), str(fault))
+    def failed(self, endpoint: str, fault: PeerError, longest: float = inf) -> None:
+        """It answered wrongly, or not at all; it is not welcome for ``longest`` seconds at most."""
+        known, now = self._known.get(endpoint, Reputation()), self._clock()
+        judged = (known.lied if isinstance(fault, PeerLied) else known.stalled)(now, str(fault))
+        self._known[endpoint] = replace(
+            judged,
+            resting_until=min(judged.resting_until, now + longest),
+            banned_until=min(judged.banned_until, now + longest),
+        )
 
     def served(self, endpoint: str) -> None:
         """It answered well: what it failed in is forgotten, lies too, for it may have mended what was damaged."""

@@ -13,6 +13,11 @@ from agents.net.errors import PeerDown, PeerRefused
 from agents.roles.caching.hosts import Reputations
 from agents.store.cache.buffers import joined
 
+PAUSE = 30.0
+"""Seconds, at most, that it is left alone after a failure: the user named it, and it may be all there is."""
+LACKING = (404, 410, 504)
+"""What it answers where it cannot have one thing: that is no fault, or whoever asks for that thing kept all others away."""
+
 
 class FreeCache:
     """Segments and documents of a cache that asks for nothing; one that failed is left alone for a while."""
@@ -47,7 +52,7 @@ class FreeCache:
         try:
             yield
         except PeerError as fault:
-            if not isinstance(fault, PeerRefused) or fault.status != 404:  # that it lacks one thing is no fault
-                self._reputations.failed(self._peer.endpoint, fault)
+            if not isinstance(fault, PeerRefused) or fault.status not in LACKING:
+                self._reputations.failed(self._peer.endpoint, fault, PAUSE)
             raise
         self._reputations.served(self._peer.endpoint)

@@ -9,9 +9,12 @@ import pytest
 
 from agents.core.dataset.cid import Cid
 from agents.core.errors import NotFound, PeerError
+from agents.net.caches import CacheClient
 from agents.net.gateway.server import Gateway
-from agents.net.shelf import Shelf
+from agents.net.shelf import Gone, Item, Shelf
+from agents.roles.caching.hosts import Reputations
 from agents.roles.caching.shelf import CachingShelf
+from agents.roles.caching.upstream import PAUSE, FreeCache
 from agents.store.cache.disk import Name
 from tests.net.peers import answering, raw_peer
 from tests.roles.caching.street import street
@@ -127,5 +130,49 @@ def test_a_cache_that_names_another_dataset_than_a_block_is_of_is_believed_nothi
             ):
                 with pytest.raises(PeerError, match="names a manifest that is none"):
                     await shelf.find(Cid("raw", bytes(32)))
+
+    asyncio.run(story())
+
+
+GONE, SLOW = Cid("raw", bytes(32)), Cid("raw", bytes([1]) * 32)
+
+
+class Poor(CachingShelf):
+    """A cache that cannot have everything."""
+
+    async def find(self, cid: Cid) -> Item | None:
+        if cid == GONE:
+            raise Gone("It is gone")
+        if cid == SLOW:
+            raise PeerError("Nobody answers")
+        return await super().find(cid)
+
+
+def test_that_a_cache_cannot_have_one_thing_keeps_nobody_from_the_others(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with street(tmp_path) as place, place.cache("first") as (first, _):
+            await whole(first, place)
+            first.__class__ = Poor
+            async with open_to_all(first) as url, place.cache("second", upstream=url, market=False) as (second, _):
+                for cid in (GONE, SLOW):
+                    with pytest.raises(PeerError):
+                        await second.find(cid)
+                assert await whole(second, place) == place.sealed
+
+    asyncio.run(story())
+
+
+def test_a_cache_that_was_down_for_long_is_asked_again_soon() -> None:
+    async def story() -> None:
+        now = 0.0
+        reputations = Reputations(lambda: now)
+        async with CacheClient() as client:
+            upstream = FreeCache(client, "http://127.0.0.1:1", reputations)
+            for _ in range(12):
+                with pytest.raises(PeerError, match="cannot be reached"):
+                    await upstream.document(bytes(32))
+                with pytest.raises(PeerError, match="left alone"):
+                    await upstream.document(bytes(32))
+                now += PAUSE
 
     asyncio.run(story())
