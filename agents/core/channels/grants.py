@@ -1,11 +1,7 @@
 """A grant as one line of text: what an app hands to a reader that it pays for.
 
-``holdgrant1`` + base32 (lower case, no padding) of dag-cbor and four bytes of checksum: a typo is noticed. It is no secret:
-only the reader it names can use it.
+``holdgrant1``, then dag-cbor, as agents/core/checked_text.py writes it. It is no secret: only the reader it names can use it.
 """
-
-import base64
-import hashlib
 
 import dag_cbor
 
@@ -17,10 +13,10 @@ from agents.core.channels.lanes import (
     checksummed_address,
     invalid,
 )
+from agents.core.checked_text import checked_body, checked_text
 
 PREFIX = "holdgrant1"
 MAX_CHARACTERS = 4096
-CHECK_BYTES = 4
 
 
 def grant_text(domain: Domain, signed: SignedGrant) -> str:
@@ -40,7 +36,7 @@ def grant_text(domain: Domain, signed: SignedGrant) -> str:
             ]
         )
     )
-    return PREFIX + base64.b32encode(body + _check(body)).decode().lower().rstrip("=")
+    return checked_text(PREFIX, body)
 
 
 def parse_grant(text: str) -> tuple[Domain, SignedGrant]:
@@ -48,14 +44,10 @@ def parse_grant(text: str) -> tuple[Domain, SignedGrant]:
     cleaned = text.strip()
     if not cleaned.startswith(PREFIX) or len(cleaned) > MAX_CHARACTERS:
         raise invalid(f"a grant is one line that begins with {PREFIX}", "Copy it again, whole.")
-    letters = cleaned[len(PREFIX) :]
     try:
-        data = base64.b32decode(letters.upper() + "=" * (-len(letters) % 8))
-    except ValueError:
-        data = b""
-    body, check = data[:-CHECK_BYTES], data[-CHECK_BYTES:]
-    if not body or _check(body) != check:
-        raise invalid("the grant has a typo: its checksum does not match", "Copy it again, whole.")
+        body = checked_body(PREFIX, cleaned)
+    except ValueError as error:
+        raise invalid("the grant has a typo: its checksum does not match", "Copy it again, whole.") from error
     try:
         chain, contract, sponsor, reader, limit, epoch, expiry, signature = dag_cbor.decode(body)
         addresses = [checksummed_address(_bytes(each, 20)) for each in (contract, sponsor, reader)]
@@ -66,10 +58,6 @@ def parse_grant(text: str) -> tuple[Domain, SignedGrant]:
     if grant_text(*found) != cleaned:
         raise invalid("the grant is not in canonical form", "Copy it again, whole.")
     return found
-
-
-def _check(body: bytes) -> bytes:
-    return hashlib.sha256(PREFIX.encode() + body).digest()[:CHECK_BYTES]
 
 
 def _bytes(value: object, size: int) -> bytes:

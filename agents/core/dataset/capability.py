@@ -1,19 +1,17 @@
 """The capability: one string that is all a reader needs, and all it takes to read.
 
-``hold1`` + base32 (lower case, no padding) of: version byte, the manifest's digest, the key where the file is encrypted, and
-four bytes of checksum. Any one character typed wrongly changes the checksum's argument, so it is noticed.
+``hold1``, then the version byte, the manifest's digest, and the key where the file is encrypted, as agents/core/checked_text.py
+writes them.
 """
 
-import base64
-import hashlib
 from dataclasses import dataclass, field
 
+from agents.core.checked_text import checked_body, checked_text
 from agents.core.errors import CapabilityInvalid
 
 PREFIX = "hold1"
 ENCRYPTED, PUBLIC = 1, 2
 KEY_BYTES = 32
-CHECK_BYTES = 4
 LENGTHS = {ENCRYPTED: 1 + 32 + KEY_BYTES, PUBLIC: 1 + 32}
 
 
@@ -28,15 +26,7 @@ class Capability:
 
     def __str__(self) -> str:
         body = bytes([PUBLIC if self.key is None else ENCRYPTED]) + self.manifest + (self.key or b"")
-        return PREFIX + _text(body + _check(body))
-
-
-def _text(data: bytes) -> str:
-    return base64.b32encode(data).decode().lower().rstrip("=")
-
-
-def _check(body: bytes) -> bytes:
-    return hashlib.sha256(PREFIX.encode() + body).digest()[:CHECK_BYTES]
+        return checked_text(PREFIX, body)
 
 
 def parse_capability(text: str) -> Capability:
@@ -46,15 +36,12 @@ def parse_capability(text: str) -> Capability:
         raise CapabilityInvalid(
             "This is not a capability", f"a capability begins with {PREFIX}", "Copy it again, whole."
         )
-    letters = cleaned[len(PREFIX) :]
     try:
-        data = base64.b32decode(letters.upper() + "=" * (-len(letters) % 8))
+        body = checked_body(PREFIX, cleaned)
+        whole = LENGTHS.get(body[0]) == len(body)
     except ValueError:
-        data = b""
-    body, check = data[:-CHECK_BYTES], data[-CHECK_BYTES:]
-    # Re-encoding catches what base32 lets pass: other cases, and spare bits of the last letter.
-    typo = not body or LENGTHS.get(body[0]) != len(body) or _check(body) != check or _text(data) != letters
-    if typo:
+        whole = False
+    if not whole:
         raise CapabilityInvalid(
             "The capability has a typo", "its checksum does not match, or letters are missing", "Copy it again, whole."
         )
