@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from agents.core.dataset.cid import Cid
-from agents.core.dataset.segments import SEGMENT_BYTES as SEGMENT_BYTES
+from agents.core.dataset.segments import SEGMENT_BYTES
 from agents.core.dataset.unixfs import FileTree
 from agents.core.errors import NotEnough, NotFound
 

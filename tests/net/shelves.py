@@ -7,12 +7,13 @@ from pathlib import Path
 from agents.core.dataset.cid import Cid, digest_of
 from agents.core.dataset.cipher import BLOCK_BYTES
 from agents.core.dataset.manifest import Manifest
+from agents.core.dataset.segments import SEGMENT_BYTES
 from agents.core.dataset.unixfs import FileTree, tree_of
 from agents.core.errors import HoldfastError
 from agents.core.proofs.profiles import profile_named
 from agents.net.gateway.server import LIMITS, Gateway
 from agents.net.limits import Limits
-from agents.net.shelf import SEGMENT_BYTES, Counter, Item
+from agents.net.shelf import Counter, Item
 from agents.store.spool import Spool
 
 

@@ -13,10 +13,11 @@ from multiformats import CID
 
 from agents.core.dataset.cid import Cid, digest_of
 from agents.core.dataset.manifest import Manifest
+from agents.core.dataset.segments import SEGMENT_BYTES
 from agents.core.errors import Corrupt, HoldfastError, NotFound, StorageTrouble
 from agents.net.errors import PeerDown
 from agents.net.host import Later
-from agents.net.shelf import SEGMENT_BYTES, Gone
+from agents.net.shelf import Gone
 from tests.net.cars import Block, blocks_of
 from tests.net.shelves import MemoryShelf, gateway
 

@@ -16,11 +16,12 @@ import aiohttp
 import pytest
 
 from agents.core.dataset.cid import digest_of
+from agents.core.dataset.segments import SEGMENT_BYTES
 from agents.core.dataset.unixfs import FileTree
 from agents.core.errors import VoucherInvalid
 from agents.net.gateway import bodies
 from agents.net.gateway.server import LIMITS
-from agents.net.shelf import SEGMENT_BYTES, Item, PaymentRequired, Reading
+from agents.net.shelf import Item, PaymentRequired, Reading
 from tests.net.shelves import MemoryShelf, gateway
 
 BLOCK = 65_536

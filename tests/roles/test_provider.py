@@ -24,7 +24,7 @@ from agents.store.slots import SlotStore
 from tests.roles.scenes import ME, OTHER, PROFILE, START, Scene, at, posted, scene
 
 
-class Lane:
+class Sender:
     """Says it sent everything, once ``mined`` is set."""
 
     def __init__(self) -> None:
@@ -49,9 +49,9 @@ async def hashes(blocks: set[int], reorged: bool) -> dict[int, bytes]:
 
 def provider_of(
     store: SlotStore, quota: int = 1 << 30, seconds: float = 1.0, scrub_every: float = SCRUB_EVERY
-) -> tuple[Provider, Lane]:
+) -> tuple[Provider, Sender]:
     """A provider whose chain is a sender that waits."""
-    sender, nothing = Lane(), object()
+    sender, nothing = Sender(), object()
     market = Market(SimpleNamespace(), "0x" + "11" * 20)  # type: ignore[arg-type]
     actor: Any = SimpleNamespace(
         address=ME, deployment=SimpleNamespace(profile=PROFILE.name), sender=sender, market=market, hashes=hashes

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from agents.core.dataset.car import header, section_bytes, section_head
 from agents.core.dataset.cid import Cid
 from agents.core.dataset.cipher import BLOCK_BYTES
+from agents.core.dataset.segments import SEGMENT_BYTES
 from agents.core.dataset.unixfs import FileTree, Inner
 from agents.core.errors import Corrupt
-from agents.net.shelf import SEGMENT_BYTES, Shelf
+from agents.net.shelf import Shelf
 
 HOLD = 4.0
 """Seconds that a segment is kept for one reader."""
