@@ -22,12 +22,8 @@ from agents.store.state import StateStore
 
 KIND = "lane"
 DAY = 86_400
-LIFE = 32 * DAY
-"""Seconds a new lane lives: what it keeps comes back then at the latest. In its last day no read begins in it.
-
-What lapses in a lane, for it is not worth redeeming, a cache remembers for thirty days as a debt. So of the lanes before, only
-the last one's is ever counted, and whoever reads little is served on.
-"""
+LIFE = 7 * DAY
+"""Seconds a new lane lives: what it keeps comes back then at the latest. In its last day no read begins in it."""
 
 
 class Lanes:

@@ -20,7 +20,7 @@ from agents.core.errors import HoldfastError
 from agents.net.limits import Buckets
 from agents.net.shelf import PaymentRequired
 from agents.roles.caching.books import Books, books_of
-from agents.roles.caching.debts import Debts
+from agents.roles.caching.debts import BRIEFLY, MEMORY, Debts
 from agents.roles.caching.lanes import Account, LaneBook
 from agents.roles.caching.papers import Papers
 
@@ -204,7 +204,10 @@ class Cashier:
         if lane in self._missed:  # that it was not there to redeem what was signed is nobody else's fault
             lapsed = replace(lapsed, exposed=account.till.unpaid)
         if lapsed.exposed:
-            await asyncio.to_thread(self._debts.remember, lane, lapsed, int(self.clock()))
+            # There was money for it: it was not worth its gas.
+            willing = not account.till.unpaid and account.till.claim() >= lapsed.exposed
+            until = int(self.clock()) + (BRIEFLY if willing else MEMORY)
+            await asyncio.to_thread(self._debts.remember, lane, lapsed, until)
         await self.book.close_lane(account)
         if lapsed.exposed:
             self._credit.note(lane, lapsed)
