@@ -76,10 +76,6 @@ class Channels(Contract):
         self.domain = Domain(chain_id, self.address)
         """What is signed for them."""
 
-    async def token(self) -> str:
-        """The token's address."""
-        return str(await self.view("token"))
-
     async def challenge_seconds(self) -> int:
         """Seconds between `close` and `withdraw`."""
         return int(await self.view("challengeSeconds"))
@@ -92,10 +88,6 @@ class Channels(Contract):
     async def granted_to(self, sponsor: str, reader: str, epoch: int) -> int:
         """Base units that lanes of the epoch keep and have paid of the sponsor's deposit for the reader."""
         return int(await self.view("grantedTo", sponsor, reader, epoch))
-
-    async def claimable(self, lane: Lane, amount: int) -> int:
-        """Base units that redeeming a voucher for ``amount`` would pay now."""
-        return int(await self.view("claimable", lane, amount))
 
     async def covers_of(self, lanes: Sequence[Lane]) -> list[Cover]:
         """What the chain shows of these lanes, all at the newest block."""

@@ -237,17 +237,9 @@ class Market(Contract):
         found: SlotRecord = await self.view("slotOf", slot_id, struct=_slot_record)
         return found
 
-    async def current_period(self) -> int:
-        """The period of the next block."""
-        return int(await self.view("currentPeriod"))
-
     async def challenge_of(self, slot_id: bytes, period: int) -> bytes:
         """The slot's challenge in ``period``. Raises Reverted while, or once, its block hash is out of reach."""
         return bytes(await self.view("challengeOf", slot_id, period))
-
-    async def claimable(self, slot_id: bytes) -> int:
-        """Base units the slot's host may claim."""
-        return int(await self.view("claimable", slot_id))
 
     async def placement_of(self, provider: str, request_id: bytes, slot_index: int) -> tuple[int, int]:
         """The provider's distance from the slot's random position, and the threshold it must lie below now."""

@@ -18,7 +18,6 @@ from agents.net.messages import (
     MAX_ANSWER,
     MAX_BLOCK_LIST,
     MAX_MANIFEST,
-    VERSION,
     UploadStatus,
     manifest_path,
     slot_path,
@@ -59,16 +58,6 @@ class PeerClient(Connections):
         super().__init__(self.patience.connect, keep_alive=False, private=private_peers(market))
 
     # ---- reads
-
-    async def fetch_status(self, peer: Peer) -> str:
-        """The address the peer says it has. Raises PeerLied if it is not ``peer.address``, or another market's."""
-        async with self._asked(peer, "GET", "/v1/status", sign=False) as response:
-            body = await self._json(peer, response)
-        if not isinstance(body, dict) or body.get("version") != VERSION:
-            raise PeerLied(peer.endpoint, "speaks another protocol", f"not version {VERSION}")
-        if str(body.get("address", "")).lower() != peer.address.lower() or body.get("market") != self._market:
-            raise PeerLied(peer.endpoint, "is somebody else", "another provider or market answers there")
-        return peer.address
 
     async def fetch_manifest(self, peer: Peer, digest: bytes) -> bytes:
         """The manifest with this sha2-256 digest, verified. Raises PeerError."""

@@ -86,7 +86,7 @@ def test_addresses_follow_from_the_token(anvil: Anvil) -> None:
             assert (await ensure_channels(bank, market.token)).address == made.address
             assert await rpc.block_number() == height
             found = await find_channels(rpc, market)
-            assert (await found.token(), await found.challenge_seconds()) == (market.token, 60)
+            assert (await found.view("token"), await found.challenge_seconds()) == (market.token, 60)
             assert found.domain == Domain(31_337, made.address)
             directory = await ensure_directory(bank)
             assert (await find_directory(rpc)).address == directory.address == directory_address()
@@ -116,7 +116,7 @@ def test_a_reader_pays_two_caches_out_of_one_deposit(anvil: Anvil) -> None:
             assert await channels.covers_of([ours, others]) == [Cover(0, 40, 0, 60, 0), Cover(0, 40, 0, 0, 0)]
             (cover,) = await channels.covers_of([ours])
             till = Till(ours, Terms(1), cover).accept(voucher(channels, ours, 70), READER.address)
-            assert till.claim() == await channels.claimable(ours, 70) == 70
+            assert till.claim() == await channels.view("claimable", ours, 70) == 70
             vouchers = [voucher(channels, ours, 70), voucher(channels, others, 5), voucher(channels, ours, 71, OTHER)]
             await cache.send(channels.redeem(vouchers, OTHER.address), "redeem:1")
             assert await token.balance_of(OTHER.address) - before == 70
@@ -185,7 +185,7 @@ def test_a_payer_takes_the_rest_after_the_challenge(own_anvil: Anvil) -> None:
             await reader.send(channels.withdraw(READER.address), "withdraw:2")
             assert await token.balance_of(READER.address) - before == 100
             assert (await channels.account_of(READER.address)).epoch == 1
-            assert await channels.claimable(short, 60) == 0
+            assert await channels.view("claimable", short, 60) == 0
 
             later = lane(SPONSOR.address, expiry=now + 3600)
             sponsor = sender_of(rpc, 2)

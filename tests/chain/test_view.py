@@ -77,7 +77,7 @@ class History:
         assert self.request is not None
         kind, who, index = self.random.randrange(11), self.random.choice(HOSTS), self.random.randrange(3)
         slot = slot_id(self.request.id, index)
-        period = await self.market.current_period()
+        period = await self.market.view("currentPeriod")
         record = await self.market.slot_of(slot)
         host = next((n for n in HOSTS if dev_account(n).address == record.host), who)
         if kind <= 1:
@@ -146,7 +146,7 @@ class History:
                 held = (record.filled_at, record.fill_period, record.proven_at, record.misses, record.claimed)
                 assert held == (slot.filled_at, slot.fill_period, slot.proven_at, len(slot.missed), slot.claimed)
                 assert record.held_until == slot.held_until
-                pay = await self.market.claimable(slot_id(self.request.id, index))
+                pay = await self.market.view("claimable", slot_id(self.request.id, index))
                 assert pay in (seen.claimable(index, now, CONFIG), seen.claimable(index, now + 1, CONFIG))
             if not seen.closed:
                 assert record.pot == slot.pot

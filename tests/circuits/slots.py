@@ -9,6 +9,7 @@ from agents.core.proofs import poseidon2
 from agents.core.proofs.inputs import Opening, SlotFacts, circuit_input
 from agents.core.proofs.profiles import Profile
 from agents.core.proofs.sampling import cell_indices, entropy_of
+from tests.merkle import merkle_path
 
 CHALLENGE = bytes(range(32))
 
@@ -41,13 +42,13 @@ class Slot:
     @property
     def facts(self) -> SlotFacts:
         dataset = poseidon2.merkle_layers(self.roots)
-        path = poseidon2.merkle_path(dataset, self.index)
+        path = merkle_path(dataset, self.index)
         return SlotFacts(dataset[-1][0], self.index, self.root, len(self.cells), len(self.roots), path)
 
     def opening(self, cell: int) -> Opening:
         blocks, slot = self._layers
         block, inner = divmod(cell, self.profile.cells_per_block)
-        path = poseidon2.merkle_path(blocks[block], inner) + poseidon2.merkle_path(slot, block)
+        path = merkle_path(blocks[block], inner) + merkle_path(slot, block)
         return Opening(self.cells[cell], path)
 
 
@@ -105,7 +106,7 @@ class LargeSlot:
     def facts(self) -> SlotFacts:
         cells, index = len(self.pattern.cells) << self.doublings, self.pattern.index
         dataset = poseidon2.merkle_layers(roots_around(self._tops[-1], index, self.slots))
-        path = poseidon2.merkle_path(dataset, index)
+        path = merkle_path(dataset, index)
         return SlotFacts(dataset[-1][0], index, self._tops[-1], cells, self.slots, path)
 
     def opening(self, cell: int) -> Opening:

@@ -25,6 +25,7 @@ from agents.kernels.poseidon2 import (
     hash_cells,
     kernel_named,
 )  # fmt: skip
+from tests.merkle import merkle_path
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 KNOWN: dict[str, Any] = json.loads((VECTORS / "poseidon2_codex_kat.json").read_text())
@@ -105,14 +106,14 @@ def test_trees_padded_and_plain(leaves: int) -> None:
     plain, expected = trees.tree(from_ints(values)), reference.merkle_layers(values)
     assert trees.root(plain) == expected[-1][0]
     for index in range(leaves):
-        assert trees.path(plain, index) == reference.merkle_path(expected, index)
+        assert trees.path(plain, index) == merkle_path(expected, index)
     for width in (8, 16, 64):
         padded = trees.tree(from_ints(values), width, from_ints([77]))
         expected = reference.merkle_layers(values + [77] * (width - leaves))
         assert trees.root(padded) == expected[-1][0]
         for index in (0, leaves - 1, leaves, width - 1):
             if index < width:
-                assert trees.path(padded, index) == reference.merkle_path(expected, index)
+                assert trees.path(padded, index) == merkle_path(expected, index)
 
 
 def test_kernels_agree_on_many_cells() -> None:

@@ -157,17 +157,6 @@ def test_a_nonsensical_upload_status_is_a_lie(body: bytes, says: str) -> None:
     asyncio.run(story())
 
 
-def test_another_provider_behind_the_endpoint_is_noticed() -> None:
-    body = b'{"version":1,"address":"0x0000000000000000000000000000000000000001","market":"elsewhere"}'
-
-    async def story() -> None:
-        async with raw_peer(answering(_head(len(body)), body)) as peer, PeerClient(MARKET) as client:
-            with pytest.raises(PeerLied, match="is somebody else"):
-                await client.fetch_status(peer)
-
-    asyncio.run(story())
-
-
 def test_a_peer_that_stops_taking_blocks_is_cut() -> None:
     slot = Slot(0, count=64, block_bytes=1 << 20)
 

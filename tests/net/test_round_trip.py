@@ -47,7 +47,6 @@ def test_a_pushed_slot_is_read_back() -> None:
             )
             assert (status.done, status.held, host.held) == (True, 20, slot.blocks)
             assert seen[-1] == (20, 20)
-            assert await reader.fetch_status(peer) == host.address
             assert await reader.fetch_manifest(peer, host.digest) == host.manifest_bytes
             listed = await reader.fetch_block_list(peer, host.digest, 3, slot.plan.block_list_digest)
             assert listed == slot.block_list

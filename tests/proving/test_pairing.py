@@ -1,4 +1,4 @@
-"""Verification by arkworks says what py_ecc says, of true claims, false ones and such as are no proof; alone and together.
+"""Verification by arkworks says what py_ecc says, of true claims, false ones and such as are no proof.
 
 Claims are made from known exponents, so that they need no circuit: any of the equation's sides can be bent at will.
 """
@@ -20,9 +20,7 @@ from agents.artefacts.files import verification_key
 from agents.core.errors import BadData
 from agents.core.proofs.field import BASE_ORDER, SCALAR_ORDER
 from agents.core.proofs.proof import Groth16Proof
-from agents.core.proofs.verification import Claim, verify, verify_combined
-from agents.proving import pairing
-from agents.proving.pairing import verify_all
+from agents.core.proofs.verification import Claim, verify
 from tests.proving import reference
 from tests.proving.reference import multiple1, multiple2
 
@@ -125,7 +123,6 @@ def test_what_is_false_or_no_proof_is_refused(name: str) -> None:
     wrong = FALSE[name](proof)
     assert not verify(key(), wrong, publics)
     assert not by_py_ecc(wrong, publics)
-    assert verify_all(key(), [one(), (wrong, publics), one()]) == [True, False, True]
 
 
 def test_the_parts_outside_are_on_the_twist() -> None:
@@ -178,48 +175,6 @@ def test_py_ecc_agrees_on_flipped_bits(place: int, bit: int) -> None:
 def test_public_inputs_are_as_many_as_the_keys_and_canonical(publics: tuple[int, ...]) -> None:
     proof, _ = one()
     assert not verify(key(), proof, publics)
-    assert not verify_combined(key(), [one(), (proof, publics)], [1, 1])
-    assert verify_all(key(), [(proof, publics), one()]) == [False, True]
-
-
-def test_all_are_verified_by_one_combination(monkeypatch: pytest.MonkeyPatch) -> None:
-    claims = [claim(3 + at, 5 * at + 2, (at, at * at, 7)) for at in range(6)]
-    assert verify_all(key(), []) == []
-    assert verify_all(key(), claims[:1]) == [True]
-    mixed = list(claims)
-    mixed[1], mixed[4] = (claims[1][0], claims[2][1]), (claims[4][0], (4, 16, 8))
-    assert verify_all(key(), mixed) == [True, False, True, True, False, True]
-    monkeypatch.setattr(pairing, "TOGETHER", 4)
-    assert verify_all(key(), mixed) == [True, False, True, True, False, True]
-    monkeypatch.setattr(pairing, "verify", None)  # none is looked at alone
-    assert verify_all(key(), claims) == [True] * 6
-
-
-def test_lies_that_cancel_out_are_found() -> None:
-    """Why weights must be random: with equal ones these two would pass together."""
-    (first, inputs), (second, others) = claim(21, 22, (1, 2, 3)), claim(31, 32, (4, 5, 6))
-    shift = multiple1(99)
-    lies = [
-        (replace(first, c=reference.sum1(first.c, shift)), inputs),
-        (replace(second, c=reference.sum1(second.c, negated(shift))), others),
-    ]
-    assert verify_combined(key(), lies, [1, 1])
-    assert not verify_combined(key(), lies, [1, 2])
-    for _ in range(3):
-        assert verify_all(key(), lies) == [False, False]
-
-
-def test_weights_are_drawn_anew_and_wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-
-    def recorded(key: dict[str, Any], claims: list[Claim], weights: list[int]) -> bool:
-        seen.extend(weights)
-        return True
-
-    monkeypatch.setattr(pairing, "verify_combined", recorded)
-    for _ in range(20):
-        verify_all(key(), [one()] * 5)
-    assert len(set(seen)) == 100 and 120 < max(seen).bit_length() <= 128
 
 
 def test_keys_are_read_strictly() -> None:
@@ -236,8 +191,6 @@ def test_keys_are_read_strictly() -> None:
     for each in broken:
         with pytest.raises(BadData, match="the verification key is broken"):
             verify(each, proof, publics)
-        with pytest.raises(BadData, match="the verification key is broken"):
-            verify_all(each, [one(), one()])
     # Infinity as a .zkey has it.
     zeros = {**key(), "IC": [point if point[2] == "1" else ["0", "0", "1"] for point in key()["IC"]]}
     assert verify(zeros, proof, publics)
@@ -247,13 +200,9 @@ def test_keys_are_read_strictly() -> None:
 def test_it_takes_milliseconds_and_threads_may_share_a_key() -> None:
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(lambda _: verify(key(), *one()), range(20)))
-    proofs = [one()] * 20
-    alone, together = [], []
+    alone = []
     for _ in range(5):
         started = time.thread_time()
         assert verify(key(), *one())
         alone.append(time.thread_time() - started)
-        started = time.thread_time()
-        assert all(verify_all(key(), proofs))
-        together.append((time.thread_time() - started) / len(proofs))
-    assert min(alone) < 0.05 and min(together) < min(alone)
+    assert min(alone) < 0.05

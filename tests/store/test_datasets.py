@@ -33,6 +33,7 @@ from agents.core.proofs.profiles import profile_named
 from agents.store.folders import SlotName
 from agents.store.slots import SlotStore, put_all
 from agents.store.spool import Spool, SpooledDataset
+from tests.merkle import merkle_path
 from tests.store.version_1 import DATA, old_dataset
 
 PROFILE = profile_named("devnet")
@@ -134,10 +135,10 @@ def test_openings_are_paths_of_the_reference_tree(tmp_path: Path) -> None:
     assert slot.facts.slot_root == top[-1][0]
     assert slot.facts.cells == 4 * count
     for block in (0, 2):
-        inside = poseidon2.merkle_path(trees[block], 7)
-        assert slot.opening(block * count + 7) == Opening(cells[block][7], inside + poseidon2.merkle_path(top, block))
+        inside = merkle_path(trees[block], 7)
+        assert slot.opening(block * count + 7) == Opening(cells[block][7], inside + merkle_path(top, block))
     last = slot.opening(4 * count - 1)
-    assert last == Opening(bytes(size), poseidon2.merkle_path(padding, count - 1) + poseidon2.merkle_path(top, 3))
+    assert last == Opening(bytes(size), merkle_path(padding, count - 1) + merkle_path(top, 3))
 
 
 def test_a_damaged_disk_is_noticed_when_a_sample_falls_there(tmp_path: Path) -> None:

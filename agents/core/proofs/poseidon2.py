@@ -95,13 +95,3 @@ def merkle_layers(leaves: Sequence[int]) -> list[list[int]]:
 def merkle_root(leaves: Sequence[int]) -> int:
     """Root of the tree over ``leaves``."""
     return merkle_layers(leaves)[-1][0]
-
-
-def merkle_path(layers: Sequence[Sequence[int]], index: int) -> list[int]:
-    """The siblings of leaf ``index`` from the bottom up; 0 where there is none."""
-    path = []
-    for layer in layers[:-1]:
-        sibling = index ^ 1
-        path.append(layer[sibling] if sibling < len(layer) else 0)
-        index >>= 1
-    return path

@@ -41,33 +41,6 @@ def verify(key: dict[str, Any], proof: Groth16Proof, publics: tuple[int, ...]) -
     return bool(product == prepared.target)
 
 
-def verify_combined(key: dict[str, Any], claims: Sequence[Claim], weights: Sequence[int]) -> bool:
-    """Whether the sum of the claims' equations holds, each times its weight. Raises BadData for a broken key.
-
-    When it does, and ``weights`` were drawn from 2^128 after the claims were known, all of them are true but for a chance
-    of 2^-128. When it does not, at least one is false.
-    """
-    prepared = _prepared(json.dumps([key.get(part) for part in PARTS]))
-    read = [found for claim in claims if (found := _read(claim, prepared)) is not None]
-    if len(read) < len(claims):
-        return False
-    inputs = [sum(w * value for w, value in zip(weights, column, strict=True)) for column in _columns(claims)]
-    product = BN254.multi_pairing(
-        [
-            *(found.a * weight for found, weight in zip(read, weights, strict=True)),
-            -_weighted(prepared.ic, [sum(weights), *inputs]),
-            -_weighted([found.c for found in read], weights),
-        ],
-        [*(found.b for found in read), prepared.gamma, prepared.delta],
-    )
-    return bool(product == BN254.pairing(_weighted([prepared.alpha], [sum(weights)]), prepared.beta))
-
-
-def _columns(claims: Sequence[Claim]) -> list[tuple[int, ...]]:
-    """The first public inputs of all claims, the second ones, and so on."""
-    return list(zip(*(publics for _, publics in claims), strict=True))
-
-
 def _weighted(points: Sequence[Any], weights: Sequence[int]) -> Any:
     """Sum of the points of G1, each times its weight."""
     total = BN254.curve.PointG1.identity()
