@@ -127,7 +127,12 @@ class LaneBook:
                 del self._of[party]
 
     def save_soon(self, account: Account) -> None:
-        """Have the lane on disk in a while, with others; sooner if what may be served now would have to wait for it."""
+        """Have the lane on disk in a while, with others; sooner if what may be served now would have to wait for it.
+
+        Not a lane that is over: it would be closed, and counted, again after a restart.
+        """
+        if self.get(account.lane) is not account:
+            return
         self._dirty[account.lane.id] = account
         if self.risks(account, account.till.ahead):
             self._begin()
