@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from agents.core.admission.controller import EPOCH, Controller, Rules, lengths
 from agents.core.admission.eviction import Lru
+from agents.core.admission.experts import Expert
 from agents.core.admission.model import Model
 from agents.core.admission.objectives import objective
 from agents.core.admission.online import Darwin
 from agents.core.admission.policy import Admission, Everything, Static
 from agents.core.admission.s3fifo import S3Fifo
-from agents.core.errors import HoldfastError, Misuse
-from agents.core.units import parse_count, parse_size
+from agents.core.errors import Misuse
 from agents.roles.caching.shelf import Order
 
 NAMES = "darwin, lru, s3fifo, static:F,SIZE"
@@ -48,13 +48,9 @@ def policy_of(wanted: Wanted, model: Callable[[], Model]) -> Policy:
         return Policy()
     if name == "s3fifo" and not rest:
         return Policy(order=S3Fifo)
-    try:
-        first, second = rest.split(",")
-        if name == "static":
-            frequency, size = parse_count(first), parse_size(second)
-            return Policy(lambda capacity: Static(frequency, size))
-    except (ValueError, HoldfastError):
-        pass
+    if name == "static":
+        expert = Expert.parse(rest)
+        return Policy(lambda capacity: Static(expert.frequency, expert.size))
     raise Misuse(f"{wanted.name!r} is no policy", f"there are {NAMES}", "Type it like static:3,500KiB.")
 
 

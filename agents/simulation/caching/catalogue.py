@@ -8,8 +8,7 @@ from agents.core.admission.controller import Controller, Lengths, Rules
 from agents.core.admission.experts import Expert
 from agents.core.admission.model import Model
 from agents.core.admission.objectives import Objective
-from agents.core.errors import HoldfastError, Misuse
-from agents.core.units import parse_count, parse_size
+from agents.core.errors import Misuse
 from agents.kernels.caches import ORDERS
 from agents.simulation.caching.adaptsize import AdaptSize
 from agents.simulation.caching.darwin import Darwin
@@ -72,16 +71,8 @@ def policies_named(text: str, options: Options) -> list[Policy]:
 
 def _named(word: str, options: Options) -> Policy:
     if word.startswith(STATIC):
-        return Static(_expert(word.removeprefix(STATIC)))
+        return Static(Expert.parse(word.removeprefix(STATIC)))
     makers = _makers(options)
     if word not in makers:
         raise Misuse(f"there is no policy named {word!r}", "", f"Take some of {' '.join(NAMES)}, or {STATIC}F,SIZE.")
     return makers[word]()
-
-
-def _expert(text: str) -> Expert:
-    try:
-        frequency, size = text.split(",")
-        return Expert(parse_count(frequency), parse_size(size))
-    except (ValueError, HoldfastError) as error:
-        raise Misuse(f"{STATIC}{text} is no static expert", str(error), f"Type it like {STATIC}3,500KiB.") from error

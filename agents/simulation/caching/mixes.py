@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from agents.core.dataset.segments import SEGMENT_BYTES
 from agents.core.errors import Misuse
 from agents.simulation.caching.traces import Trace
-
-SEGMENT = 1 << 20
-"""Bytes of the largest object: what is larger is cached in parts of this size."""
 
 SMALLEST = 100
 """Bytes of the smallest."""
@@ -60,7 +58,7 @@ KINDS = (
     Kind("web", 30_000, 0.95, 8_000, 1.3, 1, 0.004, 1.0),
     Kind("images", 60_000, 0.85, 24_000, 0.9, 1, 0.004, 1.5),
     Kind("media", 10_000, 0.9, 200_000, 0.6, 6, 0.006, 0.5),
-    Kind("downloads", 10_000, 1.0, SEGMENT, 0.3, 24, 0.001, 0.2),
+    Kind("downloads", 10_000, 1.0, SEGMENT_BYTES, 0.3, 24, 0.001, 0.2),
 )
 """What seeds vary: see `drawn`."""
 
@@ -97,7 +95,7 @@ def drawn(rng: np.random.Generator) -> tuple[Kind, ...]:
             kind,
             objects=round(scaled(kind.objects, 3.0)),
             exponent=kind.exponent + rng.uniform(-0.2, 0.2),
-            median=min(SEGMENT, round(scaled(kind.median, 2.0))),
+            median=min(SEGMENT_BYTES, round(scaled(kind.median, 2.0))),
             spread=scaled(kind.spread, 1.3),
             parts=max(1, round(scaled(kind.parts, 1.5))),
             drift=scaled(kind.drift, 2.0),
@@ -160,7 +158,7 @@ class _Making:
     def _new(self, kind: Kind, files: int, parts: int = 1) -> Any:
         """The first objects of so many new files, whose sizes are drawn."""
         drawn_sizes = np.exp(self._rng.normal(np.log(kind.median), kind.spread, files * parts))
-        self._sizes.append(np.clip(drawn_sizes, SMALLEST, SEGMENT).astype(np.int64))
+        self._sizes.append(np.clip(drawn_sizes, SMALLEST, SEGMENT_BYTES).astype(np.int64))
         self._objects += files * parts
         return np.arange(self._objects - files * parts, self._objects, parts, dtype=np.int64)
 

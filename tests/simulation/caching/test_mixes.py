@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from agents.core.dataset.segments import SEGMENT_BYTES
 from agents.core.errors import Misuse
-from agents.simulation.caching.mixes import KINDS, SEGMENT, WONDERS, drawn, phases_of, synthetic
+from agents.simulation.caching.mixes import KINDS, WONDERS, drawn, phases_of, synthetic
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -14,7 +15,7 @@ def test_seven_tenths_of_all_objects_are_requested_once(seed: int) -> None:
     trace = synthetic(seed, 200_000)
     assert trace.synthetic and "synthetic" in trace.source
     assert abs(trace.lone - WONDERS) < 0.01
-    assert trace.sizes.min() >= 100 and trace.sizes.max() <= SEGMENT
+    assert trace.sizes.min() >= 100 and trace.sizes.max() <= SEGMENT_BYTES
     assert np.bincount(trace.objects).min() >= 1
     assert (np.diff(trace.times) >= 0).all()
     assert len(trace.phases) == 5 and trace.phases[0] == 0
@@ -66,7 +67,7 @@ def test_a_kind_leads_each_phase_and_another_the_next() -> None:
 
 def test_parts_of_a_file_are_asked_for_in_their_order() -> None:
     trace = synthetic(1, 100_000)
-    large = np.flatnonzero(trace.lengths == SEGMENT)
+    large = np.flatnonzero(trace.lengths == SEGMENT_BYTES)
     soon = 100
     follows = [trace.objects[at] + 1 in trace.objects[at + 1 : at + soon] for at in large]
     assert np.mean(follows) > 0.7
