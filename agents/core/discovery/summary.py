@@ -9,6 +9,7 @@ from typing import Any
 import dag_cbor
 from eth_utils.crypto import keccak
 
+from agents.core.channels.lanes import SIGNATURE_BYTES
 from agents.core.discovery.holdings import Holdings
 from agents.core.errors import Malformed
 
@@ -19,7 +20,6 @@ SKEW = 60
 """Seconds the clocks of a cache and a reader may differ."""
 MAX_BYTES = 300_000
 ADDRESS_BYTES = 20
-MAX_PRICE = (1 << 128) - 1
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _malformed(why: str) -> Malformed:
 
 
 def sealed(summary: Summary, signature: bytes) -> bytes:
-    """A summary and its cache's 65-byte signature, as they travel."""
+    """A summary and its cache's signature, as they travel."""
     return bytes(dag_cbor.encode([summary.to_bytes(), signature]))
 
 
@@ -97,7 +97,8 @@ def unsealed(data: bytes) -> tuple[Summary, bytes]:
         expires=_typed(fields, "expires", int),
         holdings=Holdings(_typed(fields, "count", int), _typed(fields, "bits", bytes)),
     )
-    if len(price) != 16 or {len(summary.directory), len(summary.cache)} != {ADDRESS_BYTES} or len(signature) != 65:
+    lengths = len(price), len(summary.directory), len(summary.cache), len(signature)
+    if lengths != (16, ADDRESS_BYTES, ADDRESS_BYTES, SIGNATURE_BYTES):
         raise _malformed("a price, an address or the signature has another length than it should")
     if summary.to_bytes() != body:
         raise _malformed("it is not in canonical form")
