@@ -47,11 +47,12 @@ def _makers(options: Options) -> dict[str, Callable[[], Policy]]:
         "adaptsize": partial(AdaptSize, options.window("adaptsize"), False, options.seed),
         "adaptsize-fill": partial(AdaptSize, options.window("adaptsize"), True, options.seed),
         "mapping": lambda: DirectMapping(options.model(), objective, lengths.window, lengths.history),
-        "darwin": lambda: Darwin(Controller(options.model(), lengths, Rules(objective=objective))),
+        "darwin-paper": lambda: Darwin(Controller(options.model(), lengths, Rules(objective, False)), "darwin-paper"),
+        "darwin": lambda: Darwin(Controller(options.model(), lengths, Rules(objective))),
     }
 
 
-NAMES = (*ORDERS, "percentile", "hillclimbing", "adaptsize", "adaptsize-fill", "mapping", "darwin")
+NAMES = (*ORDERS, "percentile", "hillclimbing", "adaptsize", "adaptsize-fill", "mapping", "darwin-paper", "darwin")
 """Of all policies but static experts."""
 
 
