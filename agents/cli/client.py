@@ -30,7 +30,7 @@ from agents.cli.target import (
 )
 from agents.core import units
 from agents.core.errors import DiskFull, Misuse
-from agents.runtime.settings import DEFAULT_PRICE, Parameters, Place, Reading, StoreOrder
+from agents.runtime.settings import DEFAULT_PRICE, Parameters, Place, ReadOrder, StoreOrder
 
 if TYPE_CHECKING:
     from agents.core.market.view import RequestView
@@ -174,7 +174,7 @@ def get(
     from agents.runtime import reading
 
     place = Place(rpc, market, wallet, data_dir)
-    how = Reading(
+    how = ReadOrder(
         max_price=read("--max-price", max_price, price_per_byte),
         max_cost=maybe("--max-cost", max_cost, units.parse_amount),
         grant=grant,

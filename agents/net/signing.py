@@ -135,7 +135,7 @@ def digest_signer(digest: bytes, signature: bytes) -> str:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Message:
     """What a signature is over."""
 
     market: str
@@ -178,13 +178,13 @@ def signed_headers(
     nonce: Callable[[], str] = lambda: secrets.token_hex(16),
 ) -> dict[str, str]:
     """The headers that sign one request; ``body`` is a sha2-256 digest."""
-    asked = Asked(market, audience, method, target, body, int(clock()) + LIFETIME, nonce())
+    message = Message(market, audience, method, target, body, int(clock()) + LIFETIME, nonce())
     return {
         SIGNER: signer.address,
-        EXPIRES: str(asked.expires),
-        NONCE: asked.nonce,
+        EXPIRES: str(message.expires),
+        NONCE: message.nonce,
         BODY: body.hex(),
-        SIGNATURE: "0x" + signer.sign(asked.text()).hex(),
+        SIGNATURE: "0x" + signer.sign(message.text()).hex(),
     }
 
 
@@ -219,10 +219,10 @@ class Verifier:
         if expires > now + LIFETIME + SKEW:
             raise Unauthenticated("the request expires too far ahead by this host's clock; check yours")
         body = bytes.fromhex(given[BODY])
-        asked = Asked(self._market, self._audience, method, target, body, expires, given[NONCE])
+        message = Message(self._market, self._audience, method, target, body, expires, given[NONCE])
         signature = bytes.fromhex(given[SIGNATURE][2:])
         try:
-            address = await asyncio.to_thread(self._recover, asked.text(), signature)
+            address = await asyncio.to_thread(self._recover, message.text(), signature)
         except ValueError as error:
             raise Unauthenticated(str(error)) from error
         if address.lower() != given[SIGNER].lower():

@@ -24,7 +24,7 @@ from agents.runtime.accounts import signing_account
 from agents.runtime.acting import state_file
 from agents.runtime.clock import ChainClock
 from agents.runtime.network import Network, home
-from agents.runtime.settings import Place, Reading
+from agents.runtime.settings import Place, ReadOrder
 from agents.store.files import lock_folder
 from agents.store.state import StateStore
 
@@ -47,7 +47,7 @@ class Open:
 
 
 @asynccontextmanager
-async def opened(place: Place, found: Network, reading: Reading) -> AsyncIterator[Open]:
+async def opened(place: Place, found: Network, reading: ReadOrder) -> AsyncIterator[Open]:
     """The caches for one read. Raises Misuse, KeyTrouble, VoucherInvalid, WrongChain, DataDirInUse.
 
     A paid read holds a lock: two at once would sign the same lane's vouchers against one another.

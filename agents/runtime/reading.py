@@ -16,7 +16,7 @@ from agents.runtime.follower import Follower, Moment
 from agents.runtime.market import find_request
 from agents.runtime.network import network
 from agents.runtime.orders import Order, known_orders
-from agents.runtime.settings import Place, Reading
+from agents.runtime.settings import Place, ReadOrder
 
 LONGEST_CID = 72
 """Characters of a CID: 59 in base32, 72 in hexadecimal; a capability has more."""
@@ -40,7 +40,7 @@ class Got:
     """Base units signed to caches."""
 
 
-async def get(place: Place, name: str, target: Path | None, reading: Reading, advance: Advance) -> Got:
+async def get(place: Place, name: str, target: Path | None, reading: ReadOrder, advance: Advance) -> Got:
     """Read the file of a capability (or of a public file's CID) into ``target``, by default under its own name here.
 
     Needs no account unless caches are paid: RPC, market and capability are enough.
@@ -54,7 +54,7 @@ async def get(place: Place, name: str, target: Path | None, reading: Reading, ad
 
 
 async def get_into(
-    place: Place, name: str, write: Callable[[bytes], object], reading: Reading, advance: Advance
+    place: Place, name: str, write: Callable[[bytes], object], reading: ReadOrder, advance: Advance
 ) -> Got:
     """Give the file's bytes to ``write``, in order."""
     capability = named(name)

@@ -92,7 +92,7 @@ class CacheSettings:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOrder:
     """How a file is read: from whom, and for how much."""
 
     max_price: int = 0

@@ -17,7 +17,7 @@ from agents.core.errors import FileRejected
 from agents.net.errors import PeerDown
 from agents.net.fetch import SlotSource, Stripe, fetch_any_k
 from agents.runtime.reading import get_into
-from agents.runtime.settings import Place, Reading
+from agents.runtime.settings import Place, ReadOrder
 from agents.store.partial import PartialFile
 from tests.cli.conftest import Agent
 from tests.cli.test_files import ROOT, TERMS
@@ -123,7 +123,7 @@ def test_a_stream_goes_on_without_the_host_it_began_with(
 
     monkeypatch.setattr("agents.roles.download.fetch_any_k", failing)
     out = io.BytesIO()
-    asyncio.run(get_into(Place(), capability, out.write, Reading(), lambda *_: None))
+    asyncio.run(get_into(Place(), capability, out.write, ReadOrder(), lambda *_: None))
     assert out.getvalue() == data
     assert alone == [0, 1]
 
