@@ -69,12 +69,6 @@ def multiple2(scalar: int) -> Point2:
     return _plain(bn.multiply(bn.G2, scalar % SCALAR_ORDER))
 
 
-def sum1(left: Point1, right: Point1) -> Point1:
-    bn = curve()
-    x, y = bn.normalize(bn.add(_g1(left), _g1(right)))
-    return int(x), int(y)
-
-
 def sum2(left: Point2, right: Point2) -> Point2:
     bn = curve()
     return _plain(bn.add(_g2(left), _g2(right)))
