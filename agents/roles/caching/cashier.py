@@ -17,6 +17,7 @@ from agents.core.channels.offers import Offer, offer_json, standing_of
 from agents.core.channels.till import Cover, Halt, Till
 from agents.core.channels.wire import PAYMENT_HEADER, Payment, parse_payment
 from agents.core.errors import HoldfastError
+from agents.net.host import Later
 from agents.net.limits import Buckets
 from agents.net.shelf import PaymentRequired
 from agents.roles.caching.books import Books, books_of
@@ -80,7 +81,7 @@ class Cashier:
     ) -> tuple[Account, bool] | tuple[None, bool]:
         """The account of the lane in the headers, what came with it taken in, and whether it is the reader that sent it.
 
-        Raises VoucherInvalid, PaymentRequired.
+        Raises VoucherInvalid, PaymentRequired, and Later for a new lane while the chain cannot be seen.
 
         ``late``: a voucher lower than one that overtook it on the way is no error.
         """
@@ -103,7 +104,11 @@ class Cashier:
         if self._looks.try_take(host) > 0:
             raise PaymentRequired(offer_json(self.offer), "too many new lanes come from your address; wait a second")
         account = Account(Till(lane, self.offer.terms))
-        await self.glance(account)
+        try:
+            await self.look([account])
+        except HoldfastError as error:  # what was never seen is not what is not there: its payer may have deposited
+            log.warning("new lane %s cannot be looked up: %s", lane.id.hex(), error)
+            raise Later("This cache cannot see the chain now", "", "Read elsewhere, and ask again soon.") from error
         self._tidy()
         known = self.book.get(lane)  # by another request of the same reader
         if known is None:

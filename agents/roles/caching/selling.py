@@ -61,6 +61,8 @@ class Selling:
             till = await self._wait(account, lambda: size, self._may_go_on)
             now = int(self._clock())
             taken = min(max(size, min(most, _step(till))), till.room(now))
+            if taken < size:
+                continue  # the lane ended since the last look at the clock
             if not self._book.risks(account, taken):
                 break
             await self._book.save(account)

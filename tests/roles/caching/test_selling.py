@@ -10,7 +10,9 @@ from agents.core.channels.lanes import Domain, Grant, Opening, SignedGrant, Sign
 from agents.core.channels.till import Cover
 from agents.core.channels.wire import PAYMENT_HEADER, Payment
 from agents.core.errors import ChainUnavailable, VoucherInvalid
+from agents.net.host import Later
 from agents.net.shelf import PaymentRequired
+from agents.roles.caching.selling import Selling
 from tests.roles.caching.counter import (
     DOMAIN,
     INTERVAL,
@@ -156,6 +158,22 @@ def test_an_expired_lane_and_one_of_a_payer_that_leaves_are_not_served(tmp_path:
     asyncio.run(story())
 
 
+def test_a_lane_that_ends_between_two_looks_at_the_clock_is_served_no_further(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        end = LANE.expiry - TERMS.margin
+        times = [NOW]
+        shop.cashier.clock = lambda: times.pop(0) if len(times) > 1 else times[0]
+        shop.selling = Selling(shop.cashier)
+        ticket = await shop.admit(paying(0))
+        times[:] = [end - 1, end]
+        with pytest.raises(PaymentRequired) as found:
+            await ticket.take(64 * KIB)
+        assert told(found) == ("expired", 0)
+
+    asyncio.run(story())
+
+
 def test_a_restart_loses_no_voucher_and_forgets_no_debt(tmp_path: Path) -> None:
     async def story() -> None:
         shop = Shop(tmp_path)
@@ -265,6 +283,21 @@ def test_a_chain_that_is_down_stops_nobody_who_pays(tmp_path: Path) -> None:
             await shop.redeemer(1).step()
         shop.chain.down = False
         assert await shop.redeemer(1).step() == 1
+
+    asyncio.run(story())
+
+
+def test_a_new_lane_met_while_the_chain_is_down_is_asked_to_come_later_and_served_then(tmp_path: Path) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        shop.chain.down = True
+        with pytest.raises(Later, match="cannot see the chain"):
+            await shop.admit(paying(0))
+        with pytest.raises(Later):
+            await shop.vouch(paying(0))
+        assert len(shop.book) == 0
+        shop.chain.down = False
+        assert await shop.drained(await shop.admit(paying(0))) == MIB
 
     asyncio.run(story())
 
