@@ -23,7 +23,7 @@ ZEROS = bytes(BLOCK_BYTES)
 
 
 LEAST_RATE = 64 << 10
-"""Bytes a second that a slot is to come with, where it can be had elsewhere too."""
+"""Bytes a second that a file is to come with, its data slots side by side, where it can be had elsewhere too."""
 GRACE = 30.0
 """Seconds before that counts: a lane may have to be opened first."""
 
@@ -58,6 +58,7 @@ class CachedSlot:
     async def _fetched(self, first: int, digests: Sequence[bytes]) -> AsyncGenerator[bytes, None]:
         """The sealed file's blocks from ``first`` on, and what came of it remembered."""
         pace, last, self.last, left = Pace(), self.last, True, len(digests)
+        least = LEAST_RATE / self.manifest.data_slots
         try:
             payer, begun = await self.payer(last), time.monotonic()
             fetching = self.client.blocks(
@@ -65,7 +66,7 @@ class CachedSlot:
             )
             async with aclosing(fetching) as running:
                 async for block in running:
-                    if not last and time.monotonic() - begun > GRACE + pace.bytes / LEAST_RATE:
+                    if not last and time.monotonic() - begun > GRACE + pace.bytes / least:
                         raise PeerSlow(self.cache.endpoint, "is too slow", f"{pace.bytes} bytes in so many seconds")
                     left -= 1
                     yield block

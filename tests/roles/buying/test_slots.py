@@ -68,9 +68,10 @@ async def read(slot: SlotSource) -> int:
 
 def test_a_cache_that_drips_is_left_and_not_met_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
-        client = Scripted(each=4 * BLOCK / LEAST_RATE)
+        client = Scripted()
         monkeypatch.setattr(slots, "time", SimpleNamespace(monotonic=lambda: client.now))
-        async with slots_at(tmp_path, client) as (first, second, _):
+        async with slots_at(tmp_path, client) as (first, second, third):
+            client.each = 4 * len((first, second, third)) * BLOCK / LEAST_RATE
             with pytest.raises(PeerSlow, match="too slow"):
                 await read(first)
             assert GRACE < client.now < 2 * GRACE
@@ -78,6 +79,20 @@ def test_a_cache_that_drips_is_left_and_not_met_again(tmp_path: Path, monkeypatc
                 await read(second)
             assert client.asked == 1
             assert await read(first) == COUNT, "nobody else had it"
+
+    asyncio.run(story())
+
+
+def test_a_slow_line_that_the_slots_of_a_file_share_is_no_fault_of_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        client = Scripted()
+        monkeypatch.setattr(slots, "time", SimpleNamespace(monotonic=lambda: client.now))
+        async with slots_at(tmp_path, client) as sources:
+            client.each = len(sources) * BLOCK / LEAST_RATE
+            assert await read(sources[0]) == COUNT
+            assert client.now > GRACE + COUNT * BLOCK / LEAST_RATE, "slower than one slot alone may be"
 
     asyncio.run(story())
 
