@@ -1,7 +1,8 @@
 """The reader's account of one lane: what it verified, what it signed, and what it signs next.
 
-A reader signs for bytes it verified and for nothing else, but for what a broken connection lost on the way: that it may
-concede, up to one interval in the whole life of a lane. So a cache that lies takes no more than that.
+A reader signs for bytes it verified and for nothing else, but for what broken connections lost on the way: that it may
+concede, up to one interval in the whole life of a lane and a hundredth of what was earned in it. So a cache that lies takes no
+more than that, and one that is read from for long outlives many a broken connection.
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from agents.core.errors import NotEnough, PeerError
 SPARE = 1 << 20
 """Bytes the cache may still send when a voucher is signed, so that they do not stop while it travels: of short intervals
 half, of long ones a quarter."""
+LOST = 100
+"""One byte in so many that were verified may be lost on the way, beyond an interval."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ class Purse:
         if lost <= 0:
             return self
         # What was conceded before bought nothing: it makes no interval longer.
-        allowed = self.terms.cost(self.terms.window(max(0, self.signed - self.conceded)))
+        bought = max(0, self.signed - self.conceded)
+        allowed = self.terms.cost(self.terms.window(bought)) + bought // LOST
         if self.conceded + lost > allowed:
             raise PeerError(
                 "The cache claims more than it sent",

@@ -116,7 +116,7 @@ class Lanes:
         return record[0] if record is not None else None
 
     def _conceded(self, lane: Lane) -> int:
-        """What was granted in it so far for bytes that were lost: an interval at most, however often the reader starts."""
+        """What was granted in it so far for bytes that were lost: within its bounds, however often the reader starts."""
         record = self._record(lane.cache)
         return record[1] if record is not None and record[0] == lane else 0
 

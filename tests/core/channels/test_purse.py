@@ -1,4 +1,4 @@
-"""The reader's account of a lane, alone and against a till: nobody loses more than one interval."""
+"""The reader's account of a lane, alone and against a till: nobody loses more than one interval, and the reader a hundredth."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.core.channels.lanes import SignedVoucher
-from agents.core.channels.purse import Purse, resumed
+from agents.core.channels.purse import LOST, Purse, resumed
 from agents.core.channels.terms import MIB, Terms
 from agents.core.channels.till import Cover, Till
 from agents.core.errors import NotEnough, PeerError
@@ -75,6 +75,16 @@ def test_a_broken_connection_may_be_conceded_once_an_interval_in_all() -> None:
         purse.concede(10 * PRICE + MIB * PRICE + 1)
 
 
+def test_a_lane_used_much_outlives_many_broken_connections() -> None:
+    earned = 10**4 * MIB * PRICE
+    purse = resumed(LANE, TERMS, earned + LIMIT, earned)
+    allowed = 16 * MIB * PRICE + earned // LOST
+    for _ in range(allowed // (MIB * PRICE)):
+        purse, _ = purse.concede(purse.owed + MIB * PRICE).next(last=True)
+    with pytest.raises(PeerError, match="claims more"):
+        purse.concede(purse.owed + MIB * PRICE)
+
+
 def test_a_reader_goes_on_where_its_last_voucher_stands() -> None:
     purse = resumed(LANE, TERMS, LIMIT, 7 * PRICE)
     assert (purse.verified, purse.owed, purse.signed) == (7, 7 * PRICE, 7 * PRICE)
@@ -134,7 +144,9 @@ STEPS = st.lists(st.tuples(st.sampled_from(["send", "arrive", "cut", "settle", "
 
 @settings(max_examples=150, deadline=None)
 @given(STEPS, st.sampled_from([Terms(PRICE), Terms(1, growth=0), Terms(7, interval=2 * MIB, growth=MIB // 2)]))
-def test_nobody_ever_loses_more_than_one_interval(steps: list[tuple[str, int]], terms: Terms) -> None:
+def test_nobody_ever_loses_more_than_one_interval_and_the_reader_a_hundredth(
+    steps: list[tuple[str, int]], terms: Terms
+) -> None:
     open_lane = Cover(reserved=1 << 100)
     talk = Conversation(Till(LANE, terms, open_lane), Purse(LANE, terms, 1 << 100))
     for step, size in steps:
@@ -147,7 +159,10 @@ def test_nobody_ever_loses_more_than_one_interval(steps: list[tuple[str, int]], 
         else:
             talk.arrive(last=step == "last")
         assert talk.till.unpaid <= terms.cost(talk.till.ahead)
-        assert talk.till.paid - talk.purse.earned <= terms.cost(terms.window(talk.purse.earned))
+        assert (
+            talk.till.paid - talk.purse.earned
+            <= terms.cost(terms.window(talk.purse.earned)) + talk.purse.earned // LOST
+        )
         assert talk.till.paid == talk.purse.signed
 
 
