@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from multiformats import CID
 
 from agents.core.dataset.cid import Cid, digest_of
-from agents.net.gateway.asking import asked
-from agents.net.gateway.headers import headers_of
+from agents.net.gateway.asking import LONG, _asked, asked
+from agents.net.gateway.headers import _headers_of, headers_of
 from agents.net.gateway.ranges import Span, Unsatisfiable, byte_range
 from agents.net.listening import Refusal
 
@@ -215,3 +215,12 @@ def test_whatever_is_asked_it_is_understood_or_refused(rest: str, accept: str) -
     with contextlib.suppress(Refusal):
         found = asked(f"{PATH}{rest}", accept)
         assert found.etag.startswith(f'"{found.name}')
+
+
+@pytest.mark.parametrize(("length", "remembered"), [(8, 1), (LONG, 0)])
+def test_what_is_long_is_not_remembered(length: int, remembered: int) -> None:
+    _asked.cache_clear()
+    _headers_of.cache_clear()
+    found = asked(f"{PATH}?filename={'x' * length}", BROWSER)
+    assert "x" * length in headers_of(found)["Content-Disposition"]
+    assert (_asked.cache_info().currsize, _headers_of.cache_info().currsize) == (remembered, remembered)

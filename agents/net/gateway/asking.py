@@ -31,6 +31,9 @@ _OURS: dict[str, Form] = {RAW: "raw", CAR: "car"}
 _CAR_DETAILS = ("version", "order", "dups")
 _MOST_PARAMETERS = 16
 
+LONG = 512
+"""Characters from which on what a reader sent is not remembered: many long ones would take memory that nobody granted."""
+
 _Liked = list[tuple[str, dict[str, str]]]
 """Media types with their parameters; None stands for a header that names none of IPFS's."""
 
@@ -83,9 +86,14 @@ class Asked:
         return f"{path}&car-dups={self.dups}&{part}"
 
 
-@lru_cache(maxsize=1024)
 def asked(target: str, accept: str) -> Asked:
     """The question in a request's target and Accept header. Raises Refusal."""
+    read = _asked if len(target) + len(accept) < LONG else _asked.__wrapped__
+    return read(target, accept)
+
+
+@lru_cache(maxsize=1024)
+def _asked(target: str, accept: str) -> Asked:
     path, _, query = target.partition("?")
     if path.startswith(SEALED_PREFIX):
         return Asked(_manifest(path[len(SEALED_PREFIX) :]), "sealed")

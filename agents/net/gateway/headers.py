@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from agents.core.channels.wire import PAYMENT_HEADER
 from agents.core.dataset.cid import Cid
-from agents.net.gateway.asking import CAR, RAW, Asked
+from agents.net.gateway.asking import CAR, LONG, RAW, Asked
 from agents.net.messages import MANIFEST_HEADER
 
 FOR_EVER = "public, max-age=29030400, immutable"
@@ -35,7 +35,8 @@ def unchanged(asked: Asked) -> dict[str, str]:
 
 def headers_of(asked: Asked, name: str | None = None, dataset: bytes | None = None) -> dict[str, str]:
     """Of an answer with a body; ``name``: the file's own; ``dataset``: digest of the manifest."""
-    return dict(_headers_of(asked, name, dataset))
+    make = _headers_of if len(asked.filename or "") < LONG else _headers_of.__wrapped__
+    return dict(make(asked, name, dataset))
 
 
 @lru_cache(maxsize=1024)
