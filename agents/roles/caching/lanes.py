@@ -197,10 +197,10 @@ class LaneBook:
     async def _end(self, account: Account) -> None:
         async with self._writing:
             past = self.past.after(account.till)
+            await asyncio.to_thread(self._close, account.lane.id, past)
+            self.past = past  # and only now is it forgotten: a full disk leaves it to be closed the next time
             self.forget(account)
             self._dirty.pop(account.lane.id, None)
-            await asyncio.to_thread(self._close, account.lane.id, past)
-            self.past = past
 
     def _write(self, tills: list[Till]) -> None:
         with self._state.transaction():

@@ -9,8 +9,9 @@ import pytest
 
 from agents.core.channels.lanes import Lane, SignedVoucher
 from agents.core.channels.till import Cover
-from agents.core.errors import Refused
+from agents.core.errors import DiskFull, Refused
 from agents.roles.caching import redeeming
+from agents.store.state import StateStore
 from tests.roles.caching.counter import CACHE, INTERVAL, LANE, MIB, OTHER, TERMS, Shop, earned, paying
 
 
@@ -81,6 +82,30 @@ def test_lanes_that_are_over_are_forgotten_but_not_what_they_brought(tmp_path: P
         assert len(shop.book) == 0
         await shop.cashier.close()
         shop.open()
+        assert shop.cashier.books() == replace(before, lanes=0)
+
+    asyncio.run(story())
+
+
+def test_a_lane_that_a_full_disk_keeps_from_being_closed_stays_in_the_books(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        shop = Shop(tmp_path)
+        await earned(shop, INTERVAL)
+        await shop.redeemer(1).step()
+        before = shop.cashier.books()
+        shop.now = LANE.expiry
+
+        def full(*record: object) -> None:
+            raise DiskFull("The disk is full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(StateStore, "save", full)
+            with pytest.raises(DiskFull):
+                await shop.redeemer(1).step()
+        assert shop.cashier.books() == before
+        await shop.redeemer(1).step()
         assert shop.cashier.books() == replace(before, lanes=0)
 
     asyncio.run(story())
