@@ -155,7 +155,8 @@ def get(
     ] = "0",
     max_cost: Annotated[str | None, typer.Option(metavar="TOKENS", help="And so much in all.")] = None,
     grant: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Of a sponsor that pays: from `agent client channel grant`.")
+        str | None,
+        typer.Option(metavar="GRANT|FILE", help="Of a sponsor that pays: what `agent client channel grant` printed."),
     ] = None,
     cache: Annotated[
         list[str] | None, typer.Option(metavar="URL", help="A free cache to ask first; may be repeated.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from agents.chain.blocks import latest
 from agents.chain.channels import find_channels
 from agents.chain.directory import find_directory
-from agents.core.channels.grants import parse_grant
+from agents.core.channels.grants import PREFIX, parse_grant
 from agents.core.channels.lanes import MAX_AMOUNT
 from agents.core.errors import HoldfastError, KeyTrouble, Misuse, WrongChain
 from agents.net.caches import CacheClient
@@ -90,7 +90,7 @@ async def announced(found: Network) -> list[Peer]:
     return peers
 
 
-async def _funds(found: Network, reader: str, grant: Path | None, clock: ChainClock) -> ChannelFunds:
+async def _funds(found: Network, reader: str, grant: str | None, clock: ChainClock) -> ChannelFunds:
     channels = await find_channels(found.rpc, found.deployment)
     if grant is None:
         return ChannelFunds(channels, found.deployment.token, reader)
@@ -105,8 +105,12 @@ async def _funds(found: Network, reader: str, grant: Path | None, clock: ChainCl
     return ChannelFunds(channels, found.deployment.token, signed.grant.sponsor, signed)
 
 
-def _text_of(path: Path) -> str:
+def _text_of(grant: str) -> str:
+    """The grant itself, or what is in the file of that name."""
+    if grant.strip().startswith(PREFIX):
+        return grant
     try:
-        return path.read_text()
+        return Path(grant).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise Misuse(f"Cannot read the grant in {path}", str(error), "Name the file its sponsor gave you.") from error
+        why = f"it does not begin with {PREFIX}, and is no file ({error})"
+        raise Misuse(f"Cannot read the grant {grant}", why, "Give the line its sponsor gave you.") from error

@@ -99,8 +99,8 @@ class ReadOrder:
     """Base units per byte that a cache is paid at most; 0: free caches and hosts alone, without an account."""
     max_cost: int | None = None
     """Base units for the whole read at most; None: what the deposit has."""
-    grant: Path | None = None
-    """A sponsor's grant: it pays."""
+    grant: str | None = None
+    """A sponsor's, or the name of a file with it: the sponsor pays."""
     caches: tuple[str, ...] = ()
     """URLs of free caches that are asked first, announced or not."""
     announced: bool = True

@@ -118,7 +118,11 @@ def test_a_paid_read_typed_wrongly_is_told(agent: Agent, client: str, words: tup
 def test_a_grant_of_another_reader_is_refused(
     agent: Agent, client: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    grant = str(facts(agent, "grant", "0x" + "11" * 20, "--limit", "1")["grant"])
     path = tmp_path_factory.mktemp("grants") / "grant"
-    path.write_text(str(facts(agent, "grant", "0x" + "11" * 20, "--limit", "1")["grant"]))
-    done = agent("client", "get", CID, "--max-price", "1", "--grant", str(path))
-    assert done.code == 7 and "another reader" in done.err
+    path.write_text(grant + "\n")
+    for named in (grant, str(path)):
+        done = agent("client", "get", CID, "--max-price", "1", "--grant", named)
+        assert done.code == 7 and "another reader" in done.err
+    cut = agent("client", "get", CID, "--max-price", "1", "--grant", grant[:-1])
+    assert cut.code != 0 and "has a typo" in cut.err
