@@ -296,4 +296,5 @@ def permit(token: Any, owner: Any, spender: str, value: int, deadline: int) -> t
         message,
     )
     signature = owner.sign_message(signable)
-    return deadline, signature.v, bytes(signature.r), bytes(signature.s)
+    # Ape leaves out their leading zeros.
+    return deadline, signature.v, bytes(signature.r).rjust(32, b"\0"), bytes(signature.s).rjust(32, b"\0")
