@@ -11,7 +11,7 @@
     │   └── ExecutorUnavailable             a cluster for simulations, or worker processes that died
     ├── BadData                         4   the bytes are not what they should be
     │   ├── FileRejected                    empty, unreadable, or changed while read
-    │   ├── Malformed                       a proving key, witness, constraint system or CAR that breaks its format
+    │   ├── Malformed                       a proving key, witness, constraint system, summary or model that breaks its format
     │   ├── CodeParameters                  k or m out of range
     │   ├── CapabilityInvalid               a typo in a capability or a CID
     │   ├── ManifestInvalid                 absurd, inconsistent or unknown
@@ -103,7 +103,7 @@ class FileRejected(BadData):
 
 
 class Malformed(BadData):
-    """A proving key, witness, constraint system or CAR that breaks its format."""
+    """A proving key, witness, constraint system, summary or model that breaks its format."""
 
 
 class CodeParameters(BadData):

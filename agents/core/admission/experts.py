@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from agents.core.dataset.segments import SEGMENT_BYTES
-from agents.core.errors import HoldfastError, Misuse
+from agents.core.errors import Misuse
 from agents.core.units import parse_count, parse_size
 
 KB = 1_000
@@ -19,16 +19,17 @@ class Expert:
 
     def __post_init__(self) -> None:
         if self.frequency < 1 or self.size < 1:
-            raise Misuse("An expert's thresholds are too low", "both are 1 or more", "Choose like static:2,100000.")
+            raise Misuse("An expert's thresholds are too low", "both must be 1 or more", "Choose like static:2,100000.")
 
     @classmethod
     def parse(cls, text: str) -> "Expert":
         """Of ``3,500KiB``, as a person types it. Raises Misuse."""
+        frequency, _, size = text.partition(",")
         try:
-            frequency, size = text.split(",")
             return cls(parse_count(frequency), parse_size(size))
-        except (ValueError, HoldfastError) as error:
-            raise Misuse(f"static:{text} is no static expert", str(error), "Type it like static:3,500KiB.") from error
+        except Misuse as error:
+            why = error.why or error.what
+            raise Misuse(f"static:{text} is no static expert", why, "Type it like static:3,500KiB.") from error
 
     @cached_property
     def name(self) -> str:
