@@ -44,7 +44,7 @@ def test_all_names_are_policies_of_that_name() -> None:
         ("all darwin", "darwin is named twice"),
         ("static:3", "Type it like static:3,500KiB"),
         ("static:x,500KiB", "'x' is not a whole number"),
-        ("static:0,500KiB", "thresholds are too low"),
+        ("static:0,500KiB", "both must be 1 or more"),
     ],
 )
 def test_other_names_are_refused(text: str, says: str) -> None:
