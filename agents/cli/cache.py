@@ -7,7 +7,7 @@ import typer
 
 from agents.cli import output, simulate, train
 from agents.cli.options import DataDir, Json, Market, Rpc, Wallet
-from agents.cli.parsing import price_per_byte, read
+from agents.cli.parsing import maybe, price_per_byte, read
 from agents.core import units
 from agents.runtime.settings import CacheSettings, Place
 
@@ -87,7 +87,7 @@ def cache(
         endpoint=endpoint,
         origins=tuple(origin or ()),
         redeem_at=read("--redeem-at", redeem_at, units.parse_amount),
-        redeem_least=None if redeem_least is None else read("--redeem-least", redeem_least, units.parse_amount),
+        redeem_least=maybe("--redeem-least", redeem_least, units.parse_amount),
     )
     from agents.runtime.caching import run_cache
 

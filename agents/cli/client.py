@@ -395,7 +395,7 @@ def withdraw(
     """Close requests that are over, and take what they leave: refunds, and what hosts lost."""
     from agents.runtime import earning, refunding
 
-    target = None if to is None else read("--to", to, earning.parse_address)
+    target = maybe("--to", to, earning.parse_address)
     found = asyncio.run(refunding.take_back(Place(rpc, market, wallet, data_dir), target))
 
     def text() -> None:

@@ -280,7 +280,7 @@ def withdraw(
     """Claim running pay, then take everything the market owes this account. The provider may run meanwhile."""
     from agents.runtime import earning
 
-    target = None if to is None else read("--to", to, earning.parse_address)
+    target = maybe("--to", to, earning.parse_address)
     found = asyncio.run(earning.withdraw(_place(context, rpc, market, wallet, data_dir), target))
     facts = {
         "to": found.to,

@@ -61,8 +61,8 @@ class Lanes:
 
     async def _meet(self, cache: Peer) -> LanePayer | None:
         deposit = await self._wallet.funds.deposit()
-        lane = self._lane(cache, deposit)
         kept = self._kept(cache.address)
+        lane = self._lane(cache, deposit, kept)
         if kept is not None and kept != lane and kept.epoch == deposit.epoch and kept.expiry > self._clock():
             await self._leave(cache, kept, deposit)
         payer = await self._payer(cache, lane, deposit)
@@ -71,9 +71,9 @@ class Lanes:
             self._keep(lane, self._conceded(lane))
         return payer
 
-    def _lane(self, cache: Peer, deposit: Deposit) -> Lane:
+    def _lane(self, cache: Peer, deposit: Deposit, kept: Lane | None) -> Lane:
         """The lane used before, unless it ends soon: a cache serves none it could not redeem any more."""
-        now, kept = int(self._clock()), self._kept(cache.address)
+        now = int(self._clock())
         if kept is not None and kept.epoch == deposit.epoch and kept.expiry > now + DAY:
             return kept
         grant = self._wallet.funds.grant
